@@ -1,0 +1,240 @@
+"""From an HTTP answer to its JSON or to the error that it means.
+
+One tolerant reader serves all providers, because gateways wrap each other: OpenAI's and Rivya's `error` object,
+GMI's `details` as object or as text with JSON inside, FastAPI's `detail`, `error` as a string, integer codes, plain
+text and HTML. The provider's own innermost words are kept. Which code means what is one table below.
+This file must not decide about retries; the error classes carry that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic_core import from_json
+
+from rivya_core import errors
+from rivya_core.headers import request_id, retry_after, without_secrets
+
+LONGEST_QUOTE = 1000
+"""Characters of a body that is not JSON that go into a message."""
+
+MONEY = (
+    "insufficient_credits insufficient_quota insufficient_user_quota insufficient_quota_error quota_not_enough "
+    "account_balance_insufficient insufficient_token_quota key_quota_exhausted token_daily_quota_exceeded "
+    "key_daily_quota_exhausted quota_exceeded credit_balance_exhausted organization_spend_limit_exceeded "
+    "project_spend_limit_exceeded organization_usage_limit_exceeded insufficient_balance billing_hard_limit_reached"
+)
+BY_CODE: dict[str, type[errors.APIError]] = {
+    **dict.fromkeys(MONEY.split(), errors.InsufficientCreditsError),
+    **dict.fromkeys(("context_length_exceeded", "context_too_long"), errors.ContextTooLongError),
+    "chat_session_conflict": errors.SessionConflictError,
+    **dict.fromkeys(("idempotency_conflict", "paid_outcome_unknown"), errors.IdempotencyConflictError),
+    "public_api_disabled": errors.UnavailableError,
+    "server_is_overloaded": errors.UnavailableError,
+    "slow_down": errors.RateLimitError,
+    "rate_limited": errors.RateLimitError,
+    "rate_limit_exceeded": errors.RateLimitError,
+    "server_error": errors.ServerError,
+    "invalid_api_key": errors.AuthenticationError,
+    "api_scope_denied": errors.PermissionDeniedError,
+}
+"""What a provider's `code` or `type` means, where it says more than the status."""
+
+BY_STATUS: dict[int, type[errors.APIError]] = {
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCreditsError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    410: errors.NotFoundError,
+    429: errors.RateLimitError,
+    503: errors.UnavailableError,
+    529: errors.UnavailableError,
+}
+TOO_LONG = re.compile(r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """What a body says went wrong, unwrapped."""
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+
+
+def json_of(response: httpx.Response) -> Any:
+    """Return the answer's JSON value; raise the error that it means if it is anything else.
+
+    Raises:
+        APIError: `response` is an error, or a success that holds an error object.
+        InvalidAnswerError: The body of a success is not JSON.
+    """
+    if not response.is_success:
+        raise error_from(response)
+    try:
+        value = from_json(response.content)
+    except ValueError:
+        raise invalid_answer(response, "is not JSON") from None
+    if has_error(value):
+        raise error_from(response, value)
+    return value
+
+
+def has_error(value: Any) -> bool:
+    """Whether a JSON value is an error object, whatever the HTTP status said."""
+    return isinstance(value, Mapping) and bool(value.get("error"))
+
+
+def invalid_answer(response: httpx.Response, what: str) -> errors.InvalidAnswerError:
+    """Return the error for a success status whose body *what* describes, for example "is not JSON"."""
+    text = without_secrets(_text(response), response)
+    return errors.InvalidAnswerError(
+        f"The answer of {_place(response)} {what}: {_plain(text) or '(empty body)'!r}.", **_facts(response, text)
+    )
+
+
+def error_from(response: httpx.Response, value: Any = None) -> errors.APIError:
+    """Return the error that *response* means; *value* is its JSON, or one frame of its stream."""
+    body = _text(response) if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    text = without_secrets(body, response)
+    detail = detail_of(_parsed(text) if value is None else value, text)
+    status = _status(response, detail)
+    kind = _kind(status, detail)
+    facts = _facts(response, text)
+    facts["request_id"] = facts["request_id"] or detail.request_id
+    label = " ".join(str(part) for part in (status, detail.code or detail.type) if part)
+    words = without_secrets(detail.message, response) or response.reason_phrase or "no message"
+    suffix = f", request {facts['request_id']}" if facts["request_id"] else ""
+    facts["status"] = status
+    return kind(f"{words} [{label}{suffix}]", code=detail.code or detail.type, param=detail.param, **facts)
+
+
+def detail_of(value: Any, text: str = "") -> ErrorDetail:
+    """Return what an error body says, from the innermost object that has a message."""
+    found = [_detail(layer) for layer in _layers(value)]
+    spoken = [detail for detail in found if detail.message] or [ErrorDetail(message=_plain(text))]
+    inner = spoken[-1]
+    return ErrorDetail(
+        message=inner.message,
+        code=inner.code or _last(detail.code for detail in found),
+        type=inner.type or _last(detail.type for detail in found),
+        param=inner.param or _last(detail.param for detail in found),
+        request_id=_last(detail.request_id for detail in found),
+    )
+
+
+def _layers(value: Any, depth: int = 0) -> list[Any]:
+    """From the outermost error object to the innermost, through `error`, `details` and `detail`."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if depth > 6 or not isinstance(value, Mapping):  # noqa: PLR2004 - deeper than any gateway wraps
+        return [value] if isinstance(value, (str, list)) and value else []
+    below: list[Any] = []
+    for key in ("error", "detail", "details", "response"):
+        below += _layers(value.get(key), depth + 1) if key in value and not _is_page(value[key]) else []
+    return [value, *below]
+
+
+def _detail(layer: Any) -> ErrorDetail:
+    if isinstance(layer, str):
+        return ErrorDetail(layer)
+    if isinstance(layer, list):
+        return ErrorDetail("; ".join(_issue(item) for item in layer))
+    message = layer.get("message") or layer.get("msg") or layer.get("error_message")
+    return ErrorDetail(
+        message=message if isinstance(message, str) else "",
+        code=_word(layer.get("code")),
+        type=_word(layer.get("type")),
+        param=_word(layer.get("param")),
+        request_id=_word(layer.get("requestId") or layer.get("request_id")),
+    )
+
+
+def _issue(item: Any) -> str:
+    """One of FastAPI's validation issues, `{loc, msg, type}`, or whatever else stands in the list."""
+    if not isinstance(item, Mapping):
+        return str(item)
+    place = ".".join(str(part) for part in item.get("loc") or ())
+    return f"{place}: {item.get('msg', item)}" if place else str(item.get("msg") or item.get("message") or item)
+
+
+def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
+    for word in (detail.code, detail.type):
+        if word in BY_CODE:
+            return BY_CODE[word]
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    if status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+        return errors.ServerError
+    return errors.ContextTooLongError if TOO_LONG.search(detail.message) else errors.BadRequestError
+
+
+def _status(response: httpx.Response, detail: ErrorDetail) -> int:
+    """The HTTP status, or the one that the body names inside a success."""
+    if not response.is_success:
+        return response.status_code
+    named = detail.code if detail.code and re.fullmatch(r"[45]\d\d", detail.code) else None
+    return int(named) if named else response.status_code
+
+
+def _facts(response: httpx.Response, text: str) -> dict[str, Any]:
+    copy = httpx.Response(
+        response.status_code,
+        headers=[(k, v) for k, v in response.headers.multi_items() if k not in {"set-cookie", "content-encoding"}],
+        content=text.encode("utf-8", "replace"),
+        request=httpx.Request(response.request.method, response.request.url.copy_with(query=None, userinfo=b"")),
+    )
+    return {
+        "status": response.status_code,
+        "request_id": request_id(response.headers),
+        "body": text,
+        "retry_after": retry_after(response.headers),
+        "response": copy,
+    }
+
+
+def _text(response: httpx.Response) -> str:
+    try:
+        return response.text
+    except httpx.ResponseNotRead:
+        return ""
+
+
+def _place(response: httpx.Response) -> str:
+    return f"{response.request.method} {response.request.url.copy_with(query=None, userinfo=b'')}"
+
+
+def _parsed(text: str) -> Any:
+    """JSON objects and lists out of text; other text stays text."""
+    try:
+        value = from_json(text)
+    except ValueError:
+        return None if _is_page(text) else text.strip()[:LONGEST_QUOTE]
+    return value if isinstance(value, (Mapping, list)) else text
+
+
+def _is_page(value: Any) -> bool:
+    return isinstance(value, str) and value.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml"))
+
+
+def _plain(text: str) -> str:
+    """The words of a page or text, without tags, short enough to quote."""
+    if _is_page(text):
+        text = re.sub(r"<(script|style).*?</\1>|<[^>]{0,500}>", " ", text[:20_000], flags=re.S | re.I)
+    return " ".join(text.split())[:LONGEST_QUOTE]
+
+
+def _word(value: Any) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
+
+
+def _last(words: Any) -> str | None:
+    return next((word for word in reversed([*words]) if word), None)

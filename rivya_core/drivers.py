@@ -1,0 +1,246 @@
+"""The only I/O: two drivers that carry out plans and pump streams.
+
+`AsyncDriver` is `Driver` with `async` and `await`, word for word; a test holds the two texts equal. What a
+step's failure means is not decided here: it is thrown into the plan. Nothing else in the core may do I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, closing
+from functools import partial
+from socket import SHUT_RDWR
+from threading import Timer
+from typing import Any, TypeVar
+
+import httpx
+
+from rivya_core.errors import StreamBrokenError
+from rivya_core.plan import Call, Decoder, Pause, Plan, Send, Step, Streaming
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+DRAIN_SECONDS = 0.25
+"""How long the end of a body may take to come after the answer's own end, so that its connection is kept."""
+
+
+class Driver:
+    """Carries out plans with a blocking client.
+
+    Args:
+        client: Gives the client to send with, asked anew for every request.
+        sleep: Waits for a number of seconds.
+    """
+
+    def __init__(self, client: Callable[[], httpx.Client], sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._sleep = sleep
+
+    def run(self, plan: Plan[T]) -> T:
+        """Carry out *plan* to its end and return its result."""
+        resume: Callable[[], Step] = partial(next, plan)
+        try:
+            while True:
+                step = resume()
+                try:
+                    outcome = self._take(step)
+                except BaseException as exc:  # cancellation too: the plan cleans up, then lets it pass
+                    resume = partial(plan.throw, exc)
+                else:
+                    resume = partial(plan.send, outcome)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            plan.close()
+
+    def stream(self, opening: Plan[Streaming[E]]) -> Iterator[E]:
+        """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
+        streaming = self.run(opening)
+        settled = False
+        with closing(streaming.response):
+            try:
+                pieces = streaming.response.iter_bytes()
+                with reading(streaming.decoder):
+                    for piece in pieces:
+                        for event in streaming.decoder.feed(piece):
+                            yield event
+                        if streaming.decoder.done:
+                            break
+                last = self.run(streaming.settle(streaming.decoder.finish()))
+                settled = True
+                for event in last:
+                    yield event
+                drain(streaming.response, pieces)
+            finally:
+                if not settled:
+                    self.run(streaming.abandon())
+
+    def _take(self, step: Step) -> Any:
+        match step:
+            case Pause(seconds):
+                return self._sleep(seconds)
+            case Call(work):
+                return call(work)
+            case Send(request, keep_open):
+                client = self._client()
+                response = client.send(fit(request, client), stream=keep_open)
+                if not response.is_success:
+                    response.read()
+                return response
+
+
+class AsyncDriver:
+    """Carries out plans with an async client.
+
+    Args:
+        client: Gives the client to send with, asked anew for every request.
+        sleep: Waits for a number of seconds.
+    """
+
+    def __init__(
+        self, client: Callable[[], httpx.AsyncClient], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._client = client
+        self._sleep = sleep
+
+    async def run(self, plan: Plan[T]) -> T:
+        """Carry out *plan* to its end and return its result."""
+        resume: Callable[[], Step] = partial(next, plan)
+        try:
+            while True:
+                step = resume()
+                try:
+                    outcome = await self._take(step)
+                except BaseException as exc:  # cancellation too: the plan cleans up, then lets it pass
+                    resume = partial(plan.throw, exc)
+                else:
+                    resume = partial(plan.send, outcome)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            plan.close()
+
+    async def stream(self, opening: Plan[Streaming[E]]) -> AsyncIterator[E]:
+        """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
+        streaming = await self.run(opening)
+        settled = False
+        async with aclosing(streaming.response):
+            try:
+                pieces = streaming.response.aiter_bytes()
+                with reading(streaming.decoder):
+                    async for piece in pieces:
+                        for event in streaming.decoder.feed(piece):
+                            yield event
+                        if streaming.decoder.done:
+                            break
+                last = await self.run(streaming.settle(streaming.decoder.finish()))
+                settled = True
+                for event in last:
+                    yield event
+                await adrain(streaming.response, pieces)
+            finally:
+                if not settled:
+                    await self.run(streaming.abandon())
+
+    async def _take(self, step: Step) -> Any:
+        match step:
+            case Pause(seconds):
+                return await self._sleep(seconds)
+            case Call(work):
+                return await acall(work)
+            case Send(request, keep_open):
+                client = self._client()
+                response = await client.send(fit(request, client), stream=keep_open)
+                if not response.is_success:
+                    await response.aread()
+                return response
+
+
+def fit(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+    """Give *request* what it left open and *client* was set up with: headers and timeout."""
+    for name, value in client.headers.items():
+        if name not in request.headers:
+            request.headers[name] = value
+    request.extensions.setdefault("timeout", client.timeout.as_dict())
+    return request
+
+
+class reading:  # noqa: N801 - reads as the statement that it is
+    """Turns a transport's failure in mid-body into `StreamBrokenError`, unless the answer was already whole."""
+
+    def __init__(self, decoder: Decoder[Any]) -> None:
+        self._decoder = decoder
+
+    def __enter__(self) -> None:
+        """Nothing to set up."""
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> bool:
+        """Translate *exc*, or swallow it when nothing was missing any more."""
+        if not isinstance(exc, httpx.RequestError):
+            return False
+        if self._decoder.complete:
+            return True
+        raise StreamBrokenError(
+            f"The stream broke off ({type(exc).__name__}: {exc}).", partial=self._decoder.partial
+        ) from exc
+
+
+def call(work: Callable[[], Any]) -> Any:
+    """Do *work* here."""
+    return work()
+
+
+async def acall(work: Callable[[], Any]) -> Any:
+    """Do *work* in a thread, to its end even if the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])  # what follows must find it done, not half done
+        raise
+
+
+def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:
+    """Read the rest of a finished answer, so that its connection can serve the next request.
+
+    The socket's own timeout cannot be changed once a body is being read, so a timer ends a wait that is too long.
+    """
+    stream = response.extensions.get("network_stream")
+    socket = stream.get_extra_info("socket") if stream else None
+    if socket is None:
+        return
+    timer = Timer(DRAIN_SECONDS, partial(_shut, socket))
+    timer.daemon = True
+    timer.start()
+    try:
+        deque(pieces, maxlen=0)
+    except httpx.RequestError:
+        pass  # the answer was whole; only the connection is lost
+    finally:
+        timer.cancel()
+
+
+async def adrain(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+    """Read the rest of a finished answer, so that its connection can serve the next request."""
+    try:
+        await asyncio.wait_for(_exhaust(pieces), DRAIN_SECONDS)
+    except (httpx.RequestError, asyncio.TimeoutError):
+        pass  # the answer was whole; only the connection is lost
+
+
+async def _exhaust(pieces: AsyncIterator[bytes]) -> None:
+    async for _ in pieces:
+        pass
+
+
+def _shut(socket: Any) -> None:
+    try:
+        socket.shutdown(SHUT_RDWR)
+    except OSError:
+        pass  # closed meanwhile

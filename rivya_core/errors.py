@@ -1,0 +1,237 @@
+"""Everything that can go wrong, as one tree whose classes are named by what to do next.
+
+    RivyaError
+      ConfigurationError          how the model or tool was set up: key, URL, option
+      InvalidInputError           this call cannot be sent as it is; nothing was sent, nothing was paid
+        ContextOverflowError      too long: shorten, trim or summarise the messages
+        NotSupportedError         the provider cannot do it; the message names what can
+        HistoryMismatchError      the history is not what the session holds (`on_history_mismatch="error"`)
+      ConnectionFailedError       the request never left: safe to send again
+      AnswerLostError             the request left, no answer came: it may have been carried out and charged
+      StreamBrokenError           an answer began and stopped before its end; `partial` holds what came
+      APIError                    the provider answered, and the answer was no
+        BadRequestError           400, 405, 413, 415, 422: mend the request
+          ContextTooLongError     the provider's own word that the input is too long
+        AuthenticationError       401: mend the key
+        InsufficientCreditsError  402, or 403 and 429 that are about money: top up, retrying cannot help
+        PermissionDeniedError     403: the key lacks a scope or the model is not open to it
+        NotFoundError             404, 410: no such model, session, task or path
+        ConflictError             409
+          SessionConflictError    the session cannot be continued by this request
+          IdempotencyConflictError  the idempotency key was used for another request, or is in use
+        RateLimitError            429: slow down, then again (`retry_after`)
+        ServerError               5xx: the provider failed
+          UnavailableError        503, 529: turned away before anything was done
+        InvalidAnswerError        a success status with something else inside: HTML, no choices, broken JSON
+      TaskError                   an image task, with its `task_id`
+        TaskFailedError           the provider gave up; nothing further will come
+        TaskTimeoutError          the deadline passed while the task still runs: resume it by its id
+      LedgerError                 the session ledger cannot be reached
+
+Every class says in `repeat` whether the same request may be sent again. No error holds a secret: what a
+server echoes is searched for the key that was sent, and `response` is a copy without the request's headers.
+This file must not know any provider, framework or I/O.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import httpx
+
+Repeat = Literal["never", "always", "if safe"]
+
+
+class RivyaError(Exception):
+    """Base of all errors of this distribution."""
+
+    repeat: ClassVar[Repeat] = "never"
+    """`always`: it never left or was turned away. `if safe`: only a GET or under an honoured idempotency key."""
+    advice: ClassVar[str] = ""
+    """The next move, appended to the message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} {self.advice}" if self.advice and self.advice not in message else message)
+
+    code: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    body: str = ""
+    retry_after: float | None = None
+    response: httpx.Response | None = None
+
+
+class ConfigurationError(RivyaError, ValueError):
+    """The model or tool is set up wrongly; nothing was sent."""
+
+
+class InvalidInputError(RivyaError, ValueError):
+    """This call cannot be sent as it is; nothing was sent and nothing was paid."""
+
+
+class ContextOverflowError(InvalidInputError):
+    """The messages are longer than the provider takes; nothing was sent."""
+
+
+class NotSupportedError(InvalidInputError, NotImplementedError):
+    """The provider has no way to say this; the message names what to use instead."""
+
+
+class HistoryMismatchError(InvalidInputError):
+    """The message list is not the history that the session holds, and replaying was not allowed."""
+
+
+class ConnectionFailedError(RivyaError):
+    """No connection: the request never left."""
+
+    repeat: ClassVar[Repeat] = "always"
+    advice = "Check the network, the proxy and `base_url`."
+
+
+class AnswerLostError(RivyaError):
+    """The request left and no complete answer came back; it may have been carried out."""
+
+    repeat: ClassVar[Repeat] = "if safe"
+    advice = "The request may have been carried out and charged."
+
+
+class StreamBrokenError(AnswerLostError):
+    """A streamed answer stopped before its end.
+
+    Attributes:
+        partial: The text that had arrived.
+    """
+
+    repeat: ClassVar[Repeat] = "never"
+
+    def __init__(self, message: str, *, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class APIError(RivyaError):
+    """The provider answered, and the answer was no.
+
+    Attributes:
+        status: HTTP status, or the status that the body named when the HTTP status was a success.
+        code: The provider's code as text, for example `rate_limited`.
+        param: The request field that the provider names, if it does.
+        request_id: The provider's id of the request, for its support.
+        body: The answer's body as text.
+        retry_after: Seconds that the provider asks to wait.
+        response: A copy of the answer without the request's headers.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        body: str = "",
+        retry_after: float | None = None,
+        response: httpx.Response | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+        self.request_id, self.body = request_id, body
+        self.retry_after, self.response = retry_after, response
+
+
+class BadRequestError(APIError):
+    """The provider refuses the request as it is."""
+
+
+class ContextTooLongError(BadRequestError, ContextOverflowError):
+    """The provider says that the input is too long."""
+
+    advice = "Shorten, trim or summarise the messages."
+
+
+class AuthenticationError(APIError):
+    """The key is missing, unknown, revoked or expired."""
+
+    advice = "Check the API key and that it belongs to this `base_url`."
+
+
+class InsufficientCreditsError(APIError):
+    """The account has no credits or quota left; retrying cannot help."""
+
+    advice = "Top up the account or raise its limit; retrying does not help."
+
+
+class PermissionDeniedError(APIError):
+    """The key may not do this."""
+
+    advice = "Check the key's scopes and the models that it may use."
+
+
+class NotFoundError(APIError):
+    """No such model, session, task or path."""
+
+    advice = "Check the model id and `base_url`."
+
+
+class ConflictError(APIError):
+    """The request conflicts with the state of something on the server."""
+
+
+class SessionConflictError(ConflictError):
+    """The chat session belongs to another account or model, or is busy."""
+
+
+class IdempotencyConflictError(ConflictError):
+    """The idempotency key was used for another request or is still in use."""
+
+
+class RateLimitError(APIError):
+    """Too many requests; try again later."""
+
+    repeat: ClassVar[Repeat] = "always"
+    advice = "Wait, or lower the number of concurrent requests."
+
+
+class ServerError(APIError):
+    """The provider failed; whether the request was carried out is unknown."""
+
+    repeat: ClassVar[Repeat] = "if safe"
+    advice = "The provider failed; try again later."
+
+
+class UnavailableError(ServerError):
+    """The provider turned the request away without working on it."""
+
+    repeat: ClassVar[Repeat] = "always"
+
+
+class InvalidAnswerError(APIError):
+    """A success status, but not the answer that the API promises."""
+
+    repeat: ClassVar[Repeat] = "never"
+    advice = "Check that `base_url` is the API's and not a web page's or a proxy's."
+
+
+class TaskError(RivyaError):
+    """Something about an image task.
+
+    Attributes:
+        task_id: The provider's id of the task; `resume(task_id)` picks it up again.
+    """
+
+    def __init__(self, message: str, *, task_id: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.task_id, self.code = task_id, code
+
+
+class TaskFailedError(TaskError):
+    """The provider gave up on the task."""
+
+
+class TaskTimeoutError(TaskError):
+    """The deadline passed while the task was still running; it is not lost."""
+
+
+class LedgerError(RivyaError):
+    """The session ledger cannot be reached or cannot be read."""

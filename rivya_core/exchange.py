@@ -1,0 +1,115 @@
+"""Send until it works: which failures are repeated, after how long, and what they are called.
+
+Written as a plan, so that it serves both drivers. A retry knows whether the request left: what never left or was
+turned away is repeated; what may have been carried out is repeated only where that cannot be charged twice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from rivya_core.answers import error_from
+from rivya_core.errors import (
+    AnswerLostError,
+    ConfigurationError,
+    ConnectionFailedError,
+    IdempotencyConflictError,
+    RivyaError,
+)
+from rivya_core.plan import Plan, pause, send
+
+NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently a request is repeated.
+
+    Attributes:
+        max_retries: Extra requests after the first, exactly.
+        first_wait: Seconds before the first repetition; doubled each time, less up to a quarter of jitter.
+        longest_wait: Ceiling of the doubled wait, in seconds.
+        longest_retry_after: A provider that asks to wait longer than this is not waited for.
+    """
+
+    max_retries: int = 2
+    first_wait: float = 0.5
+    longest_wait: float = 8.0
+    longest_retry_after: float = 60.0
+    random: Callable[[], float] = field(default=random.random, compare=False, repr=False)
+
+    def wait_before(self, repetition: int, error: RivyaError) -> float | None:
+        """Return the seconds to wait before the *repetition*-th repetition, or None to give up."""
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= self.longest_retry_after else None
+        return min(self.first_wait * 2.0 ** (repetition - 1), self.longest_wait) * (1 - 0.25 * self.random())
+
+
+def exchange(
+    request: httpx.Request, retry: Retry, *, keep_open: bool = False, idempotent: bool = False
+) -> Plan[httpx.Response]:
+    """Send *request* until a success comes back.
+
+    Args:
+        request: Sent unchanged each time, with the same idempotency key if it has one.
+        retry: How often and how patiently.
+        keep_open: Leave the body of the success unread, for streaming.
+        idempotent: Whether repeating it after a lost answer cannot charge or change anything twice.
+
+    Raises:
+        RivyaError: The last failure, when it may not be repeated or the retries are used up.
+    """
+    safe = idempotent or request.method == "GET"
+    repetition, lost = 0, False
+    while True:
+        try:
+            return (yield from _attempt(request, keep_open=keep_open))
+        except RivyaError as error:
+            repetition += 1
+            lost = lost or error.repeat == "if safe"
+            may = repetition <= retry.max_retries and _may_repeat(error, safe=safe, lost=lost)
+            wait = retry.wait_before(repetition, error) if may else None
+            if wait is None:
+                if lost and not _tells_all(error, request):
+                    raise AnswerLostError(f"An answer was lost, and then: {error}") from error
+                raise
+        yield from pause(wait)
+
+
+def _may_repeat(error: RivyaError, *, safe: bool, lost: bool) -> bool:
+    if lost and isinstance(error, IdempotencyConflictError):
+        return True  # the lost attempt is still being carried out under our key
+    return error.repeat == "always" or (error.repeat == "if safe" and safe)
+
+
+def _tells_all(error: RivyaError, request: httpx.Request) -> bool:
+    """Whether *error* itself tells all there is to know: nothing can have happened twice or unseen."""
+    return error.repeat == "if safe" or request.method == "GET"
+
+
+def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]:
+    try:
+        response = yield from send(request, keep_open=keep_open)
+    except httpx.UnsupportedProtocol as exc:
+        raise ConfigurationError(f"`base_url` is not usable: {exc}") from exc
+    except NEVER_LEFT as exc:
+        raise ConnectionFailedError(f"Could not connect to {_host(request)} ({_named(exc)}).") from exc
+    except httpx.TimeoutException as exc:
+        raise AnswerLostError(f"{_host(request)} did not answer in time ({_named(exc)}).") from exc
+    except httpx.RequestError as exc:
+        raise AnswerLostError(f"The connection to {_host(request)} was lost ({_named(exc)}).") from exc
+    if response.is_success:
+        return response
+    raise error_from(response)
+
+
+def _host(request: httpx.Request) -> str:
+    return request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+
+
+def _named(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

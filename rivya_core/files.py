@@ -1,0 +1,99 @@
+"""Uploads to the Files API, checked before anything is sent.
+
+https://rivya.ai/docs/api-files. An upload creates nothing that is charged, so a lost answer may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rivya_core.answers import invalid_answer, json_of
+from rivya_core.chat import Media
+from rivya_core.errors import InvalidInputError
+from rivya_core.exchange import Retry, exchange
+from rivya_core.plan import Plan
+from rivya_core.providers import Endpoint
+
+PATH = "/files"
+LARGEST_IMAGE = 10 * 1024 * 1024
+"""Bytes that an image may have unless a model says otherwise."""
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+ID_KEYS = ("id", "file_id", "fileId")
+"""The page does not show the answer; the id stands under one of these, outside or in `data` or `file`."""
+URL_KEYS = ("url", "file_url", "public_url")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file on the provider's side.
+
+    Attributes:
+        id: For `attachments` of a chat.
+        url: For `referenceMediaItems` of a generation; None if the answer had none.
+        mime_type: Of the bytes that were sent.
+        name: File name that was sent.
+    """
+
+    id: str
+    url: str | None
+    mime_type: str
+    name: str
+
+
+def image_type(data: bytes) -> str | None:
+    """Return the MIME type that the first bytes of *data* prove, or None for none of `IMAGE_TYPES`."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def check_image(data: bytes, largest: int = LARGEST_IMAGE) -> str:
+    """Return the MIME type of an image that the Files API takes.
+
+    Raises:
+        InvalidInputError: It is too large or of another type; nothing was sent.
+    """
+    if len(data) > largest:
+        raise InvalidInputError(
+            f"The image has {len(data):,} bytes and may have {largest:,}; nothing was sent. Scale it down first."
+        )
+    found = image_type(data)
+    if found is None:
+        raise InvalidInputError(
+            f"The image is none of {', '.join(IMAGE_TYPES)} (its first bytes say so, whatever its name); nothing was "
+            "sent."
+        )
+    return found
+
+
+def upload_image(endpoint: Endpoint, image: Media, retry: Retry, *, largest: int = LARGEST_IMAGE) -> Plan[UploadedFile]:
+    """Upload the bytes of *image*.
+
+    Raises:
+        InvalidInputError: The bytes are not an image that the API takes; nothing was sent.
+        APIError: The provider refused it.
+    """
+    data = image.data or b""
+    kind = check_image(data, largest)
+    name = image.name or f"image.{kind.rpartition('/')[2]}"
+    request = endpoint.request("POST", PATH, files={"file": (name, data, kind)}, fields={"kind": "image"})
+    response = yield from exchange(request, retry, idempotent=True)
+    value = json_of(response)
+    found = _file(value) if isinstance(value, Mapping) else None
+    if found is None:
+        raise invalid_answer(response, "has no file id")
+    return UploadedFile(found[0], found[1], kind, name)
+
+
+def _file(value: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    for layer in (value, value.get("data"), value.get("file")):
+        if isinstance(layer, Mapping):
+            found = next((layer[key] for key in ID_KEYS if isinstance(layer.get(key), str) and layer[key]), None)
+            url = next((layer[key] for key in URL_KEYS if isinstance(layer.get(key), str)), None)
+            if found:
+                return found, url
+    return None

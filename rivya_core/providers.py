@@ -1,0 +1,183 @@
+"""Rivya, Evolink and GMI Cloud as data, and an endpoint: a provider with an account.
+
+What the pages of a provider leave open stands here as a value, so that one edit mends it when the real service
+says otherwise. Capabilities are consulted where they matter; nothing compares provider names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from rivya_core.errors import ConfigurationError, InvalidInputError
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What there is to know about a provider before the first request.
+
+    Attributes:
+        name: As frameworks report it (`ls_provider`, `model_provider`).
+        base_url: Where its API is, without a trailing slash.
+        key_variable: Environment variable that holds the key.
+        url_variable: Environment variable that overrides `base_url`.
+        default_model: Chat model when none is named.
+        idempotent_paths: Paths where a POST with the same `Idempotency-Key` is carried out once. Only where a page
+            of the provider says so; elsewhere a lost answer is not repeated.
+    """
+
+    name: str
+    base_url: str
+    key_variable: str
+    url_variable: str
+    default_model: str
+    idempotent_paths: frozenset[str] = frozenset()
+
+
+RIVYA = Provider(
+    name="rivya",
+    base_url="https://rivya.ai/api/v1",
+    key_variable="RIVYA_API_KEY",
+    url_variable="RIVYA_BASE_URL",
+    default_model="gpt-5-2-chat",
+    # https://rivya.ai/docs/api-chat and /api-generations show the header; the stream's page is silent.
+    idempotent_paths=frozenset({"/chat/completions", "/generations"}),
+)
+EVOLINK = Provider(
+    name="evolink",
+    base_url="https://api.evolink.ai/v1",
+    key_variable="EVOLINK_API_KEY",
+    url_variable="EVOLINK_BASE_URL",
+    default_model="gpt-5.2",
+)
+GMI = Provider(
+    name="gmi",
+    base_url="https://api.gmi-serving.com/v1",
+    key_variable="GMI_API_KEY",
+    url_variable="GMI_BASE_URL",
+    default_model="openai/gpt-5.2-chat",
+)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A provider's API as one account reaches it.
+
+    Attributes:
+        provider: Whose API.
+        base_url: Where, without a trailing slash.
+        key: The account's key, or None where none is needed.
+        headers: Further headers of every request.
+        timeout: Overrides the client's.
+    """
+
+    provider: Provider
+    base_url: str
+    key: SecretStr | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: httpx.Timeout | None = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        files: Any = None,
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        """Return a request to *path* (with a leading slash) with this account's credentials.
+
+        Args:
+            method: HTTP method.
+            path: Path below the base URL.
+            body: Sent as JSON.
+            files: Multipart files in httpx's form.
+            fields: Multipart fields beside *files*.
+            headers: Further headers of this request.
+
+        Raises:
+            InvalidInputError: *body* holds something that JSON cannot carry.
+        """
+        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}", **self.headers})
+        if self.key is not None:
+            every["authorization"] = f"Bearer {self.key.get_secret_value()}"
+        every.update(headers)
+        content = None
+        if body is not None:
+            every["content-type"] = "application/json"
+            content = encode(body)
+        extensions = {} if self.timeout is None else {"timeout": self.timeout.as_dict()}
+        url = self.base_url + path
+        return httpx.Request(
+            method, url, headers=every, content=content, files=files, data=fields, extensions=extensions
+        )
+
+    def idempotent(self, path: str) -> bool:
+        """Whether a POST to *path* may be repeated under the same idempotency key."""
+        return path in self.provider.idempotent_paths
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Return *body* as JSON bytes; raise `InvalidInputError` where JSON cannot carry it."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError("The input holds a lone surrogate, which is not text; nothing was sent.") from None
+    except (TypeError, ValueError) as exc:
+        raise InvalidInputError(f"The request cannot be written as JSON ({exc}); nothing was sent.") from None
+
+
+def endpoint(
+    provider: Provider,
+    *,
+    api_key: SecretStr | None = None,
+    base_url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float | httpx.Timeout | None = None,
+) -> Endpoint:
+    """Return *provider*'s endpoint for an account; what is None comes from the environment or the provider.
+
+    Raises:
+        ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
+    """
+    where = base_url or os.environ.get(provider.url_variable) or provider.base_url
+    limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
+    return Endpoint(provider, checked_url(where), checked_key(provider, api_key), dict(headers or {}), limit)
+
+
+def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr:
+    """Return the key to use, without stray blanks; raise `ConfigurationError` if there is none or it cannot be one."""
+    given = api_key.get_secret_value() if api_key else os.environ.get(provider.key_variable, "")
+    if not given.strip():
+        raise ConfigurationError(
+            f"No API key: set the environment variable `{provider.key_variable}` or pass `api_key`."
+        )
+    if not given.strip().isascii() or not given.strip().isprintable() or " " in given.strip():
+        raise ConfigurationError(f"The API key in `api_key` or `{provider.key_variable}` has characters no key has.")
+    return SecretStr(given.strip())
+
+
+def checked_url(url: str) -> str:
+    """Return *url* without a trailing slash; raise `ConfigurationError` if no request can go there."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        httpx.URL(url.strip())
+    except (ValueError, httpx.InvalidURL):
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"`base_url` must be an http(s) URL such as 'https://host/v1', not {url.rpartition('@')[2]!r}.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError("`base_url` must not hold credentials, a query or a fragment; use `api_key`.")
+    return url.strip().rstrip("/")

@@ -1,0 +1,55 @@
+"""Token counts, as all the wires write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rivya_core.chat import Usage
+
+INPUT = ("prompt_tokens", "input_tokens", "inputTokens")
+OUTPUT = ("completion_tokens", "output_tokens", "outputTokens")
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens")
+
+
+def read_usage(value: Any) -> Usage | None:
+    """Return the counts in a `usage` object, or None if it holds none.
+
+    Of several names for one count the first that is not zero counts: Evolink fills `prompt_tokens` and sends
+    `input_tokens: 0` beside it.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    spent, made = _count(value, INPUT), _count(value, OUTPUT)
+    total = _count(value, ("total_tokens", "totalTokens"))
+    if spent is None and made is None and total is None:
+        return None
+    inputs, outputs = _object(value, INPUT_DETAILS), _object(value, OUTPUT_DETAILS)
+    cached = _count(inputs, ("cached_tokens",))
+    return Usage(
+        input_tokens=spent or 0,
+        output_tokens=made or 0,
+        total_tokens=total or (spent or 0) + (made or 0),
+        cached_tokens=_count(value, CACHED) if cached is None else cached,
+        reasoning_tokens=_count(outputs, ("reasoning_tokens",)),
+        audio_input_tokens=_count(inputs, ("audio_tokens",)),
+        audio_output_tokens=_count(outputs, ("audio_tokens",)),
+    )
+
+
+def _count(value: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    counts = [count for name in names if (count := _whole(value.get(name))) is not None]
+    return next((count for count in counts if count), 0) if counts else None
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return None if value is None or isinstance(value, bool) else max(0, int(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _object(value: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    return next((found for name in names if isinstance(found := value.get(name), Mapping)), {})

@@ -1,0 +1,82 @@
+"""`Idempotency-Key`: the same key and body give the stored answer, another body a conflict.
+
+Keys belong to an account and never expire here; the documentation states neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .refusals import Refusal
+
+T = TypeVar("T")
+
+
+@dataclass
+class Claim:
+    """One key in use: the request that it stands for and, once there is one, its result."""
+
+    fingerprint: str
+    result: Any = None
+    done: bool = False
+
+
+class Idempotency:
+    """All keys in use. Thread-safe."""
+
+    def __init__(self, lock: threading.RLock | None = None) -> None:
+        self._lock = lock or threading.RLock()
+        self._claims: dict[tuple[str, str], Claim] = {}
+
+    async def once(self, account: str, key: str | None, request: object, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` once per key, and hand out its stored result from then on.
+
+        Args:
+            account: Whose key it is.
+            key: The header's value; without one the work is simply done.
+            request: What must be equal for the key to be reused: path and body, as JSON values.
+            work: Does the work. If it raises, the key is free again.
+
+        Raises:
+            Refusal: `idempotency_conflict`, for another request under the same key or one that still runs.
+        """
+        if not key:
+            return await work()
+        claim = self._claim(account, key, fingerprint(request))
+        if claim.done:
+            stored: T = claim.result
+            return stored
+        try:
+            result = await work()
+        except BaseException:
+            self.forget(account, key)
+            raise
+        claim.result, claim.done = result, True
+        return result
+
+    def forget(self, account: str, key: str | None) -> None:
+        """Free a key, so that it can be used for new work."""
+        with self._lock:
+            self._claims.pop((account, key or ""), None)
+
+    def _claim(self, account: str, key: str, mark: str) -> Claim:
+        with self._lock:
+            known = self._claims.get((account, key))
+            if known is None:
+                fresh = self._claims[(account, key)] = Claim(mark)
+                return fresh
+        if known.fingerprint != mark:
+            raise Refusal("idempotency_conflict")
+        if not known.done:
+            raise Refusal("idempotency_conflict", "The first request with this Idempotency-Key is still running.")
+        return known
+
+
+def fingerprint(request: object) -> str:
+    """A digest that is equal for equal JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
