@@ -283,7 +283,7 @@ def uncallable_row(model_id: str, status: str) -> dict[str, Any]:
     """A model that the list contains although no API path takes it; its name is made up."""
     row = shared_row(model_id, f"Sandbox {status}", "video", 20, files=False)
     extra = {"runtime": "async_task", "billing_type": "FIXED", "supported_modes": ["text-to-video"]}
-    rest = {"max_prompt_length": 2000, "reference_media": None, "params": [], "chat_capabilities": None}
+    rest: dict[str, Any] = {"max_prompt_length": 2000, "reference_media": None, "params": [], "chat_capabilities": None}
     return {**row, **extra, **rest, "requires_upload_for_modes": [], "api_status": status}
 
 
@@ -293,4 +293,5 @@ def rows() -> list[dict[str, Any]]:
         uncallable_row("sandbox-video-soon", "coming_soon"),
         uncallable_row("sandbox-video-studio", "studio_only"),
     ]
-    return [model.row() for model in (*CHAT_MODELS, *IMAGE_MODELS)] + uncallable
+    chat, image = [model.row() for model in CHAT_MODELS], [model.row() for model in IMAGE_MODELS]
+    return chat + image + uncallable

@@ -13,7 +13,7 @@ class Reader:
     """The other end of one exchange: tells when it has left."""
 
     def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+        self.receive = receive
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -35,7 +35,7 @@ class Reader:
                 await self._watch
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
 
 

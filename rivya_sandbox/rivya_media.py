@@ -14,7 +14,7 @@ from .catalogue import IMAGE, MEGABYTE, ImageModel
 from .faults import Fault
 from .files import LIMITS, StoredFile, Upload
 from .generations import Wish, parse_wish
-from .pictures import Order
+from .pictures import Order, paint
 from .refusals import Refusal
 from .tasks import Task
 from .values import iso
@@ -102,7 +102,7 @@ class RivyaMedia:
             task_id,
             account,
             wish.model.id,
-            order_for(wish, next((one.content for one in references if one), None)),
+            order_for(wish, next((one for one in references if one), None)),
             entry,
             now,
             now,
@@ -115,17 +115,19 @@ class RivyaMedia:
         self._box.tasks.add(task)
         return task
 
-    def _reference(self, url: str, account: str, base: str) -> StoredFile | None:
-        """The uploaded file behind a URL; `None` for a foreign https URL or a result of a task."""
-        prefix = f"{base}/media/"
-        if not url.startswith(prefix):
+    def _reference(self, url: str, account: str, base: str) -> bytes | None:
+        """The image behind a URL: an upload, or the result of an earlier task; `None` for a foreign https URL."""
+        name = url.removeprefix(f"{base}/media/")
+        if name == url:
             if url.startswith("https://"):
                 return None
             raise Refusal("validation_failed", "A reference url must come from the Files API or be an https URL.")
-        stored = self._box.files.by_media_name(url.removeprefix(prefix))
-        if stored is None or stored.account != account:
-            raise Refusal("validation_failed", f"The reference file {url} was not found.")
-        return stored
+        stored, task = self._box.files.by_media_name(name), self._box.tasks.by_media_name(name)
+        if stored is not None and stored.account == account:
+            return stored.content
+        if task is not None and task.account == account:
+            return paint(task.order)
+        raise Refusal("validation_failed", f"The reference file {url} was not found.")
 
 
 async def parse_upload(form: FormData) -> Upload:

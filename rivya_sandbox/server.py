@@ -1,0 +1,177 @@
+"""The sandbox on a port: uvicorn in a thread, started and stopped cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from .sandbox import Sandbox
+
+START_LIMIT = 10.0
+TICK = 0.1
+
+
+class Stoppable(uvicorn.Server):
+    """A uvicorn that can be started and stopped from another thread, without polling."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        self.up.set()
+
+    async def main_loop(self) -> None:
+        """Tick until told to stop."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % 864_000
+            try:
+                await asyncio.wait_for(self._over.wait(), TICK)
+            except asyncio.TimeoutError:
+                continue
+            self.should_exit = True
+
+    def stop(self) -> None:
+        """End `main_loop`, from any thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._over.set)
+
+
+class Listener:
+    """One ASGI application on one port, in one thread."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self._socket = listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = Stoppable(config)
+        self._thread = threading.Thread(target=self._run, name=f"rivya-sandbox-{self.port}", daemon=True)
+
+    def start(self) -> None:
+        """Serve.
+
+        Raises:
+            RuntimeError: If the server does not come up.
+        """
+        self._thread.start()
+        if not self._server.up.wait(START_LIMIT):
+            raise RuntimeError(f"The sandbox did not start within {START_LIMIT:g} s")
+
+    def stop(self) -> None:
+        """Stop serving and wait for the end."""
+        self._server.stop()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol must be named: asyncio switches Nagle's algorithm off only then, and without that every answer on a
+    # kept connection waits 40 ms.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+class Served:
+    """A sandbox on a port, as a context manager; `start()` and `stop()` do the same by hand, say in a notebook."""
+
+    def __init__(self, sandbox: Sandbox, host: str, port: int, *, separate_media: bool) -> None:
+        self.sandbox = sandbox
+        self._host = host
+        self._port = port
+        self._separate_media = separate_media
+        self._listeners: list[Listener] = []
+
+    def start(self) -> Sandbox:
+        """Open the port (or ports) and return the sandbox."""
+        self.sandbox.url = self._open(self.sandbox.app, self._port)
+        self.sandbox.media_url = self._open(self.sandbox.media_app, 0) if self._separate_media else None
+        return self.sandbox
+
+    def stop(self) -> None:
+        """Close the ports; what hangs on purpose ends at once. The sandbox's state stays readable."""
+        self.sandbox.pauses.wake()
+        while self._listeners:
+            self._listeners.pop().stop()
+
+    def __enter__(self) -> Sandbox:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _open(self, app: ASGIApp, port: int) -> str:
+        listener = Listener(app, self._host, port)
+        self._listeners.append(listener)
+        listener.start()
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{shown}:{listener.port}"
+
+
+def serve(
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    sandbox: Sandbox | None = None,
+    separate_media: bool = False,
+    **options: Any,  # noqa: ANN401 - those of `Sandbox`
+) -> Served:
+    """Serve a sandbox on a port.
+
+        with serve() as sandbox:
+            httpx.get(sandbox.rivya_url + "/models")
+
+    Args:
+        port: The port; 0 takes a free one.
+        host: The address.
+        sandbox: The sandbox to serve; by default a new one.
+        separate_media: Whether media come from a second port, as from a media host of its own.
+        options: Arguments of a new `Sandbox`.
+
+    Returns:
+        A context manager that gives the sandbox, with its `url` set.
+
+    Raises:
+        OSError: On entering, if the port is taken.
+        ValueError: If both a sandbox and options for a new one are given.
+    """
+    if sandbox is not None and options:
+        raise ValueError(f"Options {sorted(options)} are for a new sandbox; give either them or `sandbox`")
+    return Served(sandbox or Sandbox(**options), host, port, separate_media=separate_media)
