@@ -6,10 +6,13 @@ Keys are never printed, journalled or kept in a repr; the journal names the acco
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ALL_SCOPES = frozenset(
     {

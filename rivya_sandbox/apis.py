@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-from starlette.routing import BaseRoute
-
-from .refusals import Refusal
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from .refusals import Refusal
     from .sandbox import Sandbox
 
 

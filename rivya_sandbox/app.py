@@ -5,16 +5,13 @@ Behind it stand the APIs (`APIS`, one line for each) and the media host. An endp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
-from starlette.types import Message, Receive, Scope, Send
 
 from . import rivya
-from .apis import Api
 from .faults import Fault
 from .journal import Exchange, readable_body, readable_headers
 from .media import Media
@@ -23,6 +20,11 @@ from .pauses import Reader
 from .refusals import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from .apis import Api
     from .sandbox import Sandbox
 
 APIS: tuple[Api, ...] = (rivya.API,)
@@ -63,7 +65,7 @@ class Front:
         return next((api for api in self._apis if path.startswith(api.prefix + "/")), None)
 
     def _note(self, scope: Scope, body: bytes) -> Exchange:
-        headers = {name: value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         account = self._box.accounts.name(headers.get(b"authorization", b"").decode("latin-1") or None)
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         return self._box.journal.open(

@@ -6,10 +6,12 @@ page shows a shape (`params[]`, `reference_media`, `chat_capabilities`), a plaus
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MEGABYTE = 1024 * 1024
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -259,9 +261,7 @@ IMAGE_MODELS: Sequence[ImageModel] = (
     ),
     # The pages of the last two could not be read to their ends: the later options of `flux-2-flex` and the numbers
     # of references of both are assumed.
-    ImageModel(
-        "flux-2-flex", "FLUX.2 Flex", 14, (select("aspectRatio", "1:1", FIVE_RATIOS),), 5000, References(8)
-    ),
+    ImageModel("flux-2-flex", "FLUX.2 Flex", 14, (select("aspectRatio", "1:1", FIVE_RATIOS),), 5000, References(8)),
     ImageModel(
         "seedream-4-5",
         "Seedream 4.5",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, TypeAlias
-
-from starlette.requests import Request
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .refusals import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 Body: TypeAlias = Mapping[str, Any]
 MAX_CLIENT_REQUEST_ID = 128

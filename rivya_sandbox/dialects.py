@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .streams import Frame
-from .turns import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .turns import Reply
 
 DONE = "[DONE]"
 
@@ -86,7 +89,7 @@ def pieces_of(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+\Z", text)
 
 
-def key(*path: str, name: str | None = None, **constant: Any) -> Callable[[str], Event]:  # noqa: ANN401
+def key(*path: str, name: str | None = None, **constant: Any) -> Callable[[str], Event]:
     """An event maker that puts the piece at the end of a path of keys, beside constant keys."""
 
     def make(piece: str) -> Event:
@@ -98,7 +101,7 @@ def key(*path: str, name: str | None = None, **constant: Any) -> Callable[[str],
     return make
 
 
-def whole(name: str | None, *path: str, done: bool = False, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:  # noqa: ANN401
+def whole(name: str | None, *path: str, done: bool = False, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:
     """A closing that carries the whole reply, at the end of a path of keys."""
 
     def close(reply: Reply) -> tuple[Event, ...]:
@@ -111,7 +114,7 @@ def whole(name: str | None, *path: str, done: bool = False, **constant: Any) -> 
     return close
 
 
-def bill_only(name: str | None, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:  # noqa: ANN401
+def bill_only(name: str | None, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:
     """A closing with ids, usage and credits but without the text."""
     return lambda reply: (Event(name, {**constant, "id": reply.id, **reply.facts(), **reply.bill()}),)
 
@@ -228,7 +231,9 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             lambda piece: chunk({"content": piece}), lambda piece: chunk({"reasoning_content": piece}), close_chunks
         ),
         "typed": Dialect(
-            key("delta", type="message.delta"), key("delta", type="thinking.delta"), whole(None, type="message.completed")
+            key("delta", type="message.delta"),
+            key("delta", type="thinking.delta"),
+            whole(None, type="message.completed"),
         ),
         "flat": Dialect(key("text"), key("thoughts"), bill_only(None, done=True)),
         "delta-string": Dialect(

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TASK_FATES = ("fail", "fail_null", "stuck", "slow", "expired")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from .catalogue import IMAGE_TYPES, MEGABYTE
 from .refusals import Refusal
 from .values import Attachment, Ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 LIMITS: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
     {
@@ -31,6 +34,11 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 )
 
 
+ADTS_MASK, ADTS = 0xFFF6, 0xFFF0
+MPEG_MASK = 0xFFE0
+"""The bits with which a frame of AAC (layer 0) and of any MPEG audio begins."""
+
+
 def _iso_media(head: bytes) -> str | None:
     if head[4:8] != b"ftyp":
         return None
@@ -46,9 +54,10 @@ def _riff(head: bytes) -> str | None:
 def _mpeg_audio(head: bytes) -> str | None:
     if head[:3] == b"ID3":
         return "audio/mpeg"
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+    sync = int.from_bytes(head[:2], "big")
+    if sync & ADTS_MASK == ADTS:
         return "audio/aac"
-    return "audio/mpeg" if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 else None
+    return "audio/mpeg" if sync & MPEG_MASK == MPEG_MASK else None
 
 
 def _starts(signature: bytes, mime: str) -> Callable[[bytes], str | None]:

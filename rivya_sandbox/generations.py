@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import checks
 from .catalogue import IMAGE, ImageModel, Param, References
 from .refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GENERATION_KEYS = frozenset({"model", "prompt", "params", "client_request_id"})
 REFERENCE_KEYS = frozenset({"url", "kind", "name", "mimeType", "durationSeconds", "durationToken"})
@@ -93,9 +95,7 @@ def parse_references(model: ImageModel, items: object) -> tuple[str, ...]:
     if not isinstance(items, list):
         raise Refusal("validation_failed", f"params.{REFERENCES} must be an array.")
     if len(items) > model.references.max_items:
-        raise Refusal(
-            "validation_failed", f"params.{REFERENCES} may have at most {model.references.max_items} items."
-        )
+        raise Refusal("validation_failed", f"params.{REFERENCES} may have at most {model.references.max_items} items.")
     return tuple(parse_reference(model.references, item) for item in items)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .faults import Fault
-from .values import Context
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .faults import Fault
+    from .values import Context
 
 KEPT_BYTES = 65_536
 
@@ -112,9 +114,7 @@ class Journal:
     def to(self, path: str, method: str | None = None) -> list[Exchange]:
         """The requests whose path ends with `path`, such as `/chat/completions`."""
         return [
-            exchange
-            for exchange in self.requests
-            if exchange.path.endswith(path) and method in (None, exchange.method)
+            exchange for exchange in self.requests if exchange.path.endswith(path) and method in (None, exchange.method)
         ]
 
     def clear(self) -> None:
@@ -148,7 +148,7 @@ def readable_headers(raw: list[tuple[bytes, bytes]], account: str) -> dict[str, 
     return headers
 
 
-def readable_body(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON is any value
+def readable_body(body: bytes, content_type: str) -> Any:
     """A body for the journal: JSON as values, short text as text, anything else described."""
     if not body:
         return None

@@ -6,13 +6,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from .pictures import paint
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from .sandbox import Sandbox
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.types import Message, Receive, Send
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Send
 
-from .faults import Fault
+    from .faults import Fault
 
 Interlude = Callable[[], Awaitable[None]]
 
@@ -91,8 +92,7 @@ class Outlet:
             await self._break()
 
     async def _break(self) -> None:
-        assert self._fault is not None
-        if self._fault.breaks_stream and self._streams:
+        if self._fault is not None and self._fault.breaks_stream and self._streams:
             body = self._fault.body if self._fault.body is not None else self._error(self._fault)
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from typing import TYPE_CHECKING
 
-from starlette.types import Receive
+if TYPE_CHECKING:
+    from starlette.types import Receive
 
 
 class Reader:

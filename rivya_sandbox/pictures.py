@@ -10,14 +10,15 @@ import hashlib
 import io
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from collections.abc import Mapping
+
+    from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 
@@ -123,7 +124,7 @@ def cover(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def landscape(subject: str, size: tuple[int, int]) -> Image.Image:
     """Sky, sun and three ranges of hills."""
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
     dice = random.Random(hashlib.sha256(subject.encode()).digest())  # noqa: S311 - a picture, not a secret
     sky, ground = palette(subject, dice)
@@ -132,7 +133,6 @@ def landscape(subject: str, size: tuple[int, int]) -> Image.Image:
     sun(draw, dice, lighter(ground, 0.7), size)
     for distance in (0.55, 0.3, 0.0):
         draw.polygon(hills(dice, size, 0.8 - 0.35 * distance), fill=mix(ground, sky, distance))
-    assert isinstance(picture, Image.Image)
     return picture
 
 
@@ -152,11 +152,8 @@ def gradient(top: Colour, bottom: Colour, size: tuple[int, int]) -> Image.Image:
     return Image.composite(Image.new("RGB", size, bottom), Image.new("RGB", size, top), mask)
 
 
-def sun(draw: object, dice: random.Random, colour: Colour, size: tuple[int, int]) -> None:
+def sun(draw: ImageDraw.ImageDraw, dice: random.Random, colour: Colour, size: tuple[int, int]) -> None:
     """A disc in the sky."""
-    from PIL import ImageDraw
-
-    assert isinstance(draw, ImageDraw.ImageDraw)
     radius = min(size) * dice.uniform(0.07, 0.16)
     x, y = size[0] * dice.uniform(0.15, 0.85), size[1] * dice.uniform(0.15, 0.4)
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)

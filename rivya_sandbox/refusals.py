@@ -5,8 +5,11 @@ The table is that of https://rivya.ai/docs/api/errors-and-limits; the envelope b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STATUS: Mapping[str, int] = MappingProxyType(
     {

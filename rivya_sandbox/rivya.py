@@ -1,22 +1,24 @@
-"""The Rivya half: every path below `/api/v1`, and how its errors read. https://rivya.ai/docs/api"""
+"""The Rivya half: every path below `/api/v1`, and how its errors read (https://rivya.ai/docs/api)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from . import catalogue
 from .apis import Api
-from .refusals import Refusal
 from .rivya_chat import RivyaChat
 from .rivya_media import RivyaMedia
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from .refusals import Refusal
     from .sandbox import Sandbox
 
 PREFIX = "/api/v1"

@@ -1,25 +1,26 @@
-"""The chat endpoints of the Rivya half: parse, run a turn, format. https://rivya.ai/docs/api/chat"""
+"""The chat endpoints of the Rivya half: parse, run a turn, format (https://rivya.ai/docs/api/chat)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from . import checks
 from .catalogue import EFFORTS, MESSAGE_LIMIT
 from .dialects import dialect_named
-from .faults import Fault
 from .refusals import Refusal
-from .sessions import Session, Spoken
-from .streams import EventStream
 from .turns import Caller, ChatOrder, OpenTurn, Reply, Turns, chat_model
 from .values import iso
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .faults import Fault
     from .sandbox import Sandbox
+    from .sessions import Session, Spoken
+    from .streams import EventStream
 
 CHAT_KEYS = frozenset(
     {

@@ -1,17 +1,18 @@
-"""Files and generations of the Rivya half. https://rivya.ai/docs/api/files and https://rivya.ai/docs/api/generations"""
+"""Files and generations of the Rivya half.
+
+https://rivya.ai/docs/api/files and https://rivya.ai/docs/api/generations; the checks of an order are `generations.py`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from . import checks
 from .catalogue import IMAGE, MEGABYTE, ImageModel
-from .faults import Fault
 from .files import LIMITS, StoredFile, Upload
 from .generations import Wish, parse_wish
 from .pictures import Order, paint
@@ -20,6 +21,9 @@ from .tasks import Task
 from .values import iso
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .faults import Fault
     from .sandbox import Sandbox
 
 FILE_KEYS = frozenset({"file", "kind", "model", "client_request_id"})

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
-
-from starlette.requests import Request
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING, Literal
 
 from .accounts import Accounts, Entry, Key, scopes_from
 from .app import Front
@@ -27,6 +23,12 @@ from .sessions import Sessions
 from .streams import EventStream, Frame
 from .tasks import Tasks
 from .values import Ids, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
 
 API_KEY = "rvya_sk_sandbox"
 DEFAULT_ACCOUNT = "default"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from .sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
 
 START_LIMIT = 10.0
 TICK = 0.1
@@ -151,7 +154,7 @@ def serve(
     host: str = "127.0.0.1",
     sandbox: Sandbox | None = None,
     separate_media: bool = False,
-    **options: Any,  # noqa: ANN401 - those of `Sandbox`
+    **options: Any,
 ) -> Served:
     """Serve a sandbox on a port.
 

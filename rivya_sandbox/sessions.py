@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .refusals import Refusal
-from .values import Context, Ids, Message
+
+if TYPE_CHECKING:
+    from .values import Context, Ids, Message
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ The frames come from a dialect; what a finished or an abandoned stream means is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from .pauses import Pauses, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from starlette.types import Receive, Scope, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class EventStream:
         """The same stream with callbacks."""
         return replace(self, settle=settle, leave=leave)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
         reader = Reader(receive)
         sent: list[str] = []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from .accounts import Accounts, Entry
-from .pictures import Order
 from .refusals import Refusal
-from .values import Ids
+
+if TYPE_CHECKING:
+    from .accounts import Accounts, Entry
+    from .pictures import Order
+    from .values import Ids
 
 SLOWNESS = 5
 

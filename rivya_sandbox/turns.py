@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .accounts import Entry
 from .catalogue import CHAT, ChatModel
 from .journal import Exchange, Turn
 from .refusals import Refusal
@@ -17,6 +16,7 @@ from .sessions import Session, Spoken
 from .values import Answer, Attachment, Context, Message, Usage, count_tokens, iso
 
 if TYPE_CHECKING:
+    from .accounts import Entry
     from .sandbox import Sandbox
 
 TOKENS_PER_BASE = 2000
