@@ -56,7 +56,9 @@ BY_STATUS: dict[int, type[errors.APIError]] = {
     503: errors.UnavailableError,
     529: errors.UnavailableError,
 }
-TOO_LONG = re.compile(r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.I)
+TOO_LONG = re.compile(
+    r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def _is_page(value: Any) -> bool:
 def _plain(text: str) -> str:
     """The words of a page or text, without tags, short enough to quote."""
     if _is_page(text):
-        text = re.sub(r"<(script|style).*?</\1>|<[^>]{0,500}>", " ", text[:20_000], flags=re.S | re.I)
+        text = re.sub(r"<(script|style).*?</\1>|<[^>]{0,500}>", " ", text[:20_000], flags=re.DOTALL | re.IGNORECASE)
     return " ".join(text.split())[:LONGEST_QUOTE]
 
 

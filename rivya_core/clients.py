@@ -12,6 +12,7 @@ import atexit
 import os
 import ssl
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -80,10 +81,8 @@ class _Kept:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self._guard = self._until_loop_ends()
-        try:
+        with suppress(StopIteration):  # the first step never waits
             self._guard.__anext__().send(None)
-        except StopIteration:
-            pass  # the first step never waits
 
     async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
         loop = asyncio.get_running_loop()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing, closing, suppress
 from functools import partial
 from socket import SHUT_RDWR
 from threading import Timer
@@ -48,7 +48,7 @@ class Driver:
                 step = resume()
                 try:
                     outcome = self._take(step)
-                except BaseException as exc:  # cancellation too: the plan cleans up, then lets it pass
+                except BaseException as exc:  # noqa: BLE001 - cancellation too: the plan cleans up, then lets it pass
                     resume = partial(plan.throw, exc)
                 else:
                     resume = partial(plan.send, outcome)
@@ -58,7 +58,7 @@ class Driver:
         finally:
             plan.close()
 
-    def stream(self, opening: Plan[Streaming[E]]) -> Iterator[E]:
+    def stream(self, opening: Plan[Streaming[E]]) -> Generator[E, None, None]:
         """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
         streaming = self.run(opening)
         settled = False
@@ -116,7 +116,7 @@ class AsyncDriver:
                 step = resume()
                 try:
                     outcome = await self._take(step)
-                except BaseException as exc:  # cancellation too: the plan cleans up, then lets it pass
+                except BaseException as exc:  # noqa: BLE001 - cancellation too: the plan cleans up, then lets it pass
                     resume = partial(plan.throw, exc)
                 else:
                     resume = partial(plan.send, outcome)
@@ -126,7 +126,7 @@ class AsyncDriver:
         finally:
             plan.close()
 
-    async def stream(self, opening: Plan[Streaming[E]]) -> AsyncIterator[E]:
+    async def stream(self, opening: Plan[Streaming[E]]) -> AsyncGenerator[E, None]:
         """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
         streaming = await self.run(opening)
         settled = False
@@ -218,20 +218,15 @@ def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:
     timer = Timer(DRAIN_SECONDS, partial(_shut, socket))
     timer.daemon = True
     timer.start()
-    try:
+    with suppress(httpx.RequestError):  # the answer was whole; only the connection is lost
         deque(pieces, maxlen=0)
-    except httpx.RequestError:
-        pass  # the answer was whole; only the connection is lost
-    finally:
-        timer.cancel()
+    timer.cancel()
 
 
-async def adrain(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
+async def adrain(_response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
     """Read the rest of a finished answer, so that its connection can serve the next request."""
-    try:
+    with suppress(httpx.RequestError, asyncio.TimeoutError):  # the answer was whole; only the connection is lost
         await asyncio.wait_for(_exhaust(pieces), DRAIN_SECONDS)
-    except (httpx.RequestError, asyncio.TimeoutError):
-        pass  # the answer was whole; only the connection is lost
 
 
 async def _exhaust(pieces: AsyncIterator[bytes]) -> None:
@@ -240,7 +235,5 @@ async def _exhaust(pieces: AsyncIterator[bytes]) -> None:
 
 
 def _shut(socket: Any) -> None:
-    try:
+    with suppress(OSError):  # closed meanwhile
         socket.shutdown(SHUT_RDWR)
-    except OSError:
-        pass  # closed meanwhile

@@ -8,7 +8,8 @@
         HistoryMismatchError      the history is not what the session holds (`on_history_mismatch="error"`)
       ConnectionFailedError       the request never left: safe to send again
       AnswerLostError             the request left, no answer came: it may have been carried out and charged
-      StreamBrokenError           an answer began and stopped before its end; `partial` holds what came
+        TimedOutError             no answer within `timeout`
+        StreamBrokenError         an answer began and stopped before its end; `partial` holds what came
       APIError                    the provider answered, and the answer was no
         BadRequestError           400, 405, 413, 415, 422: mend the request
           ContextTooLongError     the provider's own word that the input is too long
@@ -61,7 +62,7 @@ class RivyaError(Exception):
     response: httpx.Response | None = None
 
 
-class ConfigurationError(RivyaError, ValueError):
+class ConfigurationError(RivyaError):
     """The model or tool is set up wrongly; nothing was sent."""
 
 
@@ -93,6 +94,10 @@ class AnswerLostError(RivyaError):
 
     repeat: ClassVar[Repeat] = "if safe"
     advice = "The request may have been carried out and charged."
+
+
+class TimedOutError(AnswerLostError):
+    """The request left and no answer came in time; it may have been carried out."""
 
 
 class StreamBrokenError(AnswerLostError):

@@ -19,6 +19,7 @@ from rivya_core.errors import (
     ConnectionFailedError,
     IdempotencyConflictError,
     RivyaError,
+    TimedOutError,
 )
 from rivya_core.plan import Plan, pause, send
 
@@ -99,7 +100,7 @@ def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]
     except NEVER_LEFT as exc:
         raise ConnectionFailedError(f"Could not connect to {_host(request)} ({_named(exc)}).") from exc
     except httpx.TimeoutException as exc:
-        raise AnswerLostError(f"{_host(request)} did not answer in time ({_named(exc)}).") from exc
+        raise TimedOutError(f"{_host(request)} did not answer in time ({_named(exc)}).") from exc
     except httpx.RequestError as exc:
         raise AnswerLostError(f"The connection to {_host(request)} was lost ({_named(exc)}).") from exc
     if response.is_success:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -168,6 +169,7 @@ def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr:
     return SecretStr(given.strip())
 
 
+@lru_cache(maxsize=256)
 def checked_url(url: str) -> str:
     """Return *url* without a trailing slash; raise `ConfigurationError` if no request can go there."""
     try:
@@ -177,7 +179,9 @@ def checked_url(url: str) -> str:
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
-        raise ConfigurationError(f"`base_url` must be an http(s) URL such as 'https://host/v1', not {url.rpartition('@')[2]!r}.")
+        raise ConfigurationError(
+            f"`base_url` must be an http(s) URL such as 'https://host/v1', not {url.rpartition('@')[2]!r}."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError("`base_url` must not hold credentials, a query or a fragment; use `api_key`.")
     return url.strip().rstrip("/")

@@ -140,8 +140,8 @@ class RivyaStream(ChatStream):
         self._facts.update(frame.facts)
         self._usage = frame.usage or self._usage
         self.complete = self.complete or frame.ends
-        text = self._text.add(frame.text, frame.whole, final=frame.ends)
-        thought = self._thought.add(frame.thought, frame.whole, final=frame.ends)
+        text = self._text.add(frame.text, whole=frame.whole, final=frame.ends)
+        thought = self._thought.add(frame.thought, whole=frame.whole, final=frame.ends)
         return [ChatDelta(text, thought)] if text or thought else []
 
     def _json(self, event: Event) -> Any:
@@ -166,14 +166,14 @@ class _Said:
     def so_far(self) -> str:
         return "".join(self._pieces)
 
-    def add(self, text: str, whole: bool | None, *, final: bool) -> str:
+    def add(self, text: str, *, whole: bool | None, final: bool) -> str:
         """Return what *text* adds to what was said."""
-        new = text if whole is False or not text else self._beyond(text, whole, final=final)
+        new = text if whole is False or not text else self._beyond(text, whole=whole, final=final)
         if new:
             self._pieces.append(new)
         return new
 
-    def _beyond(self, text: str, whole: bool | None, *, final: bool) -> str:
+    def _beyond(self, text: str, *, whole: bool | None, final: bool) -> str:
         said = self.so_far
         if text.startswith(said):
             return text[len(said) :]

@@ -37,8 +37,8 @@ FOREIGN = frozenset(
 FAILING = frozenset("error failed failure".split())
 FLAGS = ("done", "is_final", "isFinal", "finished", "completed", "final")
 """Keys that end the reply when they are true."""
-THOUGHT = re.compile(r"thought|thinking|reasoning", re.I)
-NO_THOUGHT = re.compile(r"effort|token|mode|enabled|_id$|signature|duration|time|count|level|status", re.I)
+THOUGHT = re.compile(r"thought|thinking|reasoning", re.IGNORECASE)
+NO_THOUGHT = re.compile(r"effort|token|mode|enabled|_id$|signature|duration|time|count|level|status", re.IGNORECASE)
 SESSION_KEYS = ("session_id", "sessionId", "chat_session_id", "chatSessionId")
 
 

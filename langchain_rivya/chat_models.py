@@ -1,0 +1,183 @@
+"""The chat models: one class a provider, each little more than its fields and how a turn is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NoReturn
+
+import httpx
+from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.messages import BaseMessage
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from langchain_rivya.base import HTTPChatModel
+from langchain_rivya.errors import NotSupportedError
+from langchain_rivya.messages import to_core
+from rivya_core.chat import ChatDelta
+from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.fetch import FetchRules
+from rivya_core.ledger import PROCESS_LEDGER, Ledger
+from rivya_core.plan import Plan, Streaming
+from rivya_core.providers import RIVYA, Provider
+from rivya_core.rivya_chat import EFFORTS, LONGEST_MESSAGE, ChatOptions
+from rivya_core.sessions import OnMismatch
+from rivya_core.turns import Conversation
+
+Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
+
+
+class ChatRivya(HTTPChatModel):
+    """Rivya's chat, whose history lives on the server in sessions.
+
+    The messages that you pass are what the model sees, always: a reply carries a pointer to its session, and the
+    next call continues that session only if the messages up to the reply are still the ones that it holds.
+    Otherwise a new session is started with the whole transcript.
+
+    Source: https://rivya.ai/docs/api-chat
+
+    Setup:
+        Install `rivya-integrations[langchain]` and set the environment variable `RIVYA_API_KEY`.
+
+    Key init args:
+        model: Chat model id. Default `gpt-5-2-chat`.
+        api_key: Key; default from `RIVYA_API_KEY`.
+        base_url: Default from `RIVYA_BASE_URL`, else `https://rivya.ai/api/v1`.
+        reasoning_effort: `default`, `minimal`, `low`, `medium`, `high` or `xhigh`, as far as the model supports it.
+        enable_web_search: Whether the model may search the web, if it can.
+        session_id: Pins one session: only the messages after the last reply are sent, nothing is checked.
+        session_ledger: Where session heads are remembered; in this process's memory by default.
+        on_history_mismatch: `replay` (default) or `error`.
+        fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
+        timeout: Seconds; by default 10 to connect and 120 between reads.
+        max_retries: Extra requests after a failure that may be repeated. Default 2.
+
+    Instantiate:
+        ```python
+        from langchain_rivya import ChatRivya
+
+        model = ChatRivya()
+        ```
+
+    Invoke:
+        ```python
+        reply = model.invoke("Name three rivers of Europe.")
+        reply.text
+        ```
+
+    Stream:
+        ```python
+        for chunk in model.stream("Name three rivers of Europe."):
+            print(chunk.text, end="")
+        ```
+
+    Async:
+        ```python
+        reply = await model.ainvoke("Name three rivers of Europe.")
+        ```
+
+    Token usage:
+        ```python
+        reply.usage_metadata
+        # {"input_tokens": 8, "output_tokens": 12, "total_tokens": 20}
+        ```
+
+    Response metadata:
+        ```python
+        reply.response_metadata
+        # {"model_provider": "rivya", "model_name": "gpt-5-2-chat", "id": "chatcmpl_...", "session_id": "...",
+        #  "session_route": "new", "credits": {"reserved": 3, "final": 1}, "created_at": "...", "rivya_session": {...}}
+        ```
+
+    Rivya's chat has no tools, no structured output, no stop sequences and no sampling parameters; `bind_tools` and
+    `with_structured_output` say what to use instead.
+    """
+
+    provider: ClassVar[Provider] = RIVYA
+    call_options: ClassVar[frozenset[str]] = frozenset(
+        {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
+    )
+
+    reasoning_effort: Effort | None = None
+    """How long the model may think, as far as it supports that."""
+    enable_web_search: bool | None = None
+    """Whether the model may search the web, where it can."""
+    client_request_id: str | None = None
+    """Your own id for tracing, sent with every request."""
+    session_id: str | None = None
+    """Pins one session instead of letting the messages decide."""
+    session_ledger: Ledger | None = Field(default=None, exclude=True)
+    """Where session heads are remembered: `SQLiteLedger` or `RedisLedger` for several processes."""
+    on_history_mismatch: OnMismatch = "replay"
+    """What to do with a history that is not what the session holds."""
+    fetch_image_urls: bool = False
+    """Whether images that messages name by URL are fetched and uploaded."""
+
+    @model_validator(mode="after")
+    def _choose_one_session_mode(self) -> Self:
+        if self.session_id is not None and self.session_ledger is not None:
+            raise ConfigurationError(
+                "`session_id` pins one session and `session_ledger` is for sessions chosen by history; set one of them."
+            )
+        return self
+
+    def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
+        return self._conversation(options).reply(to_core(messages))
+
+    def _stream_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
+        return self._conversation(options).stream(to_core(messages))
+
+    def _conversation(self, options: Mapping[str, Any]) -> Conversation:
+        effort = options.get("reasoning_effort", self.reasoning_effort)
+        if effort is not None and effort not in EFFORTS:
+            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
+        where = self._endpoint
+        if options.get("timeout") is not None:
+            where = replace(where, timeout=httpx.Timeout(options["timeout"]))
+        return Conversation(
+            endpoint=where,
+            options=ChatOptions(
+                model=options.get("model") or self.model,
+                reasoning_effort=effort,
+                enable_web_search=options.get("enable_web_search", self.enable_web_search),
+                client_request_id=options.get("client_request_id", self.client_request_id),
+            ),
+            ledger=self.session_ledger or PROCESS_LEDGER,
+            retry=self._retry,
+            on_mismatch=self.on_history_mismatch,
+            session_id=options.get("session_id", self.session_id),
+            fetching=FetchRules(allowed=self.fetch_image_urls),
+        )
+
+    def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if stop:
+            raise NotSupportedError(
+                "Rivya's chat has no stop sequences; cut the text yourself, or use `ChatGMI` or `ChatEvolink`."
+            )
+        return super()._overrides(None, kwargs)
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+        """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
+        raise NotSupportedError(
+            "Rivya's chat has no tools. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible` for the agent; its "
+            "tools can include `RivyaImageTool`."
+        )
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+        """Raise `NotSupportedError`: Rivya's chat has no response formats."""
+        raise NotSupportedError(
+            "Rivya's chat has no structured output. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible`, or pipe "
+            "the text into an output parser such as `PydanticOutputParser`."
+        )
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        """A replayed transcript must fit into one message; at four characters a token that is the input limit."""
+        return ModelProfile(
+            max_input_tokens=LONGEST_MESSAGE // 4,
+            text_inputs=True,
+            text_outputs=True,
+            image_inputs=True,
+            tool_calling=False,
+            structured_output=False,
+        )

@@ -1,0 +1,155 @@
+"""The errors of this distribution as LangChain's: each class is also the `ModelError` that fits it.
+
+So `except langchain_core.exceptions.ModelRateLimitError` and `except langchain_rivya.RateLimitError` both catch it,
+retry middleware reads `is_retryable`, and summarisation catches the context overflow. What happened and what to do
+next is told in `rivya_core.errors`; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from langchain_core import exceptions as lc
+
+from rivya_core import errors as core
+from rivya_core.errors import (
+    APIError,
+    ConfigurationError,
+    InvalidInputError,
+    LedgerError,
+    RivyaError,
+    TaskError,
+    TaskFailedError,
+    TaskTimeoutError,
+)
+
+
+class ContextOverflowError(core.ContextOverflowError, lc.ContextOverflowError):
+    """The messages are longer than the provider takes; nothing was sent."""
+
+
+class NotSupportedError(core.NotSupportedError, lc.ModelInvalidRequestError):
+    """The provider has no way to say this; the message names what to use instead."""
+
+
+class HistoryMismatchError(core.HistoryMismatchError, lc.ModelInvalidRequestError):
+    """The message list is not the history that the session holds, and replaying was not allowed."""
+
+
+class ConnectionFailedError(core.ConnectionFailedError, lc.ModelConnectionError):
+    """No connection: the request never left."""
+
+
+class AnswerLostError(core.AnswerLostError, lc.ModelConnectionError):
+    """No complete answer; not retryable for LangChain's middleware, because it may have been charged."""
+
+    is_retryable = False
+
+
+class TimedOutError(core.TimedOutError, AnswerLostError, lc.ModelTimeoutError):
+    """No answer in time; not retryable for LangChain's middleware, because it may have been charged."""
+
+
+class StreamBrokenError(core.StreamBrokenError, AnswerLostError):
+    """A streamed answer stopped before its end."""
+
+
+class BadRequestError(core.BadRequestError, lc.ModelInvalidRequestError):
+    """The provider refuses the request as it is."""
+
+
+class ContextTooLongError(core.ContextTooLongError, BadRequestError, ContextOverflowError):
+    """The provider says that the input is too long."""
+
+
+class AuthenticationError(core.AuthenticationError, lc.ModelAuthenticationError):
+    """The key is missing, unknown, revoked or expired."""
+
+
+class InsufficientCreditsError(core.InsufficientCreditsError, lc.ModelPermissionDeniedError):
+    """The account has no credits or quota left; retrying cannot help."""
+
+
+class PermissionDeniedError(core.PermissionDeniedError, lc.ModelPermissionDeniedError):
+    """The key may not do this."""
+
+
+class NotFoundError(core.NotFoundError, lc.ModelNotFoundError):
+    """No such model, session or path."""
+
+
+class ConflictError(core.ConflictError, lc.ModelInvalidRequestError):
+    """The request conflicts with the state of something on the server."""
+
+
+class SessionConflictError(core.SessionConflictError, ConflictError):
+    """The chat session belongs to another account or model, or is busy."""
+
+
+class IdempotencyConflictError(core.IdempotencyConflictError, ConflictError):
+    """The idempotency key was used for another request or is still in use."""
+
+
+class RateLimitError(core.RateLimitError, lc.ModelRateLimitError):
+    """Too many requests; try again later."""
+
+
+class ServerError(core.ServerError, lc.ModelAPIError):
+    """The provider failed."""
+
+
+class UnavailableError(core.UnavailableError, ServerError):
+    """The provider turned the request away without working on it."""
+
+
+class InvalidAnswerError(core.InvalidAnswerError, lc.ModelAPIError):
+    """A success status, but not the answer that the API promises."""
+
+    is_retryable = False
+
+
+__all__ = [
+    "APIError",
+    "AnswerLostError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "ContextOverflowError",
+    "ContextTooLongError",
+    "HistoryMismatchError",
+    "IdempotencyConflictError",
+    "InsufficientCreditsError",
+    "InvalidAnswerError",
+    "InvalidInputError",
+    "LedgerError",
+    "NotFoundError",
+    "NotSupportedError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RivyaError",
+    "ServerError",
+    "SessionConflictError",
+    "StreamBrokenError",
+    "TaskError",
+    "TaskFailedError",
+    "TaskTimeoutError",
+    "TimedOutError",
+    "UnavailableError",
+]
+
+_FRAMEWORK_CLASSES: dict[type[core.RivyaError], type[core.RivyaError]] = {
+    getattr(core, name): globals()[name] for name in __all__
+}
+
+
+@contextmanager
+def as_model_errors() -> Iterator[None]:
+    """Let the core's errors pass as this module's; the error itself, its traceback and its cause stay the same."""
+    try:
+        yield
+    except core.RivyaError as error:
+        error.__class__ = _FRAMEWORK_CLASSES.get(type(error), type(error))
+        raise

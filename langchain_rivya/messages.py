@@ -1,0 +1,228 @@
+"""LangChain's messages to the core's and the core's deltas to LangChain's chunks. Pure; no wire is known here.
+
+Whatever form a message is in (text, provider-style blocks, standard v1 blocks, a checkpoint's JSON read back), it
+becomes the same `Message`, so that its digest is the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages.ai import UsageMetadata
+
+from rivya_core.chat import ChatDelta, Media, MediaKind, Message, Native, Part, Role, Text, ToolCall, Usage
+from rivya_core.errors import InvalidInputError
+from rivya_core.fetch import data_url
+from rivya_core.sessions import POINTER_KEY
+
+ROLES: dict[str, Role] = {
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+    "system": "system",
+    "developer": "developer",
+    "tool": "tool",
+    "function": "tool",
+}
+THOUGHTS = frozenset({"reasoning", "reasoning_content", "thinking", "redacted_thinking"})
+CALLS = frozenset(
+    {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"}
+)
+MEDIA: dict[str, MediaKind] = {
+    "image": "image",
+    "image_url": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "video": "video",
+    "video_url": "video",
+    "file": "file",
+    "document": "file",
+}
+
+
+def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
+    """Return *messages* as the core's values.
+
+    Raises:
+        InvalidInputError: A message or one of its blocks cannot be read; the error names it.
+    """
+    return [_message(message) for message in messages]
+
+
+def _message(message: BaseMessage) -> Message:
+    content = message.content
+    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content))
+    if isinstance(message, AIMessage):
+        return Message(
+            "assistant",
+            parts,
+            name=message.name,
+            tool_calls=tuple(_calls(message)),
+            thought=_thought(message),
+            pointer=message.response_metadata.get(POINTER_KEY),
+            extras={**message.response_metadata, **message.additional_kwargs},
+        )
+    if isinstance(message, ToolMessage):
+        return Message(
+            "tool", parts, name=message.name, tool_call_id=message.tool_call_id, failed=message.status == "error"
+        )
+    return Message(_role(message), parts, name=message.name)
+
+
+def _role(message: BaseMessage) -> Role:
+    if isinstance(message, HumanMessage):
+        return "user"
+    if isinstance(message, SystemMessage):
+        developer = message.additional_kwargs.get("__openai_role__") == "developer"
+        return "developer" if developer else "system"
+    if isinstance(message, FunctionMessage):
+        return "tool"
+    role = ROLES.get(message.role.lower()) if isinstance(message, ChatMessage) else None
+    if role is None:
+        what = message.role if isinstance(message, ChatMessage) else type(message).__name__
+        raise InvalidInputError(f"A message of role {what!r} cannot be sent; use one of {', '.join(ROLES)}.")
+    return role
+
+
+def _calls(message: AIMessage) -> Iterator[ToolCall]:
+    for call in message.tool_calls:
+        yield ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
+    for broken in message.invalid_tool_calls:
+        yield ToolCall(broken["id"] or "", broken["name"] or "", broken["args"] or "")
+
+
+def _thought(message: AIMessage) -> str:
+    kept = message.additional_kwargs.get("reasoning_content")
+    if isinstance(kept, str) and kept:
+        return kept
+    blocks = [block for block in message.content if isinstance(block, dict)]
+    thoughts = [block.get("reasoning") or block.get("thinking") for block in blocks if block.get("type") in THOUGHTS]
+    return "".join(thought for thought in thoughts if isinstance(thought, str))
+
+
+def _parts(blocks: Sequence[str | dict[str, Any]]) -> Iterator[Part]:
+    for block in blocks:
+        part = Text(block) if isinstance(block, str) else _part(block)
+        if part is not None:
+            yield part
+
+
+def _part(block: Mapping[str, Any]) -> Part | None:
+    """One content block; None for what is carried elsewhere in the message (tool calls, reasoning)."""
+    kind = block.get("type")
+    if kind in ("text", "text_delta", "output_text", "input_text", "text-plain"):
+        return Text(str(block.get("text") or ""))
+    if kind in THOUGHTS or kind in CALLS:
+        return None
+    if kind == "non_standard" and isinstance(block.get("value"), Mapping):
+        return Native(block["value"])
+    return _media(MEDIA[kind], block) if kind in MEDIA else Native(block)
+
+
+def _media(kind: MediaKind, block: Mapping[str, Any]) -> Part:
+    """The forms in use: standard v1, v0 with `source_type`, OpenAI's nested object, Anthropic's `source`."""
+    nested = block.get(str(block.get("type")))
+    inner = nested if isinstance(nested, Mapping) else block.get("source")
+    facts: Mapping[str, Any] = inner if isinstance(inner, Mapping) else block
+    link = nested if isinstance(nested, str) else facts.get("url")
+    encoded = facts.get("base64") or facts.get("data") or facts.get("file_data")
+    mime_type = facts.get("mime_type") or facts.get("media_type") or block.get("mime_type")
+    name = _name(block) or _name(facts)
+    extras = {key: value for key, value in facts.items() if key in {"detail", "format"}}
+    if isinstance(link, str) and link.startswith("data:"):
+        return _named(data_url(link), kind, name, extras)
+    if isinstance(encoded, str) and encoded.startswith("data:"):
+        return _named(data_url(encoded), kind, name, extras)
+    if isinstance(link, str) and link:
+        return Media(kind, url=link, mime_type=mime_type, name=name, extras=extras)
+    if isinstance(encoded, (str, bytes)) and encoded:
+        return Media(kind, data=_bytes(encoded, kind), mime_type=mime_type, name=name, extras=extras)
+    file_id = facts.get("file_id") or facts.get("id")
+    if isinstance(file_id, str) and file_id:
+        return Media(kind, file_id=file_id, mime_type=mime_type, name=name, extras=extras)
+    raise InvalidInputError(f"A block of type {block.get('type')!r} has none of `url`, `base64` and `file_id`.")
+
+
+def _named(media: Media, kind: MediaKind, name: str | None, extras: Mapping[str, Any]) -> Media:
+    return Media(kind, data=media.data, mime_type=media.mime_type, name=name, extras=extras)
+
+
+def _name(facts: Mapping[str, Any]) -> str | None:
+    extras = facts.get("extras")
+    inner = extras.get("filename") if isinstance(extras, Mapping) else None
+    found = facts.get("filename") or facts.get("file_name") or inner
+    return found if isinstance(found, str) else None
+
+
+def _bytes(encoded: str | bytes, kind: str) -> bytes:
+    if isinstance(encoded, bytes):
+        return encoded
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInputError(f"The `base64` of a block of type {kind!r} is not valid; nothing was sent.") from None
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Return *usage* in LangChain's form."""
+    if usage is None:
+        return None
+    found = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    inputs = {"cache_read": usage.cached_tokens, "audio": usage.audio_input_tokens}
+    outputs = {"reasoning": usage.reasoning_tokens, "audio": usage.audio_output_tokens}
+    if any(value is not None for value in inputs.values()):
+        found["input_token_details"] = {k: v for k, v in inputs.items() if v is not None}  # type: ignore[typeddict-item]
+    if any(value is not None for value in outputs.values()):
+        found["output_token_details"] = {k: v for k, v in outputs.items() if v is not None}  # type: ignore[typeddict-item]
+    return found
+
+
+def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:
+    """Return what the reply's metadata say, by LangChain's names."""
+    if not delta.last:
+        return {}
+    facts = dict(delta.metadata)
+    model = facts.pop("model", None)
+    return {"model_provider": provider, **({"model_name": model} if model else {}), **facts}
+
+
+def to_message(delta: ChatDelta, provider: str) -> AIMessage:
+    """Return a whole reply as a message."""
+    return AIMessage(
+        content=delta.text,
+        additional_kwargs={"reasoning_content": delta.thought} if delta.thought else {},
+        response_metadata=response_metadata(delta, provider),
+        usage_metadata=usage_metadata(delta.usage),
+    )
+
+
+def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
+    """Return a piece of a reply as a chunk; metadata and usage are on the last one only, for merging adds them up."""
+    if not delta.last:
+        thought = {"reasoning_content": delta.thought} if delta.thought else {}
+        return AIMessageChunk(content=delta.text, additional_kwargs=thought)
+    return AIMessageChunk(
+        content=delta.text,
+        additional_kwargs={"reasoning_content": delta.thought} if delta.thought else {},
+        response_metadata=response_metadata(delta, provider),
+        usage_metadata=usage_metadata(delta.usage),
+        chunk_position="last",
+    )
