@@ -27,7 +27,8 @@ PASSAGE_FORMS = (
 
 REFINE_FORMS = (
     re.compile(
-        r"(?s)New Context:\s*(?P<context>.*)\n\s*Query:\s*(?P<query>.*?)\n\s*Original Answer:\s*(?P<answer>.*?)\n\s*New Answer:"
+        r"(?s)New Context:\s*(?P<context>.*)\n\s*Query:\s*(?P<query>.*?)\n\s*"
+        r"Original Answer:\s*(?P<answer>.*?)\n\s*New Answer:"
     ),
     re.compile(
         r"(?s)original query is as follows:\s*(?P<query>.*?)\n.*?existing answer:\s*(?P<answer>.*?)\n"
@@ -62,7 +63,7 @@ def extract(question: str, context: str) -> str:
 def from_documents(question: str, instructions: str) -> str | None:
     """A plain question under instructions that hold the documents, as chat engines with a context ask it."""
     match = re.search(
-        r"(?is)(?:relevant documents for the context:|context information is below\.?|(?:following|retrieved) context:?)"
+        r"(?is)(?:relevant documents for the context:|context information is below\.?|(?:following|retrieved) context:)"
         r"(?P<context>.+?)(?:\n\s*Instruction:|\Z)",
         instructions,
     )

@@ -86,11 +86,8 @@ class Sandbox:
         """
         self.url = "http://sandbox.test"
         self.api_key = API_KEY
-        self.pace = pace
-        self.stream_idempotency = stream_idempotency
-        self.abandoned = abandoned
-        self.file_id_key = file_id_key
         self.clock = clock
+        self._settings = (dialect, pace, stream_idempotency, abandoned, file_id_key)
         self.lock = threading.RLock()
         self.ids = Ids(seed)
         self.pauses = Pauses()
@@ -101,7 +98,6 @@ class Sandbox:
         self._credits = credits
         self._ready_after = ready_after
         self.speaker = Speaker(model or StandIn(), blocking=model is not None)
-        self.dialect = dialect
         self._new_state()
         self.app: ASGIApp = Front(self)
         self.media_app: ASGIApp = Front(self, apis=())
@@ -200,7 +196,10 @@ class Sandbox:
         return self.sessions.open(account, model, self.clock(), from_api=False).id
 
     def reset(self) -> None:
-        """Back to the beginning: no sessions, files, tasks, faults, scripted answers, journal, extra keys."""
+        """Back to the beginning: no sessions, files, tasks, faults, scripted answers, journal, extra keys.
+
+        Settings go back to what they were when the sandbox was made.
+        """
         with self.lock:
             self.journal.clear()
             self.faults.clear()
@@ -218,6 +217,7 @@ class Sandbox:
         return self.media_url or str(request.base_url).removesuffix("/")
 
     def _new_state(self) -> None:
+        self.dialect, self.pace, self.stream_idempotency, self.abandoned, self.file_id_key = self._settings
         self.accounts = Accounts(self._credits, self.lock)
         self.accounts.add(Key(API_KEY, DEFAULT_ACCOUNT))
         self.idempotency = Idempotency(self.lock)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .refusals import Refusal
 from .values import Answer, Context, Model
 
 Line: TypeAlias = str | Callable[[Context], "str | Answer"]
@@ -62,5 +63,18 @@ class Speaker:
             return line(context), True
         if line is None and not self._blocking:
             return self.model(context), False
-        speaker: Model = line or self.model
-        return await asyncio.to_thread(speaker, context), line is not None
+        return await asyncio.to_thread(heard, line or self.model, context), line is not None
+
+
+def heard(model: Model, context: Context) -> Answer:
+    """What a model says; one that raises is a server whose model failed.
+
+    Raises:
+        Refusal: `internal_error`.
+    """
+    try:
+        return model(context)
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal("internal_error", f"The model failed: {error}") from error

@@ -32,20 +32,33 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
     "minus": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "x": lambda a, b: a * b,
-    "×": lambda a, b: a * b,
     "times": lambda a, b: a * b,
     "multiplied by": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "divided by": lambda a, b: a / b,
 }
-SAY = re.compile(
-    r"(?is)^(?:now |then |please |just |and )*(?:say|repeat|echo|(?:reply|respond|answer) (?:only |just |exactly )*with)"
-    r"(?: after me| back)?(?: only| exactly| just| the words?| the phrase| the text| the following(?: text)?)*\s*:?\s+(?P<rest>.+)$"
+GREETING = 5
+"""Most words of a message that is nothing but a greeting."""
+COURTESIES = (
+    (re.compile(r"^(?:thanks|thank you)\b"), "You are welcome."),
+    (re.compile(r"^(?:bye|goodbye)\b"), "Goodbye!"),
+    (re.compile(r"\b(?:who|what) are you\b|\byour name\b"), "I am the stand-in model of the Rivya sandbox."),
+    (re.compile(r"\bhow are you\b"), "I am fine, thank you. How can I help you?"),
 )
-QUOTED = re.compile(r"^[\"“'‘`](?P<inner>.+?)[\"”'’`][.!]?(?:\s+(?:and nothing else|only|exactly)[.!]?)?$", re.DOTALL)
+SAY = re.compile(
+    r"(?is)^(?:now |then |please |just |and )*"
+    r"(?:say|repeat|echo|(?:reply|respond|answer) (?:only |just |exactly )*with)(?: after me| back)?"
+    r"(?: only| exactly| just| the words?| the phrase| the text| the following(?: text)?)*\s*:?\s+(?P<rest>.+)$"
+)
+OPEN, CLOSE = "\"'`\u201c\u2018", "\"'`\u201d\u2019"
+QUOTED = re.compile(rf"(?s)^[{OPEN}](?P<inner>.+?)[{CLOSE}][.!]?(?:\s+(?:and nothing else|only|exactly)[.!]?)?$")
 FACT = re.compile(r"(?i)\bmy ([\w' -]{1,40}?) (?:is|are) (?:called )?([^.!?\n]{1,80})")
 NAME = re.compile(r"(?i:\b(?:i am called|i'm called|call me|i am|i'm)) ([A-Z][\w'-]+)")
 WHAT_IS_MY = re.compile(r"(?i)\bwhat(?:'s| is| was| are| were) my ([\w' -]{1,40}?)\s*(?:\?|$|again|called)")
+WHO_SAID = (
+    re.compile(r"(?i)\bwhat (?:did|have) (i|you) (?:just )?(?:say|said|ask|asked|answer|answered|tell|told)\b"),
+    re.compile(r"(?i)\bwhat was (my|your) (?:first|last|previous) (?:message|question|answer|reply)\b"),
+)
 
 
 @dataclass(frozen=True)
@@ -137,15 +150,9 @@ def greet(question: str, before: Before) -> str | None:
         return None
     if FACT.search(question) or NAME.search(question):
         return acknowledge(question)
-    if re.match(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b", text) and len(tokens(text)) <= 5:  # noqa: PLR2004
+    if re.match(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b", text) and len(tokens(text)) <= GREETING:
         return "Hello again!" if before.by_user else "Hello! How can I help you?"
-    if re.match(r"(?:thanks|thank you|bye|goodbye)\b", text):
-        return "You are welcome." if text.startswith("thank") else "Goodbye!"
-    if re.search(r"\bwho are you\b|\bwhat are you\b|\byour name\b", text):
-        return "I am the stand-in model of the Rivya sandbox."
-    if re.search(r"\bhow are you\b", text):
-        return "I am fine, thank you. How can I help you?"
-    return None
+    return next((answer for form, answer in COURTESIES if form.search(text)), None)
 
 
 def acknowledge(statement: str) -> str:
@@ -173,7 +180,7 @@ def write(question: str, _before: Before) -> str | None:
         about = re.sub(r"(?i)^.*?\b(?:about|on|of)\b\s*", "", subject)
         return f"Morning light on {about},\na quiet line, then another:\nthe page turns slowly."
     if re.search(r"\b(?:plan|steps|outline|checklist)\b", text):
-        return f"{subject}:\n1. Say what it is for and for whom.\n2. Make the first version.\n3. Show it, measure, and improve it."
+        return f"{subject}:\n1. Say what it is for and for whom.\n2. Make a first version.\n3. Show it and improve it."
     return None
 
 

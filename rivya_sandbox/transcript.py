@@ -24,6 +24,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from .values import Attachment, Context, Message
@@ -61,7 +62,7 @@ def blocks_of(text: str, token: str) -> Iterator[tuple[str, dict[str, Any], str]
     headers = list(re.finditer(rf"(?m)^\[{token} (\w+)(?: (\{{.*\}}))?\]$", text))
     if not headers or headers[-1][1] != "end":
         return
-    for header, following in zip(headers, headers[1:], strict=False):
+    for header, following in pairwise(headers):
         yield header[1], facts_of(header[2]), text[header.end() + 1 : max(header.end() + 1, following.start() - 1)]
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from .catalogue import CHAT, ChatModel
 from .journal import Exchange, Turn
 from .refusals import Refusal
-from .sessions import Session, Spoken
+from .sessions import Session, Sessions, Spoken
 from .values import Answer, Attachment, Context, Message, Usage, count_tokens, iso
 
 if TYPE_CHECKING:
-    from .accounts import Entry
+    from .accounts import Accounts, Entry
     from .sandbox import Sandbox
 
 TOKENS_PER_BASE = 2000
@@ -84,9 +84,14 @@ class Reply:
 
 @dataclass
 class OpenTurn:
-    """A turn that runs: its session is claimed, its credits are reserved."""
+    """A turn that runs: its session is claimed, its credits are reserved.
+
+    It holds the accounts and sessions that it began with, so that it ends there even if the sandbox was reset.
+    """
 
     order: ChatOrder
+    accounts: Accounts
+    sessions: Sessions
     session: Session
     entry: Entry
     turn: Turn
@@ -120,7 +125,7 @@ class Turns:
                 self._box.sessions.release(session, [], now)
                 raise
             turn = self._box.journal.begin(note(session, order, caller, reply_id, new), caller.exchange)
-        return OpenTurn(order, session, entry, turn, new, now)
+        return OpenTurn(order, self._box.accounts, self._box.sessions, session, entry, turn, new, now)
 
     async def answer(self, running: OpenTurn) -> Reply:
         """Ask the model. If it raises, nothing of the turn stays."""
@@ -165,8 +170,8 @@ class Turns:
                 return
             running.ended = True
             asked = Spoken(box.ids.new("msg"), running.new, running.at)
-            box.sessions.release(running.session, [asked, said] if said else [], box.clock())
-            box.accounts.settle(turn.account, running.entry, final)
+            running.sessions.release(running.session, [asked, said] if said else [], box.clock())
+            running.accounts.settle(turn.account, running.entry, final)
             turn.charged, turn.completed = final, said is not None
 
     def _attachments(self, order: ChatOrder, model: ChatModel, account: str) -> tuple[Attachment, ...]:

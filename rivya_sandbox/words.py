@@ -125,14 +125,14 @@ def keywords(text: str, most: int) -> list[str]:
     return [word for word, _ in counted.most_common(most)]
 
 
+LEAD = re.compile(
+    r"(?i)^(?:please\s+)?(?:(?:can|could|would) you\s+)?(?:tell me about|explain|describe|write(?: about)?|"
+    r"what(?:'s| is| are)|who (?:is|was)|how (?:do i|does|to)|why (?:is|are)|give me|"
+    r"draw|paint|generate|create|make)\s+"
+)
+
+
 def subject_of(text: str, most: int = 8) -> str:
     """What a text is about, in a few of its own words."""
-    line = " ".join(text.split())
-    line = re.sub(
-        r"(?i)^(?:please\s+)?(?:(?:can|could|would) you\s+)?(?:tell me about|explain|describe|write about|write|what(?:'s| is| are)|"
-        r"who is|who was|how do i|how does|how to|why is|why are|give me|draw|paint|generate|create|make)\s+",
-        "",
-        line,
-    )
-    words = line.rstrip(".!?").split(" ")
-    return " ".join(words[:most]) + (" …" if len(words) > most else "")
+    words = LEAD.sub("", " ".join(text.split())).rstrip(".!?").split(" ")
+    return " ".join(words[:most]) + (" \u2026" if len(words) > most else "")
