@@ -1,0 +1,62 @@
+# Every command makes the virtual environment and installs what it needs; a second run is quick.
+# `make help` lists them. Another Python: `make test PYTHON=python3.13`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench notebooks sandbox clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(PIP) --editable '.[langchain,llamaindex,sandbox,notebooks]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(PIP) --editable '.[all]' --group test
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.check: $(VENV)/.test
+	$(PIP) --group check
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) --group bench
+	@touch $@
+
+demo: $(VENV)/.demo ## Chat, query engine and image, on the sandbox or with RIVYA_API_KEY on the service
+	$(BIN)/python notebooks/demo.py
+
+test: $(VENV)/.test ## All tests, with coverage
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=97
+
+check: $(VENV)/.check ## Format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.check ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.bench ## Measure against the peers; prints tables, asserts nothing
+	@for file in benchmarks/*.py; do case $$file in */_*) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
+
+notebooks: $(VENV)/.demo ## Run every notebook from top to bottom on the sandbox
+	$(BIN)/python notebooks/run.py
+
+sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
+	$(BIN)/python -m rivya_sandbox --port 8008
+
+clean: ## Remove the virtual environment and what tools left behind
+	rm -rf $(VENV) out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,93 @@
+"""The main job in a minute: a LangChain chat, a LlamaIndex query engine and a picture, all answered by Rivya.
+
+With `RIVYA_API_KEY` set it talks to the service, else to the sandbox that it starts itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "out"
+
+
+@contextmanager
+def service() -> Iterator[None]:
+    """Run against the real service if there is a key, else against a sandbox of our own."""
+    if os.environ.get("RIVYA_API_KEY"):
+        print(f"Talking to the Rivya service at {os.environ.get('RIVYA_BASE_URL', 'https://rivya.ai/api/v1')}.")
+        yield
+        return
+    from rivya_sandbox import serve
+
+    with serve() as sandbox:
+        print(f"RIVYA_API_KEY is not set: talking to the sandbox on {sandbox.url}, which costs nothing.")
+        os.environ |= {"RIVYA_API_KEY": sandbox.api_key, "RIVYA_BASE_URL": sandbox.rivya_url}
+        yield
+
+
+def chat() -> None:
+    """A LangChain chain, streamed; its second turn continues the session of its first."""
+    from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
+    from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+
+    from langchain_rivya import ChatRivya
+
+    print("\n== LangChain: a chain, streamed, two turns in one session")
+    prompt = ChatPromptTemplate.from_messages([("system", "Answer briefly."), MessagesPlaceholder("history")])
+    chain = prompt | ChatRivya()
+    history: list[BaseMessage] = []
+    for question in ("My name is Ada and I like rivers. Say hello.", "What is my name?"):
+        history.append(HumanMessage(question))
+        print(f"you:   {question}\nrivya: ", end="", flush=True)
+        reply: AIMessageChunk | None = None
+        for chunk in chain.stream({"history": history}):
+            print(chunk.text, end="", flush=True)
+            reply = chunk if reply is None else reply + chunk
+        facts = reply.response_metadata
+        print(f"\n       session {facts['session_id']} ({facts['session_route']}), credits {facts['credits']}")
+        history.append(reply)
+
+
+def query() -> None:
+    """A LlamaIndex query engine over the documents in `data/`, found by keywords: no embeddings, no download."""
+    from llama_index.core import SimpleDirectoryReader, SimpleKeywordTableIndex
+
+    from llamaindex_rivya import Rivya
+
+    print("\n== LlamaIndex: a query engine over three documents")
+    documents = SimpleDirectoryReader(HERE / "data", required_exts=[".md"]).load_data()
+    index = SimpleKeywordTableIndex.from_documents(documents)
+    engine = index.as_query_engine(llm=Rivya(), streaming=True)
+    for question in ("How long is the Rhine?", "When was Voyager 2 launched?"):
+        print(f"you:   {question}\nrivya: ", end="", flush=True)
+        for text in engine.query(question).response_gen:
+            print(text, end="", flush=True)
+        print()
+
+
+def picture() -> None:
+    """The image tool makes a picture and saves it."""
+    from langchain_rivya import RivyaImageTool
+
+    print("\n== The image tool")
+    tool = RivyaImageTool(output_dir=OUT, progress=True)
+    message = tool.invoke(
+        {
+            "type": "tool_call",
+            "id": "call_1",
+            "name": tool.name,
+            "args": {"prompt": "A lighthouse over a calm sea at dawn", "aspect_ratio": "16:9"},
+        }
+    )
+    print(message.content)
+
+
+if __name__ == "__main__":
+    with service():
+        chat()
+        query()
+        picture()

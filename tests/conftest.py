@@ -1,0 +1,33 @@
+"""What all tests share: a sandbox on a real port, and an environment without anybody's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rivya_sandbox import Sandbox, serve
+
+VARIABLES = ("RIVYA", "EVOLINK", "GMI", "OPENAI")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key and no URL of the developer's reaches a test."""
+    for name in VARIABLES:
+        monkeypatch.delenv(f"{name}_API_KEY", raising=False)
+        monkeypatch.delenv(f"{name}_BASE_URL", raising=False)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Sandbox]:
+    """The sandbox that a whole test process shares."""
+    with serve() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(served: Sandbox) -> Sandbox:
+    """The sandbox, as new."""
+    served.reset()
+    return served
