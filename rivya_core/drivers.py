@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing, suppress
+from contextvars import copy_context
 from functools import partial
 from socket import SHUT_RDWR
-from threading import Timer
+from threading import Lock, Thread, Timer
 from typing import Any, TypeVar
 
 import httpx
 
-from rivya_core.errors import StreamBrokenError
-from rivya_core.plan import Call, Decoder, Pause, Plan, Send, Step, Streaming
+from rivya_core.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
+from rivya_core.sending import fit, plain, reading
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -86,12 +87,26 @@ class Driver:
                 return self._sleep(seconds)
             case Call(work):
                 return call(work)
+            case Together(plans, at_once):
+                return together(self.run, plans, at_once)
+            case Receive():
+                return self._receive(step)
             case Send(request, keep_open):
                 client = self._client()
                 response = client.send(fit(request, client), stream=keep_open)
                 if not response.is_success:
                     response.read()
                 return response
+
+    def _receive(self, step: Receive) -> httpx.Response:
+        client = self._client()
+        response = client.send(plain(step.request, client), stream=True, auth=None, follow_redirects=False)
+        with closing(response):
+            take = call(partial(step.sink, response))
+            if take is not None:
+                for piece in response.iter_bytes():
+                    call(partial(take, piece))
+        return response
 
 
 class AsyncDriver:
@@ -154,6 +169,10 @@ class AsyncDriver:
                 return await self._sleep(seconds)
             case Call(work):
                 return await acall(work)
+            case Together(plans, at_once):
+                return await atogether(self.run, plans, at_once)
+            case Receive():
+                return await self._receive(step)
             case Send(request, keep_open):
                 client = self._client()
                 response = await client.send(fit(request, client), stream=keep_open)
@@ -161,34 +180,15 @@ class AsyncDriver:
                     await response.aread()
                 return response
 
-
-def fit(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-    """Give *request* what it left open and *client* was set up with: headers and timeout."""
-    for name, value in client.headers.items():
-        if name not in request.headers:
-            request.headers[name] = value
-    request.extensions.setdefault("timeout", client.timeout.as_dict())
-    return request
-
-
-class reading:  # noqa: N801 - reads as the statement that it is
-    """Turns a transport's failure in mid-body into `StreamBrokenError`, unless the answer was already whole."""
-
-    def __init__(self, decoder: Decoder[Any]) -> None:
-        self._decoder = decoder
-
-    def __enter__(self) -> None:
-        """Nothing to set up."""
-
-    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> bool:
-        """Translate *exc*, or swallow it when nothing was missing any more."""
-        if not isinstance(exc, httpx.RequestError):
-            return False
-        if self._decoder.complete:
-            return True
-        raise StreamBrokenError(
-            f"The stream broke off ({type(exc).__name__}: {exc}).", partial=self._decoder.partial
-        ) from exc
+    async def _receive(self, step: Receive) -> httpx.Response:
+        client = self._client()
+        response = await client.send(plain(step.request, client), stream=True, auth=None, follow_redirects=False)
+        async with aclosing(response):
+            take = await acall(partial(step.sink, response))
+            if take is not None:
+                async for piece in response.aiter_bytes():
+                    await acall(partial(take, piece))
+        return response
 
 
 def call(work: Callable[[], Any]) -> Any:
@@ -204,6 +204,56 @@ async def acall(work: Callable[[], Any]) -> Any:
     except asyncio.CancelledError:
         await asyncio.wait([task])  # what follows must find it done, not half done
         raise
+
+
+def together(run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
+    """Carry out *plans* in threads. An interrupt does not wait for those under way; they end by themselves."""
+    results: list[Any] = [None] * len(plans)
+    waiting, failures, lock = deque(enumerate(plans)), list[BaseException](), Lock()
+
+    def work() -> None:
+        while not failures:
+            with lock:
+                index, plan = waiting.popleft() if waiting else (0, None)
+            if plan is None:
+                return
+            try:
+                results[index] = run(plan)
+            except BaseException as exc:  # noqa: BLE001 - raised in the calling thread
+                failures.append(exc)
+
+    crew = [Thread(target=copy_context().run, args=(work,), daemon=True) for _ in plans[:at_once]]
+    try:
+        for thread in crew:
+            thread.start()
+        for thread in crew:
+            thread.join()
+    finally:
+        with lock:
+            waiting.clear()
+    if failures:
+        raise failures[0]
+    return results
+
+
+async def atogether(run: Callable[[Plan[Any]], Awaitable[Any]], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
+    """Carry out *plans* as tasks; none is left behind when one fails or the caller is cancelled."""
+    results: list[Any] = [None] * len(plans)
+    waiting = deque(enumerate(plans))
+
+    async def work() -> None:
+        while waiting:
+            index, plan = waiting.popleft()
+            results[index] = await run(plan)
+
+    crew = [asyncio.ensure_future(work()) for _ in plans[:at_once]]
+    try:
+        await asyncio.gather(*crew)
+    finally:
+        for task in crew:
+            task.cancel()
+        await asyncio.gather(*crew, return_exceptions=True)
+    return results
 
 
 def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:

@@ -6,6 +6,7 @@
         ContextOverflowError      too long: shorten, trim or summarise the messages
         NotSupportedError         the provider cannot do it; the message names what can
         HistoryMismatchError      the history is not what the session holds (`on_history_mismatch="error"`)
+        BudgetExceededError       it would cost more than the credit budget still allows
       ConnectionFailedError       the request never left: safe to send again
       AnswerLostError             the request left, no answer came: it may have been carried out and charged
         TimedOutError             no answer within `timeout`
@@ -27,6 +28,7 @@
       TaskError                   an image task, with its `task_id`
         TaskFailedError           the provider gave up; nothing further will come
         TaskTimeoutError          the deadline passed while the task still runs: resume it by its id
+        TaskInterruptedError      the waiting broke off (`__cause__` says why), not the task: resume it by its id
       LedgerError                 the session ledger cannot be reached
 
 Every class says in `repeat` whether the same request may be sent again. No error holds a secret: what a
@@ -80,6 +82,10 @@ class NotSupportedError(InvalidInputError, NotImplementedError):
 
 class HistoryMismatchError(InvalidInputError):
     """The message list is not the history that the session holds, and replaying was not allowed."""
+
+
+class BudgetExceededError(InvalidInputError):
+    """It would cost more than the credit budget still allows; nothing was sent."""
 
 
 class ConnectionFailedError(RivyaError):
@@ -236,6 +242,10 @@ class TaskFailedError(TaskError):
 
 class TaskTimeoutError(TaskError):
     """The deadline passed while the task was still running; it is not lost."""
+
+
+class TaskInterruptedError(TaskError):
+    """Waiting for the task or fetching its result broke off; the task itself goes on and is not lost."""
 
 
 class LedgerError(RivyaError):

@@ -43,7 +43,31 @@ class Call:
     work: Callable[[], Any]
 
 
-Step = Send | Pause | Call
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Send *request* to a host that is not the provider's and hand the body of its answer to *sink*, piece by piece.
+
+    Of the client only its connections are used: no headers, credentials, cookies or redirects, so that no key can
+    reach a foreign host. *sink* sees the head of the answer and returns what takes the body, or None to leave it
+    unread; what it raises ends the step. It may write to a disk.
+    """
+
+    request: httpx.Request
+    sink: Callable[[httpx.Response], Callable[[bytes], object] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Carry out *plans*, at most *at_once* of them at a time; the outcome is the list of their results, in order.
+
+    The first failure is the step's: plans that have not begun are left out, those under way end first.
+    """
+
+    plans: Sequence[Plan[Any]]
+    at_once: int
+
+
+Step = Send | Pause | Call | Receive | Together
 Plan = Generator[Step, Any, T]
 
 
@@ -62,6 +86,12 @@ def call(work: Callable[[], T]) -> Plan[T]:
     """Do blocking *work* and return what it returns."""
     result: T = yield Call(work)
     return result
+
+
+def together(plans: Sequence[Plan[T]], at_once: int) -> Plan[list[T]]:
+    """Carry out *plans*, at most *at_once* at a time, and return their results in order."""
+    results: list[T] = yield Together(plans, at_once)
+    return results
 
 
 class Decoder(Protocol[E_co]):
