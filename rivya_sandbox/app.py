@@ -100,17 +100,19 @@ class Visit:
             send,
             self._exchange.fault,
             [(b"x-request-id", self._exchange.request_id.encode())],
+            begun=self._begun,
+            finished=self._finished,
             silence=lambda: self._box.pauses.sleep(self._fault.hang or 0, reader),
             error=lambda fault: self._stream_error(fault.refusal()),
         )
         try:
             await self._go(scope, outlet, reader)
-        except Ended:
-            pass
+        except Ended as end:
+            await send({"type": "http.response.body", "body": end.tail, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Broken:
             await self._break(send, reader)
         finally:
-            self._close(outlet)
             await reader.stop()
 
     async def _go(self, scope: Scope, outlet: Outlet, reader: Reader) -> None:
@@ -165,10 +167,13 @@ class Visit:
         await reader.stop()
         await hang_up(send, reader.receive)
 
-    def _close(self, outlet: Outlet) -> None:
-        self._exchange.status, self._exchange.delivered = outlet.status, outlet.finished
+    def _begun(self, status: int) -> None:
+        self._exchange.status = status
+
+    def _finished(self) -> None:
+        self._exchange.delivered = True
         for turn in self._exchange.turns:
-            turn.delivered = outlet.finished and not self._fault.replaces_answer
+            turn.delivered = not self._fault.replaces_answer
 
 
 def as_refusal(error: HTTPException) -> Refusal:

@@ -22,7 +22,14 @@ class Broken(Exception):  # noqa: N818 - no error: a fault was asked for
 
 
 class Ended(Exception):  # noqa: N818
-    """The answer has been ended early; nothing more of it may leave."""
+    """The answer is to end here, with these last bytes.
+
+    They are sent only after the endpoint has come to know, so that a client that reads the end finds its turn ended.
+    """
+
+    def __init__(self, tail: bytes) -> None:
+        self.tail = tail
+        super().__init__(tail)
 
 
 async def discard(_message: Message) -> None:
@@ -32,9 +39,15 @@ async def discard(_message: Message) -> None:
 class Outlet:
     """The way out for one answer.
 
-    Attributes:
-        status: Status of the answer that left, 0 before.
-        finished: Whether the answer left to its end.
+    Args:
+        send: The server's.
+        fault: What is to be done to the answer.
+        headers: Put on every answer.
+        begun: Told the status, just before it leaves.
+        finished: Told that the answer has left to its end, just before its last bytes do: whoever has read an answer
+            finds the journal complete.
+        silence: Waits, where the fault asks for silence.
+        error: Writes the fault's error as an event of a stream.
     """
 
     def __init__(
@@ -43,18 +56,20 @@ class Outlet:
         fault: Fault | None,
         headers: list[tuple[bytes, bytes]],
         *,
+        begun: Callable[[int], None],
+        finished: Callable[[], None],
         silence: Interlude,
         error: Callable[[Fault], bytes],
     ) -> None:
         self._send = send
         self._fault = fault
         self._headers = headers
+        self._begun = begun
+        self._finished = finished
         self._silence = silence
         self._error = error
         self._streams = False
         self._left = fault.cut if fault else None
-        self.status = 0
-        self.finished = False
 
     async def __call__(self, message: Message) -> None:
         """Let a message of the answer pass, or what the fault leaves of it."""
@@ -70,12 +85,13 @@ class Outlet:
     async def _start(self, message: Message) -> None:
         headers = [*message["headers"], *self._headers]
         self._streams = any(name == b"content-type" and b"event-stream" in value for name, value in headers)
-        self.status = message["status"]
+        self._begun(message["status"])
         await self._send({**message, "headers": headers})
 
     async def _pass(self, message: Message) -> None:
+        if not message.get("more_body", False):
+            self._finished()
         await self._send(message)
-        self.finished = not message.get("more_body", False)
 
     async def _count(self, message: Message) -> None:
         """Events are counted; the stream breaks before the one after the last that may leave."""
@@ -85,18 +101,19 @@ class Outlet:
         await self._pass(message)
 
     async def _cut_bytes(self, message: Message) -> None:
-        kept = message.get("body", b"")[: self._left]
-        await self._send({"type": "http.response.body", "body": kept, "more_body": True})
-        self._left = (self._left or 0) - len(kept)
-        if not self._left or not message.get("more_body", False):
+        """An answer that is short enough leaves whole."""
+        body, left = message.get("body", b""), self._left or 0
+        if len(body) <= left and not message.get("more_body", False):
+            await self._pass(message)
+            return
+        await self._send({"type": "http.response.body", "body": body[:left], "more_body": True})
+        self._left = max(0, left - len(body))
+        if not self._left:
             await self._break()
 
     async def _break(self) -> None:
         if self._fault is not None and self._fault.breaks_stream and self._streams:
-            body = self._fault.body if self._fault.body is not None else self._error(self._fault)
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            raise Ended
+            raise Ended(self._fault.body if self._fault.body is not None else self._error(self._fault))
         await self._silence()
         raise Broken
 
