@@ -75,8 +75,8 @@ def exchange(
             may = repetition <= retry.max_retries and _may_repeat(error, safe=safe, lost=lost)
             wait = retry.wait_before(repetition, error) if may else None
             if wait is None:
-                if lost and not _tells_all(error, request):
-                    raise AnswerLostError(f"An answer was lost, and then: {error}") from error
+                if lost and request.method != "GET":
+                    raise _warned(error) from (error.__cause__ if error.repeat == "if safe" else error)
                 raise
         yield from pause(wait)
 
@@ -87,9 +87,13 @@ def _may_repeat(error: RivyaError, *, safe: bool, lost: bool) -> bool:
     return error.repeat == "always" or (error.repeat == "if safe" and safe)
 
 
-def _tells_all(error: RivyaError, request: httpx.Request) -> bool:
-    """Whether *error* itself tells all there is to know: nothing can have happened twice or unseen."""
-    return error.repeat == "if safe" or request.method == "GET"
+def _warned(error: RivyaError) -> RivyaError:
+    """What to raise when an answer was lost on the way: whatever came last, it says that much may have happened."""
+    if error.repeat != "if safe":
+        return AnswerLostError(f"An answer was lost, and then: {error}")
+    if AnswerLostError.advice not in str(error):
+        error.args = (f"{error} {AnswerLostError.advice}",)
+    return error
 
 
 def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]:

@@ -11,13 +11,21 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
 from rivya_core import sessions
 from rivya_core.chat import ChatDelta, Media, Message, Text
-from rivya_core.errors import InvalidInputError, NotFoundError, RivyaError, SessionConflictError
+from rivya_core.errors import (
+    InvalidInputError,
+    LedgerError,
+    NotFoundError,
+    RivyaError,
+    SessionConflictError,
+    UnavailableError,
+)
 from rivya_core.exchange import Retry, exchange
 from rivya_core.fetch import FetchRules, fetch_image
 from rivya_core.files import upload_image
@@ -33,7 +41,7 @@ from rivya_core.rivya_chat import (
     check_text,
     read_whole,
 )
-from rivya_core.sessions import OnMismatch, Pointer, Route
+from rivya_core.sessions import OnMismatch, Origin, Pointer, Route
 from rivya_core.transcript import is_plain, render
 
 T = TypeVar("T")
@@ -62,9 +70,9 @@ class Conversation:
     session_id: str | None = None
     fetching: FetchRules = FetchRules()
 
-    @property
-    def origin(self) -> str:
-        """Fingerprint of where this conversation's sessions live."""
+    @cached_property
+    def origin(self) -> Origin:
+        """Where this conversation's sessions live, and as whom."""
         key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
         return sessions.origin_of(self.endpoint.base_url, self.options.model, key)
 
@@ -94,27 +102,34 @@ class Conversation:
         """Send the turn; a session that the server does not know or give is replayed into a new one, once."""
         if not messages:
             raise InvalidInputError("There is no message to send.")
-        turn = yield from self._claimed(messages)
+        turn = yield from self._claimed(tuple(messages))
+        request = yield from turn.prepare(path)
         try:
-            return turn, (yield from turn.send(path))
+            return turn, (yield from turn.post(request, path))
         except (SessionConflictError, NotFoundError) as error:
             if turn.route.reason != "continue":
                 raise
             yield from turn.poison()
-            log.info("Session %s cannot be continued (%s); replaying in a new one.", turn.route.session_id, error.code)
-            turn = _Turn(self, tuple(messages), sessions.replayed(messages, self.on_mismatch))
-            return turn, (yield from turn.send(path))
+            turn = self._replay(turn.messages, f"the server does not give the session of the last reply ({error})")
+        request = yield from turn.prepare(path)
+        return turn, (yield from turn.post(request, path))
 
-    def _claimed(self, messages: Sequence[Message]) -> Plan[_Turn]:
+    def _claimed(self, messages: tuple[Message, ...]) -> Plan[_Turn]:
         """Choose the route; a head that someone else holds or has moved on from is a fork, which replays."""
         if self.session_id is not None:
-            return _Turn(self, tuple(messages), sessions.pinned(messages, self.session_id))
+            route, session = sessions.pinned(messages, self.session_id), self.origin.head(self.session_id)
+            yield from self.ask(lambda: self.ledger.poison(session))  # what replies pointed to goes on unseen
+            return _Turn(self, messages, route)
         route = sessions.route(messages, self.origin, self.on_mismatch)
         if route.pointer is not None:
             head = route.pointer.head
             if not (yield from self.ask(lambda: self.ledger.claim(head))):
-                route = sessions.replayed(messages, self.on_mismatch)
-        return _Turn(self, tuple(messages), route)
+                return self._replay(messages, "the session of the last reply is in use, has gone on, or is in doubt")
+        return _Turn(self, messages, route)
+
+    def _replay(self, messages: tuple[Message, ...], why: str) -> _Turn:
+        log.info("Replaying %d messages, because %s.", len(messages), why)
+        return _Turn(self, messages, sessions.replayed(messages, self.on_mismatch, why))
 
     def ask(self, work: Callable[[], T]) -> Plan[T]:
         """Ask the ledger, off the event loop where it may wait."""
@@ -129,73 +144,85 @@ class _Turn:
     messages: tuple[Message, ...]
     route: Route
 
-    def send(self, path: str) -> Plan[httpx.Response]:
-        """Upload what is attached, send the message, and end the claim if that fails."""
-        begun = False
+    def prepare(self, path: str) -> Plan[httpx.Request]:
+        """Upload what is attached and return the request; release the claim if that fails."""
         try:
             body = yield from self._body()
-            request = self.conversation.endpoint.request(
-                "POST", path, body=body, headers={"idempotency-key": uuid.uuid4().hex, "accept": _accepts(path)}
-            )
-            begun = True
-            return (
-                yield from exchange(
-                    request,
-                    self.conversation.retry,
-                    keep_open=path == STREAM_PATH,
-                    idempotent=self.conversation.endpoint.idempotent(path),
-                )
-            )
+            headers = {"idempotency-key": uuid.uuid4().hex, "accept": _accepts(path)}
+            return self.conversation.endpoint.request("POST", path, body=body, headers=headers)
         except BaseException as error:
-            yield from self._give_back(unknown=begun and _outcome_unknown(error))
+            yield from self._give_up(error, unknown=False)
+            raise
+
+    def post(self, request: httpx.Request, path: str) -> Plan[httpx.Response]:
+        """Send *request*, and end the claim if that fails."""
+        endpoint, retry = self.conversation.endpoint, self.conversation.retry
+        streamed, idempotent = path == STREAM_PATH, endpoint.idempotent(path)
+        try:
+            return (yield from exchange(request, retry, keep_open=streamed, idempotent=idempotent))
+        except BaseException as error:
+            yield from self._give_up(error, unknown=_outcome_unknown(error))
             raise
 
     def settle(self, delta: ChatDelta, said: str) -> Plan[ChatDelta]:
-        """Remember the session's new head and return *delta* with its pointer."""
-        session_id = delta.metadata.get("session_id") or self.route.session_id
-        facts: dict[str, Any] = {**delta.metadata, "session_id": session_id, "session_route": self.route.reason}
-        disagrees = facts.pop("text_disagrees", False)
+        """Remember the session's new head and return *delta* with its pointer.
+
+        A reply gets no pointer where the session may hold something else than the messages and the reply; the next
+        turn then replays.
+        """
+        facts: dict[str, Any] = {**delta.metadata, "session_route": self.route.reason}
+        doubtful = facts.pop("text_disagrees", False) or self.route.reason == "pinned"
+        session_id = facts.setdefault("session_id", self.route.session_id)
         if self.route.session_id not in (None, session_id):
-            yield from self.poison()  # the server went on in a session of its own choice
-        if session_id and self.route.reason != "pinned" and not disagrees:
-            pointer = self._pointer_after(str(session_id), said)
-            yield from self.conversation.ask(lambda: self.conversation.ledger.settle(pointer.head))
-            facts[sessions.POINTER_KEY] = pointer.to_json()
-        else:
+            doubtful = True
+            log.warning("Session %s was continued, and %s answered.", self.route.session_id, session_id)
+        pointer = None if doubtful or session_id is None else self._pointer_after(session_id, said)
+        if pointer is None or not (yield from self._tell(self.conversation.ledger.settle, pointer.head)):
             yield from self.poison()
+        else:
+            facts[sessions.POINTER_KEY] = pointer.to_json()
         return replace(delta, metadata=facts)
 
     def poison(self) -> Plan[None]:
         """Nobody knows what the session holds now."""
-        yield from self._give_back(unknown=True)
+        if self.route.pointer is not None:
+            yield from self._tell(self.conversation.ledger.poison, self.route.pointer.head)
 
-    def _give_back(self, *, unknown: bool) -> Plan[None]:
-        if self.route.pointer is None:
-            return
-        head = self.route.pointer.head
-        ledger = self.conversation.ledger
-        end: Callable[[Head], None] = ledger.poison if unknown else ledger.release
-        yield from self.conversation.ask(lambda: end(head))
+    def _give_up(self, error: BaseException, *, unknown: bool) -> Plan[None]:
+        if isinstance(error, GeneratorExit):
+            return  # nothing can be waited for any more; a claim that nobody ends is never continued
+        if unknown:
+            yield from self.poison()
+        elif self.route.pointer is not None:
+            yield from self._tell(self.conversation.ledger.release, self.route.pointer.head)
 
-    def _pointer_after(self, session_id: str, said: str) -> Pointer:
-        reply = Message("assistant", (Text(said),))
+    def _tell(self, what: Callable[[Head], None], head: Head) -> Plan[bool]:
+        """Tell the ledger how the turn ended; if it is down, the claim stays and the answer is not lost for that."""
+        try:
+            yield from self.conversation.ask(lambda: what(head))
+        except LedgerError as error:
+            log.warning("The session cannot be continued after this turn: %s", error)
+            return False
+        return True
+
+    def _pointer_after(self, session_id: str, said: str) -> Pointer | None:
         before = self.route.pointer
-        return Pointer(
-            session_id=session_id,
-            turn=before.turn + 1 if before and before.session_id == session_id else 1,
-            origin=self.conversation.origin,
-            digest=sessions.digest_of([*self.messages, reply]),
+        return self.conversation.origin.pointer(
+            session_id,
+            before.turn + 1 if before else 1,
+            [*self.messages, Message("assistant", (Text(said),))],
+            self.conversation.ledger.name,
         )
 
     def _body(self) -> Plan[dict[str, Any]]:
-        sent = self.route.messages
+        sent, here = self.route.messages, self.route.session_id
         alone = len(sent) == 1 and is_plain(sent[0])
-        text = sent[0].text if alone else render(sent)
+        text = sent[0].text if alone else render(sent, continues=here is not None)
         check_text(text)
         file_ids = []
         for media in [media for message in sent for media in message.media]:
             file_ids.append((yield from self._attach(media)))
-        return chat_body(self.conversation.options, text, self.route.session_id, file_ids)
+        return chat_body(self.conversation.options, text, here, file_ids)
 
     def _attach(self, media: Media) -> Plan[str]:
         """Return the file id of an image, uploading it if it is not on the server yet."""
@@ -211,6 +238,8 @@ class _Turn:
 
 def _outcome_unknown(error: BaseException) -> bool:
     """Whether the turn may have been carried out although *error* came instead of an answer."""
+    if isinstance(error, UnavailableError):
+        return error.code is None  # without the provider's word it may be a gateway's about a turn under way
     return not isinstance(error, RivyaError) or error.repeat == "if safe"
 
 
