@@ -1,0 +1,95 @@
+"""Rivya, Evolink and GMI Cloud for LlamaIndex.
+
+Importing this package loads nothing of LlamaIndex; each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llamaindex_rivya.llms import Rivya
+    from llamaindex_rivya.tools import RivyaImageToolSpec
+    from rivya_core.errors import (
+        AnswerLostError,
+        APIError,
+        AuthenticationError,
+        BadRequestError,
+        ConfigurationError,
+        ConflictError,
+        ConnectionFailedError,
+        ContextOverflowError,
+        ContextTooLongError,
+        HistoryMismatchError,
+        IdempotencyConflictError,
+        InsufficientCreditsError,
+        InvalidAnswerError,
+        InvalidInputError,
+        LedgerError,
+        NotFoundError,
+        NotSupportedError,
+        PermissionDeniedError,
+        RateLimitError,
+        RivyaError,
+        ServerError,
+        SessionConflictError,
+        StreamBrokenError,
+        TaskError,
+        TaskFailedError,
+        TaskTimeoutError,
+        TimedOutError,
+        UnavailableError,
+    )
+    from rivya_core.ledger import MemoryLedger
+
+_HOMES = {
+    "MemoryLedger": "rivya_core.ledger",
+    "Rivya": "llamaindex_rivya.llms",
+    "RivyaImageToolSpec": "llamaindex_rivya.tools",
+}
+
+__all__ = [
+    "APIError",
+    "AnswerLostError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "ContextOverflowError",
+    "ContextTooLongError",
+    "HistoryMismatchError",
+    "IdempotencyConflictError",
+    "InsufficientCreditsError",
+    "InvalidAnswerError",
+    "InvalidInputError",
+    "LedgerError",
+    "MemoryLedger",
+    "NotFoundError",
+    "NotSupportedError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "Rivya",
+    "RivyaError",
+    "RivyaImageToolSpec",
+    "ServerError",
+    "SessionConflictError",
+    "StreamBrokenError",
+    "TaskError",
+    "TaskFailedError",
+    "TaskTimeoutError",
+    "TimedOutError",
+    "UnavailableError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_HOMES.get(name, "rivya_core.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,242 @@
+"""What all models of this package share: fields, account, clients, and LlamaIndex's eight methods.
+
+A sibling says with whom a call talks (`_wire`) and what it takes beside text. The eight methods are the same for
+all of them and differ between sync and async by nothing but the driver. `complete` is a chat with one message and
+never goes through the public `chat`, so that every call is reported once. How a model is copied and written down
+is told by `copies.py`.
+"""
+
+# ruff: noqa: FBT001, FBT002 - the signatures are LlamaIndex's
+
+import difflib
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import httpx
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata, MessageRole
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+from typing_extensions import Self
+
+from llamaindex_rivya.blocks import Takes
+from llamaindex_rivya.copies import Copied
+from llamaindex_rivya.messages import Accumulator, as_completion, to_core, whole
+from llamaindex_rivya.streams import acloses_reply, closes_reply, opened
+from llamaindex_rivya.structured import StructuredPrediction
+from rivya_core.chat import ChatDelta, Message
+from rivya_core.clients import Clients
+from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.plan import Plan, Streaming
+from rivya_core.providers import Endpoint, Provider, endpoint
+
+R = TypeVar("R")
+
+
+class Wire(Protocol):
+    """Carries the turns of one call."""
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn and return the whole reply."""
+        ...
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun."""
+        ...
+
+
+class HostedLLM(Copied, StructuredPrediction):
+    """Base of the models; not for use by itself."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
+    )
+
+    provider: ClassVar[Provider]
+    """Whose API it is."""
+    takes: ClassVar[Takes]
+    """What messages may hold beside text."""
+    call_options: ClassVar[frozenset[str]] = frozenset()
+    """What a call may override by keyword."""
+
+    model: str = Field(default="", description="Model id; the provider's default when it is not given.")
+    api_key: SecretStr | None = Field(
+        default=None, exclude=True, repr=False, description="Key; by default from the environment."
+    )
+    base_url: str = Field(default="", description="Where the API is; by default from the environment or the provider.")
+    timeout: float | httpx.Timeout | None = Field(
+        default=None, description="Seconds to connect and between reads; by default 10 and 120."
+    )
+    max_retries: int = Field(default=2, ge=0, description="Extra requests after a failure that may be repeated.")
+    default_headers: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Further headers of every request."
+    )
+    http_client: httpx.Client | None = Field(
+        default=None, exclude=True, repr=False, description="Your own client for sync calls."
+    )
+    http_async_client: httpx.AsyncClient | None = Field(
+        default=None, exclude=True, repr=False, description="Your own client for async calls, of one event loop."
+    )
+    context_window: int = Field(default=4096, gt=0, description="Tokens that prompts are fitted into.")
+    num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
+
+    @abstractmethod
+    def _wire(self, options: Mapping[str, Any]) -> Wire:
+        """Return with whom a call with these overrides talks; raise if one of them cannot be right."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_argument(cls, values: Any) -> Any:
+        """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
+        for name in values if isinstance(values, dict) else ():
+            if name not in cls.model_fields:
+                close = difflib.get_close_matches(str(name), cls.model_fields, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else "."
+                raise ConfigurationError(f"`{cls.__name__}` has no argument `{name}`{hint}")
+        return values
+
+    @model_validator(mode="after")
+    def _find_account(self) -> Self:
+        """Find model, key and URL now, so that what is missing is said at construction."""
+        found = self._endpoint({})
+        self.api_key, self.base_url = found.key, found.base_url
+        self.model = self.model or self.provider.default_model
+        return self
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What LlamaIndex asks about the model; nothing is sent or read for it."""
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.num_output,
+            is_chat_model=True,
+            is_function_calling_model=False,
+            model_name=self.model,
+        )
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the reply to *messages*."""
+        return self._clients.driver.run(self._reply(messages, kwargs, whole))
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the reply to *messages*."""
+        return await self._clients.async_driver.run(self._reply(messages, kwargs, whole))
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
+        return self._clients.driver.run(self._reply(self._asked(prompt, formatted=formatted), kwargs, _whole_text))
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
+        plan = self._reply(self._asked(prompt, formatted=formatted), kwargs, _whole_text)
+        return await self._clients.async_driver.run(plan)
+
+    @closes_reply
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Generator[ChatResponse, None, None]:
+        """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
+        return opened(self._chunks(self._stream(messages, kwargs), Accumulator().add))
+
+    @acloses_reply
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
+        """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
+        return opened(self._achunks(self._stream(messages, kwargs), Accumulator().add))
+
+    @closes_reply
+    @llm_completion_callback()
+    def stream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,
+        **kwargs: Any,
+    ) -> Generator[CompletionResponse, None, None]:
+        """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
+        plan = self._stream(self._asked(prompt, formatted=formatted), kwargs)
+        return opened(self._chunks(plan, _text_so_far()))
+
+    @acloses_reply
+    @llm_completion_callback()
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,
+        **kwargs: Any,
+    ) -> AsyncGenerator[CompletionResponse, None]:
+        """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
+        plan = self._stream(self._asked(prompt, formatted=formatted), kwargs)
+        return opened(self._achunks(plan, _text_so_far()))
+
+    def _reply(
+        self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatDelta], R]
+    ) -> Plan[R]:
+        wire = self._wire(self._options(kwargs))
+
+        def plan() -> Plan[R]:
+            core = yield from to_core(messages, self.takes)
+            return form((yield from wire.reply(core)))
+
+        return plan()
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
+        wire = self._wire(self._options(kwargs))
+
+        def plan() -> Plan[Streaming[ChatDelta]]:
+            core = yield from to_core(messages, self.takes)
+            return (yield from wire.stream(core))
+
+        return plan()
+
+    def _chunks(self, plan: Plan[Streaming[ChatDelta]], form: Callable[[ChatDelta], R]) -> Generator[R, None, None]:
+        with closing(self._clients.driver.stream(plan)) as deltas:
+            for delta in deltas:
+                yield form(delta)
+
+    async def _achunks(
+        self, plan: Plan[Streaming[ChatDelta]], form: Callable[[ChatDelta], R]
+    ) -> AsyncGenerator[R, None]:
+        async with aclosing(self._clients.async_driver.stream(plan)) as deltas:
+            async for delta in deltas:
+                yield form(delta)
+
+    def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
+        if not formatted and self.completion_to_prompt is not None:
+            prompt = self.completion_to_prompt(prompt)
+        return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+    def _options(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the overrides of a call; refuse an argument that no call of this model takes."""
+        for name in kwargs:
+            if name not in self.call_options:
+                raise InvalidInputError(
+                    f"`{type(self).__name__}` does not take `{name}` in a call; it takes "
+                    f"`{'`, `'.join(sorted(self.call_options))}`. Nothing was sent."
+                )
+        return kwargs
+
+    def _endpoint(self, options: Mapping[str, Any]) -> Endpoint:
+        return endpoint(
+            self.provider,
+            api_key=self.api_key,
+            base_url=self.base_url or None,
+            headers=self.default_headers,
+            timeout=options.get("timeout", self.timeout),
+        )
+
+    @property
+    def _clients(self) -> Clients:
+        return Clients(self.http_client, self.http_async_client)
+
+
+def _whole_text(delta: ChatDelta) -> CompletionResponse:
+    return as_completion(whole(delta))
+
+
+def _text_so_far() -> Callable[[ChatDelta], CompletionResponse]:
+    reply = Accumulator()
+    return lambda delta: as_completion(reply.add(delta))

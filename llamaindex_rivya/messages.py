@@ -1,0 +1,170 @@
+"""LlamaIndex's messages to the core's, and the core's deltas to LlamaIndex's responses.
+
+Single blocks are read in `blocks.py`. Streamed responses hold everything so far, as LlamaIndex's agents expect:
+each chunk's message is a whole new one, `delta` is what it adds, and the last one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+from llamaindex_rivya.blocks import Takes, needs_reading, parts_of
+from rivya_core.chat import ChatDelta, Message, Role, ToolCall, Usage
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.plan import Plan, call
+from rivya_core.sessions import POINTER_KEY
+
+ROLES: dict[MessageRole, Role] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "developer",
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
+}
+
+
+def to_core(messages: Sequence[ChatMessage], takes: Takes) -> Plan[list[Message]]:
+    """Return *messages* as the core's; where files must be read, the event loop is spared.
+
+    Raises:
+        InvalidInputError: Something in them cannot be carried; it is named with its role.
+    """
+    convert = partial(_messages, tuple(messages), takes)
+    if any(needs_reading(message.blocks) for message in messages):
+        return (yield from call(convert))
+    return convert()
+
+
+def _messages(messages: Sequence[ChatMessage], takes: Takes) -> list[Message]:
+    return [to_message(message, takes) for message in messages]
+
+
+def to_message(message: ChatMessage, takes: Takes) -> Message:
+    """Return one message as the core's.
+
+    Raises:
+        InvalidInputError: Something in it cannot be carried.
+    """
+    role, facts = ROLES[message.role], message.additional_kwargs
+    said = [block for block in message.blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
+    if role != "assistant" and len(said) < len(message.blocks):
+        raise NotSupportedError(f"A {role} message cannot hold thoughts or tool calls; nothing was sent.")
+    name, call_id = facts.get("name"), facts.get("tool_call_id")
+    return Message(
+        role=role,
+        parts=parts_of(said, role, takes),
+        name=name if isinstance(name, str) and name else None,
+        tool_calls=_tool_calls(message) if role == "assistant" else (),
+        tool_call_id=str(call_id) if role == "tool" and call_id else None,
+        thought="\n".join(b.content for b in message.blocks if isinstance(b, ThinkingBlock) and b.content),
+        pointer=facts.get(POINTER_KEY),
+    )
+
+
+def _tool_calls(message: ChatMessage) -> tuple[ToolCall, ...]:
+    """The calls in the blocks, or, of messages that other integrations made, in `additional_kwargs`."""
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if blocks:
+        return tuple(ToolCall(b.tool_call_id or "", b.tool_name, _arguments(b.tool_kwargs)) for b in blocks)
+    foreign = message.additional_kwargs.get("tool_calls")
+    return tuple(_foreign_call(item) for item in foreign) if isinstance(foreign, list) else ()
+
+
+def _foreign_call(item: Any) -> ToolCall:
+    plain = item.model_dump() if hasattr(item, "model_dump") else item
+    function = plain.get("function") if isinstance(plain, Mapping) else None
+    if not isinstance(plain, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
+        raise InvalidInputError('`additional_kwargs["tool_calls"]` holds something that is no tool call.')
+    return ToolCall(str(plain.get("id") or ""), str(function["name"]), _arguments(function.get("arguments")))
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value or {}, ensure_ascii=False)
+    except (TypeError, ValueError) as exc:
+        raise InvalidInputError(f"The arguments of a tool call cannot be written as JSON ({exc}).") from None
+
+
+class Accumulator:
+    """Turns the deltas of one reply into responses that each hold everything so far."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._thought = ""
+        self._thinking: list[ThinkingBlock] = []
+
+    def add(self, delta: ChatDelta) -> ChatResponse:
+        """Return the reply so far, with *delta* added; blocks that did not change are shared."""
+        self._text += delta.text
+        if delta.thought:
+            self._thought += delta.thought
+            self._thinking = [ThinkingBlock(content=self._thought)]
+        message = ChatMessage(
+            role=MessageRole.ASSISTANT,
+            blocks=[*self._thinking, TextBlock(text=self._text)],
+            additional_kwargs=dict(delta.metadata),
+        )
+        response = ChatResponse(message=message, delta=delta.text)
+        if delta.thought:
+            response.additional_kwargs["thinking_delta"] = delta.thought
+        if delta.last:
+            self._close(response, delta)
+        return response
+
+    def _close(self, response: ChatResponse, delta: ChatDelta) -> None:
+        usage = _usage(delta.usage) if delta.usage else None
+        response.raw = {**delta.metadata, **({"usage": usage} if usage else {})}
+        if usage:
+            response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
+
+
+COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_tokens is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts
+
+
+def whole(delta: ChatDelta) -> ChatResponse:
+    """Return a whole reply as a response."""
+    response = Accumulator().add(delta)
+    response.delta = None
+    return response
+
+
+def as_completion(response: ChatResponse) -> CompletionResponse:
+    """Return a chat response as the completion that it is."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
