@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .words import stems
+from .words import stems, subject_of
 
 FITS = 2
 LISTED = re.compile(
@@ -109,7 +109,7 @@ def arguments(tool: Tool, question: str) -> dict[str, Any]:
     free = numbers(question)
     given: dict[str, Any] = {}
     for name, schema in tool.properties.items():
-        value = argument(schema, question, free)
+        value = argument(schema, subject_of(question, 40) if name == "prompt" else question, free)
         if value is not None and (name in tool.required or schema.get("enum")):
             given[name] = value
     return given

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .words import best_sentences, keywords, rank, sentences, stems, subject_of
+from .passages import best_sentences, rank, sentences
+from .words import keywords, stems, subject_of
 
 NOT_FOUND = "The given context does not say."
 RULE = r"\n\s*-{3,}\n"
@@ -147,10 +148,11 @@ def condensed(text: str) -> str | None:
 
 def standalone(question: str, history: str) -> str:
     """The question, with the newest name of the history in place of its first pronoun."""
-    names = re.findall(r"\b(?:[A-Z][\w'-]+)(?: (?:of |the |de )?[A-Z][\w'-]+)*", without_speakers(history))
+    spoken = without_speakers(history)
+    names = re.findall(r"\b(?:the )?[A-Z][\w'-]+(?: (?:of |the |de )?[A-Z][\w'-]+)*", spoken)
     if not names:
         return question
-    longest = max(names, key=lambda name: (len(name.split()), history.rfind(name)))
+    longest = max(names, key=lambda name: (len(name.split()), spoken.rfind(name)))
     owner = f"{longest}'s"
     replaced = re.sub(r"(?i)\b(its|his|her|their)\b", owner, question, count=1)
     if replaced == question:
@@ -168,9 +170,10 @@ def summarised(text: str) -> str | None:
     """Summaries: the sentences that share most with the whole, in their order."""
     if not re.search(r"(?i)\bsummar(?:y|ise|ize)", text[:600] + text[-200:]):
         return None
-    body = max(re.split(r"\n\s*\n", text), key=len) if text.count("\n\n") else text
+    body = max(re.split(r"\n\s*\n", text), key=len) if "\n\n" in text else text
+    body = re.sub(r"(?i)^[^\n:]{0,80}\bsummar\w+[^\n:]{0,80}:\s*", "", body)
     found = sentences(body)
     if len(found) < 2:  # noqa: PLR2004
         return None
     central = sorted(rank(body, found)[:3], key=lambda match: match.place)
-    return " ".join(match.sentence for match in central)
+    return " ".join(match.text for match in central)

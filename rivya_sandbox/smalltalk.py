@@ -39,6 +39,7 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
 }
 GREETING = 5
 """Most words of a message that is nothing but a greeting."""
+HELLO = re.compile(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b")
 COURTESIES = (
     (re.compile(r"^(?:thanks|thank you)\b"), "You are welcome."),
     (re.compile(r"^(?:bye|goodbye)\b"), "Goodbye!"),
@@ -46,13 +47,14 @@ COURTESIES = (
     (re.compile(r"\bhow are you\b"), "I am fine, thank you. How can I help you?"),
 )
 SAY = re.compile(
-    r"(?is)^(?:now |then |please |just |and )*"
-    r"(?:say|repeat|echo|(?:reply|respond|answer) (?:only |just |exactly )*with)(?: after me| back)?"
+    r"(?is)^(?:now |then |please |just |and )*(?:say|repeat|echo|"
+    r"(?:reply|respond|answer) (?:only |just |exactly )*with(?! (?:one|two|three|a|an|at most|json|your|yes or no)\b))"
+    r"(?: after me| back)?"
     r"(?: only| exactly| just| the words?| the phrase| the text| the following(?: text)?)*\s*:?\s+(?P<rest>.+)$"
 )
 OPEN, CLOSE = "\"'`\u201c\u2018", "\"'`\u201d\u2019"
 QUOTED = re.compile(rf"(?s)^[{OPEN}](?P<inner>.+?)[{CLOSE}][.!]?(?:\s+(?:and nothing else|only|exactly)[.!]?)?$")
-FACT = re.compile(r"(?i)\bmy ([\w' -]{1,40}?) (?:is|are) (?:called )?([^.!?\n]{1,80})")
+FACT = re.compile(r"(?i)\bmy ([\w' -]{1,40}?) (?:is|are) (?:called )?((?:(?! and (?:i|my)\b)[^.!?\n]){1,80})")
 NAME = re.compile(r"(?i:\b(?:i am called|i'm called|call me|i am|i'm)) ([A-Z][\w'-]+)")
 WHAT_IS_MY = re.compile(r"(?i)\bwhat(?:'s| is| was| are| were) my ([\w' -]{1,40}?)\s*(?:\?|$|again|called)")
 WHO_SAID = (
@@ -85,9 +87,11 @@ def recall(question: str, before: Before) -> str | None:
     """What the user said of themselves, and what was said when."""
     if re.search(r"(?i)\bwho am i\b", question):
         return tell("name", known_facts(before.by_user))
+    if (quoted := quote(question, before)) is not None:
+        return quoted
     if match := WHAT_IS_MY.search(question):
-        return tell(match[1].strip().lower(), known_facts(before.by_user))
-    return quote(question, before)
+        return tell(match[1].strip().lower().removesuffix("'s name"), known_facts(before.by_user))
+    return None
 
 
 def known_facts(said: Sequence[str]) -> dict[str, str]:
@@ -150,9 +154,10 @@ def greet(question: str, before: Before) -> str | None:
         return None
     if FACT.search(question) or NAME.search(question):
         return acknowledge(question)
-    if re.match(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b", text) and len(tokens(text)) <= GREETING:
+    courtesy = next((answer for form, answer in COURTESIES if form.search(text)), None)
+    if courtesy is None and HELLO.match(text) and len(tokens(text)) <= GREETING:
         return "Hello again!" if before.by_user else "Hello! How can I help you?"
-    return next((answer for form, answer in COURTESIES if form.search(text)), None)
+    return courtesy
 
 
 def acknowledge(statement: str) -> str:
@@ -173,14 +178,17 @@ def know(question: str, _before: Before) -> str | None:
 
 def write(question: str, _before: Before) -> str | None:
     """Plans, lists, poems and jokes, short and on the subject."""
-    text, subject = question.lower()[:SHORT], subject_of(question)
+    text, subject = question.lower()[:SHORT], subject_of(question, 16)
+    about = re.sub(r"(?i)^.*?\b(?:about|on|of)\b\s*", "", subject)
     if re.search(r"\bjoke\b", text):
         return "Why did the model cross the session? To get to the other side of the context."
     if re.search(r"\b(?:poem|haiku|verse)\b", text):
-        about = re.sub(r"(?i)^.*?\b(?:about|on|of)\b\s*", "", subject)
         return f"Morning light on {about},\na quiet line, then another:\nthe page turns slowly."
     if re.search(r"\b(?:plan|steps|outline|checklist)\b", text):
-        return f"{subject}:\n1. Say what it is for and for whom.\n2. Make a first version.\n3. Show it and improve it."
+        steps = "1. Say what it is for and for whom.\n2. Make a first version.\n3. Show it and improve it."
+        return f"{subject[:1].upper()}{subject[1:]}:\n{steps}"
+    if re.search(r"\b(?:story|tale|essay|paragraph)\b", text):
+        return f"There was once a question about {about}. It went from session to session until somebody answered it."
     return None
 
 
@@ -190,7 +198,5 @@ def anything_else(question: str) -> str:
     if question.rstrip().endswith("?") or re.match(
         r"(?i)\s*(?:what|who|why|how|when|where|explain|describe)\b", question
     ):
-        return (
-            f"You ask about {subject}. I am a stand-in model and know little of it; a real model would say more here."
-        )
+        return f"You ask about {subject}. I am a stand-in and know little of it; a real model would say more here."
     return f"Understood: {subject}."
