@@ -156,6 +156,7 @@ def whole(delta: ChatDelta) -> ChatResponse:
     """Return a whole reply as a response."""
     response = Accumulator().add(delta)
     response.delta = None
+    response.additional_kwargs.pop("thinking_delta", None)
     return response
 
 
