@@ -1,0 +1,54 @@
+"""What the tests of sessions share: the three ledgers, and a Redis if the machine has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis_server
+
+from rivya_core.ledger import Ledger, MemoryLedger
+from rivya_core.redis_ledger import RedisLedger
+from rivya_core.sqlite_ledger import SQLiteLedger
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis that the tests of one process share."""
+    reason = redis_server.why_not()
+    if reason:
+        pytest.skip(reason)
+    with redis_server.running() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """Each kind of ledger, empty."""
+    if request.param == "memory":
+        yield MemoryLedger()
+    elif request.param == "sqlite":
+        yield SQLiteLedger(tmp_path / "sessions.db")
+    else:
+        url = request.getfixturevalue("redis_url")
+        ledger = RedisLedger(url, prefix=f"{request.node.name}:")
+        yield ledger
+        ledger.close()
+
+
+@pytest.fixture
+def another(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
+    """Makes what another process would use: a second object on the same memory."""
+    made: list[Ledger] = []
+
+    def make() -> Ledger:
+        import copy
+
+        made.append(copy.deepcopy(ledger))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if isinstance(one, RedisLedger):
+            one.close()
