@@ -27,7 +27,7 @@ from langchain_rivya.messages import to_chunk, to_message
 from rivya_core import keys
 from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
-from rivya_core.errors import InvalidInputError
+from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import VERSION, Endpoint, Provider, endpoint
@@ -61,7 +61,9 @@ class HTTPChatModel(BaseChatModel):
     call_options: ClassVar[frozenset[str]] = frozenset()
     """What a call may override by keyword or `bind`."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+    )
 
     @abstractmethod
     def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
@@ -79,9 +81,8 @@ class HTTPChatModel(BaseChatModel):
         for name in values if isinstance(values, dict) else ():
             if name not in known:
                 close = difflib.get_close_matches(str(name), known, n=1)
-                hint = f"; did you mean `{close[0]}`?" if close else ""
-                message = f"`{cls.__name__}` has no argument `{name}`{hint}"
-                raise ValueError(message)
+                hint = f"; did you mean `{close[0]}`?" if close else "."
+                raise ConfigurationError(f"`{cls.__name__}` has no argument `{name}`{hint}")
         return values
 
     @model_validator(mode="after")
@@ -135,7 +136,7 @@ class HTTPChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
@@ -146,7 +147,7 @@ class HTTPChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
@@ -192,10 +193,11 @@ class HTTPChatModel(BaseChatModel):
         return ChatGenerationChunk(message=to_chunk(delta, self.provider.name))
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
-        """A reply from the cache was not given in any session, so it points to none."""
+        """A reply from the cache was not given in any session and costs nothing, so it points to none and says so."""
         generations = super()._convert_cached_generations(cache_val)
         for generation in generations:
-            facts = {k: v for k, v in generation.message.response_metadata.items() if k != POINTER_KEY}
+            told = generation.message.response_metadata.items()
+            facts = {key: value for key, value in told if key not in {POINTER_KEY, "credits"}}
             generation.message = generation.message.model_copy(update={"response_metadata": facts})
         return generations
 

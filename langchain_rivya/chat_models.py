@@ -157,14 +157,14 @@ class ChatRivya(HTTPChatModel):
             )
         return super()._overrides(None, kwargs)
 
-    def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+    def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
         raise NotSupportedError(
             "Rivya's chat has no tools. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible` for the agent; its "
             "tools can include `RivyaImageTool`."
         )
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat has no response formats."""
         raise NotSupportedError(
             "Rivya's chat has no structured output. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible`, or pipe "

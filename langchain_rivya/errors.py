@@ -16,6 +16,7 @@ from rivya_core import errors as core
 from rivya_core.errors import (
     APIError,
     ConfigurationError,
+    CreditLimitError,
     InvalidInputError,
     LedgerError,
     RivyaError,
@@ -119,6 +120,7 @@ __all__ = [
     "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
+    "CreditLimitError",
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",

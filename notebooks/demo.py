@@ -60,8 +60,9 @@ def query() -> None:
 
     print("\n== LlamaIndex: a query engine over three documents")
     documents = SimpleDirectoryReader(HERE / "data", required_exts=[".md"]).load_data()
-    index = SimpleKeywordTableIndex.from_documents(documents)
-    engine = index.as_query_engine(llm=Rivya(), streaming=True)
+    llm = Rivya()
+    index = SimpleKeywordTableIndex.from_documents(documents, llm=llm)  # finds keywords without asking the model
+    engine = index.as_query_engine(llm=llm, streaming=True)
     for question in ("How long is the Rhine?", "When was Voyager 2 launched?"):
         print(f"you:   {question}\nrivya: ", end="", flush=True)
         for text in engine.query(question).response_gen:

@@ -30,6 +30,7 @@
         TaskTimeoutError          the deadline passed while the task still runs: resume it by its id
         TaskInterruptedError      the waiting broke off (`__cause__` says why), not the task: resume it by its id
       LedgerError                 the session ledger cannot be reached
+      CreditLimitError            the credits that the application allowed are spent
 
 Every class says in `repeat` whether the same request may be sent again. No error holds a secret: what a
 server echoes is searched for the key that was sent, and `response` is a copy without the request's headers.
@@ -250,3 +251,9 @@ class TaskInterruptedError(TaskError):
 
 class LedgerError(RivyaError):
     """The session ledger cannot be reached or cannot be read."""
+
+
+class CreditLimitError(RivyaError):
+    """The credits that the application allowed are spent; the next call was not made."""
+
+    advice = "Raise the handler's `limit` to go on."

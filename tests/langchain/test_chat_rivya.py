@@ -244,8 +244,15 @@ def test_a_base_url_that_nobody_answers_on_says_so(make: Make) -> None:
 
 def test_unknown_constructor_arguments_fail_with_a_hint() -> None:
     """A typo is not ignored."""
-    with pytest.raises(ValueError, match="`modell`; did you mean `model`"):
+    with pytest.raises(langchain_rivya.ConfigurationError, match="`modell`; did you mean `model`"):
         ChatRivya(api_key="k" * 8, modell="x")
+
+
+def test_a_wrong_value_does_not_show_the_others() -> None:
+    """Pydantic would print the whole input, key included."""
+    with pytest.raises(ValueError, match="max_retries") as caught:
+        ChatRivya(api_key="rvya_sk_secret", max_retries=-1)
+    assert "secret" not in str(caught.value)
 
 
 def test_unknown_call_arguments_fail_and_name_the_known_ones(make: Make, sandbox: Sandbox) -> None:

@@ -1,0 +1,89 @@
+"""Tools and schemas in whatever form LangChain's users have them, as the wire's JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from rivya_core.errors import InvalidInputError
+
+ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
+
+
+def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[dict[str, Any]]:
+    """Return *tools* as the wire's tool objects; a provider's built-in tool passes through untouched."""
+    return [_tool(tool, strict=strict) for tool in tools]
+
+
+def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
+    """Return *choice* as the wire's `tool_choice`.
+
+    Args:
+        choice: None (not sent), `auto`, `none`, `any`, `required`, True (same as `any`), a tool's name, or the wire's
+            own object.
+        tools: The bound tools, as the wire's objects.
+
+    Raises:
+        InvalidInputError: No bound tool has that name.
+    """
+    if choice is None or choice is False or isinstance(choice, Mapping):
+        return choice or None
+    if choice is True:
+        return "required"
+    if choice in CHOICES:
+        return CHOICES[choice]
+    names = [_name(tool) for tool in tools]
+    if choice in names:
+        return {"type": "function", "function": {"name": choice}}
+    built_in = next((tool for tool in tools if tool.get("type") == choice), None)
+    if built_in is not None:
+        return {"type": choice}
+    known = ", ".join(f"`{name}`" for name in [*CHOICES, *names])
+    raise InvalidInputError(f"`tool_choice` is {choice!r}, and there is no such tool; use one of {known}.")
+
+
+def json_schema_format(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
+    """Return *schema* as the wire's `response_format` of type `json_schema`."""
+    function = convert_to_openai_tool(schema, strict=strict)["function"]
+    inner: dict[str, Any] = {"name": function["name"], "schema": function.get("parameters", {"type": "object"})}
+    if function.get("description"):
+        inner["description"] = function["description"]
+    if strict is not None:
+        inner["strict"] = strict
+    return {"type": "json_schema", "json_schema": inner}
+
+
+def schema_tool(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
+    """Return *schema* as a tool whose arguments are the wanted object."""
+    return convert_to_openai_tool(schema, strict=strict)
+
+
+def json_schema_of(schema: Any) -> dict[str, Any]:
+    """Return *schema* as a JSON schema."""
+    return convert_to_json_schema(schema)
+
+
+def is_model_class(schema: Any) -> bool:
+    """Whether *schema* is a pydantic class, of version 2 or 1."""
+    return isinstance(schema, type) and is_basemodel_subclass(schema)
+
+
+def _tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
+    if isinstance(tool, Mapping) and isinstance(tool.get("type"), str) and _is_built_in(tool):
+        return dict(tool)
+    return convert_to_openai_tool(tool, strict=strict)
+
+
+def _is_built_in(tool: Mapping[str, Any]) -> bool:
+    """A provider's own tool names its type and is no JSON schema of ours."""
+    return tool["type"] != "object" and not tool.keys() & {"properties", "title", "input_schema"}
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    function = tool.get("function")
+    return str(function.get("name") if isinstance(function, Mapping) else tool.get("name") or tool.get("type"))

@@ -1,0 +1,97 @@
+"""Credits and tokens of LangChain runs, counted by a callback handler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.tracers.context import register_configure_hook
+from typing_extensions import Self
+
+from rivya_core.spending import Spending, Tally, cost_of
+
+_active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
+register_configure_hook(_active, inheritable=True)
+
+
+class RivyaCreditsHandler(BaseCallbackHandler):
+    """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
+
+    Pass it in `callbacks`, or use it as a context manager, which counts everything that runs inside:
+
+        ```python
+        with RivyaCreditsHandler(limit=50) as spent:
+            chain.invoke(...)
+        print(spent.credits, spent.by_model)
+        ```
+
+    Args:
+        limit: Credits after which the next chat or tool call raises `CreditLimitError`; None for no limit.
+    """
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, limit: float | None = None) -> None:
+        super().__init__()
+        self._tally = Tally(limit)
+        self._token: Token[RivyaCreditsHandler | None] | None = None
+
+    @property
+    def credits(self) -> float:
+        """Credits spent so far."""
+        return self._tally.total.credits
+
+    @property
+    def total(self) -> Spending:
+        """Calls, credits and tokens so far."""
+        return self._tally.total
+
+    @property
+    def by_model(self) -> dict[str, Spending]:
+        """The same for each model."""
+        return dict(self._tally.by_model)
+
+    @property
+    def by_run(self) -> dict[str, Spending]:
+        """The same for each run id."""
+        return dict(self._tally.by_run)
+
+    def on_chat_model_start(self, serialized: dict[str, Any], messages: list[list[BaseMessage]], **kwargs: Any) -> None:
+        """Refuse the call once the limit is reached."""
+        self._tally.check()
+
+    def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
+        """Refuse the call once the limit is reached."""
+        self._tally.check()
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Count a reply."""
+        for generation in (one for several in response.generations for one in several):
+            message = generation.message if isinstance(generation, ChatGeneration) else None
+            if isinstance(message, AIMessage):
+                facts = message.response_metadata
+                cost = cost_of(facts.get("credits"), message.usage_metadata)
+                self._tally.add(str(facts.get("model_name") or "unknown"), str(run_id), cost)
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Count a picture: its artifact says what it cost."""
+        artifact = getattr(output, "artifact", None)
+        facts = artifact if isinstance(artifact, Mapping) else {}
+        if "credits" in facts:
+            self._tally.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
+
+    def __enter__(self) -> Self:
+        """Count everything that runs in this context."""
+        self._token = _active.set(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._token is not None:
+            _active.reset(self._token)
+            self._token = None

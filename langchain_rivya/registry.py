@@ -1,0 +1,36 @@
+"""Opt-in registration with LangChain's `init_chat_model`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from rivya_core.errors import NotSupportedError
+
+CLASSES = {
+    "rivya": "ChatRivya",
+    "evolink": "ChatEvolink",
+    "gmi": "ChatGMI",
+    "openai_compatible": "ChatOpenAICompatible",
+}
+
+
+def register() -> None:
+    """Let `init_chat_model("rivya:gpt-5-2-chat")`, `"evolink:…"`, `"gmi:…"` and `"openai_compatible:…"` work.
+
+    LangChain offers no registration, so this adds to its private list of providers; it is never done at import. A
+    second call changes nothing.
+
+    Raises:
+        NotSupportedError: The installed `langchain` keeps its list elsewhere.
+    """
+    module = import_module("langchain.chat_models.base")
+    providers = getattr(module, "_BUILTIN_PROVIDERS", None)
+    if not isinstance(providers, dict):
+        raise NotSupportedError("This version of `langchain` cannot be extended; construct the chat model yourself.")
+    for provider, name in CLASSES.items():
+        providers[provider] = ("langchain_rivya", name, _create)
+
+
+def _create(cls: type, **kwargs: Any) -> Any:
+    return cls(**kwargs)
