@@ -22,6 +22,8 @@ PROMPT_FORMS: Sequence[Callable[[str], str | None]] = (
     prompts.condensed,
     prompts.from_passages,
 )
+ASKING = ("user", "tool")
+NOBODY = Message("user", "")
 TALK: Sequence[Callable[[str, Before], str | None]] = (
     smalltalk.repeat,
     smalltalk.recall,
@@ -44,14 +46,13 @@ class StandIn:
 
 def respond(messages: Context) -> str:
     """The answer to the last message."""
-    instructions = "\n\n".join(message.text for message in messages if message.role == "system")
-    asked = [message for message in messages if message.role in ("user", "tool")]
-    question = asked[-1].text if asked else ""
-    if agents.is_agent_prompt(instructions or question):
-        return agents.act(instructions or question, said_by(asked), lambda plain: reply(plain, messages, ""))
-    if asked and asked[-1].role == "tool":
-        return smalltalk.shortened(f"The tool answered: {question}")
-    return reply(question, messages, instructions)
+    instructions = "\n\n".join([message.text for message in messages if message.role == "system"])
+    asked = next((message for message in reversed(messages) if message.role in ASKING), NOBODY)
+    if agents.is_agent_prompt(instructions or asked.text):
+        return agents.act(instructions or asked.text, said_in(messages), lambda plain: reply(plain, messages, ""))
+    if asked.role == "tool":
+        return smalltalk.shortened(f"The tool answered: {asked.text}")
+    return reply(asked.text, messages, instructions)
 
 
 def reply(question: str, messages: Context, instructions: str) -> str:
@@ -67,10 +68,7 @@ def reply(question: str, messages: Context, instructions: str) -> str:
 
 def talk(question: str, messages: Context) -> str:
     """The answer to plain talk."""
-    before = Before(
-        [message.text for message in messages[:-1] if message.role == "user"],
-        [message.text for message in messages if message.role == "assistant"],
-    )
+    before = Before(messages[:-1])
     for habit in TALK:
         if (answer := habit(question, before)) is not None:
             return answer
@@ -88,8 +86,9 @@ def about_images(messages: Context) -> str | None:
     return f"I see {len(images)} image{'s' if len(images) > 1 else ''} (sha256 {digests})."
 
 
-def said_by(asked: Sequence[Message]) -> list[str]:
+def said_in(messages: Context) -> list[str]:
     """What the user and the tools said; a tool's words are an observation."""
+    asked = [message for message in messages if message.role in ASKING]
     return [f"Observation: {message.text}" if message.role == "tool" else message.text for message in asked]
 
 

@@ -56,10 +56,16 @@ SAME = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, and the stems of what stood before it in its paragraph and in its heading."""
+    """A sentence and the stems of its words, of what stood before it, and of what it is about.
+
+    What stood before it counts from the heading of its paragraph on. What it is about stands in the heading and in
+    the paragraph's first sentence.
+    """
 
     text: str
-    inherited: frozenset[str] = frozenset()
+    own: frozenset[str]
+    inherited: frozenset[str]
+    topic: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,12 @@ def sentences(text: str) -> list[Sentence]:
     """The sentences of a text: of its paragraphs and its list items, without headings and metadata lines."""
     found: list[Sentence] = []
     for heading, block in blocks(text):
-        said = heading
-        for sentence in split(block):
-            found.append(Sentence(sentence, said))
-            said |= stems(sentence)
+        said = topic = heading
+        for number, sentence in enumerate(split(block)):
+            own = frozenset(stems(sentence))
+            found.append(Sentence(sentence, own, said, topic))
+            said |= own
+            topic = topic if number else said
     return found
 
 
@@ -130,24 +138,24 @@ def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
 def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
     """The sentences that say anything of what is asked, best first."""
     wanted, names = stems(question), names_in(question)
-    said = [covered(wanted, stems(sentence.text)) for sentence in candidates]
+    said = [covered(wanted, sentence.own) for sentence in candidates]
     spread = Counter(word for words in said for word in words)
     worth = {word: math.log(1 + len(said) / spread[word]) * (NAMED if word in names else 1) for word in spread}
     matches = []
     for place, (sentence, own) in enumerate(zip(candidates, said, strict=True)):
-        inherited, literal = covered(wanted, sentence.inherited) - own, stems(sentence.text)
-        weight = sum(worth[word] * (1 if word in literal else RELATED) for word in own)
+        inherited = covered(wanted, sentence.inherited) - own
+        weight = sum(worth[word] * (1 if word in sentence.own else RELATED) for word in own)
         weight += sum(worth.get(word, 0) * (INHERITED_NAME if word in names else INHERITED) for word in inherited)
         if own:
-            length = 1 + 0.01 * len(tokens(sentence.text))
-            covers = own | inherited
+            length = 1 + 0.01 * len(sentence.text.split())
+            covers = own | covered(wanted, sentence.topic)
             matches.append(Match((weight + bonus(question, sentence.text)) / length, place, sentence.text, covers))
     return sorted(matches, key=lambda match: (-match.score, match.place))
 
 
-def covered(wanted: set[str], said: frozenset[str] | set[str]) -> frozenset[str]:
+def covered(wanted: set[str], said: frozenset[str]) -> frozenset[str]:
     """The wanted words that are said, by themselves or by a word that answers them."""
-    return frozenset(word for word in wanted if word in said or ANSWERS.get(word, frozenset()) & said)
+    return frozenset(word for word in wanted if word in said or not said.isdisjoint(ANSWERS.get(word, ())))
 
 
 def names_in(question: str) -> frozenset[str]:

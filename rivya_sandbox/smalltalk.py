@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .values import Context
 from .words import subject_of, tokens
 
 SHORT = 400
@@ -65,10 +66,19 @@ WHO_SAID = (
 
 @dataclass(frozen=True)
 class Before:
-    """What was said before the question."""
+    """What was said before the question; looked up only when it matters, because there may be thousands of messages."""
 
-    by_user: Sequence[str] = ()
-    by_assistant: Sequence[str] = ()
+    messages: Context = ()
+
+    @property
+    def by_user(self) -> list[str]:
+        """The user's messages, oldest first."""
+        return [message.text for message in self.messages if message.role == "user"]
+
+    @property
+    def by_assistant(self) -> list[str]:
+        """The replies, oldest first."""
+        return [message.text for message in self.messages if message.role == "assistant"]
 
 
 def repeat(question: str, _before: Before) -> str | None:
@@ -156,7 +166,11 @@ def greet(question: str, before: Before) -> str | None:
         return acknowledge(question)
     courtesy = next((answer for form, answer in COURTESIES if form.search(text)), None)
     if courtesy is None and HELLO.match(text) and len(tokens(text)) <= GREETING:
-        return "Hello again!" if before.by_user else "Hello! How can I help you?"
+        return (
+            "Hello again!"
+            if any(message.role == "user" for message in before.messages)
+            else "Hello! How can I help you?"
+        )
     return courtesy
 
 

@@ -29,12 +29,13 @@ from typing import Any
 
 from .values import Attachment, Context, Message
 
-OPENING = re.compile(r"\s*\[conversation ([0-9a-f]+)\]\n")
+OPENED = "[conversation "
+OPENING = re.compile(r"\[conversation ([0-9a-f]+)\]\n")
 
 
 def unfold(context: Context) -> Context:
     """The context with every written-out conversation replaced by its messages."""
-    if not any("[conversation " in message.text[:64] for message in context):
+    if not any(message.text.startswith(OPENED) for message in context):
         return context
     return tuple(message for folded in context for message in messages_in(folded))
 
