@@ -12,7 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+from typing_extensions import Self
 
 
 @dataclass
@@ -111,8 +114,7 @@ class OpenAIWire:
             message["reasoning_content"] = "".join(reply.thinking)
         if reply.calls:
             message["tool_calls"] = [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.text}}
-                for c in reply.calls
+                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.text}} for c in reply.calls
             ]
         finish = reply.finish or ("tool_calls" if reply.calls else "stop")
         body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m"}
@@ -142,6 +144,8 @@ class RivyaWire:
         self.turns = 0
 
     def render(self, reply: Reply, request: Request) -> Raw:
+        if request.path.endswith("/files"):
+            return Raw((b'{"id": "file_1", "url": "https://example.com/file_1"}',))
         self.turns += 1
         facts = {"id": f"chatcmpl_{self.turns}", "model": request.body["model"]}
         facts["session_id"] = request.body.get("session_id") or f"chatsess_{self.turns}"
@@ -179,7 +183,7 @@ class Backend:
     def unsaid(self) -> list[Answer]:
         return self._answers
 
-    def __enter__(self) -> Backend:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait(10)
         return self
@@ -256,7 +260,7 @@ class Backend:
 
     @staticmethod
     async def _watch(request: Request, reader: asyncio.StreamReader) -> None:
-        while not reader.at_eof():
+        while not reader.at_eof():  # noqa: ASYNC110 - a reader has no event for it
             await asyncio.sleep(0.002)
         request.left_at = time.monotonic()
         request.left.set()
@@ -265,4 +269,4 @@ class Backend:
 def pieces_of(data: bytes, cuts: Iterable[int]) -> tuple[bytes, ...]:
     """*data* cut at the positions *cuts*."""
     edges = [0, *sorted(cuts), len(data)]
-    return tuple(data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b)
+    return tuple(data[a:b] for a, b in pairwise(edges) if a < b)

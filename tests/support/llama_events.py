@@ -15,7 +15,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 class Recorder(BaseEventHandler):
     """Keeps every event."""
 
-    events: list[Any] = []
+    events: list[Any]
 
     def handle(self, event: Any, **_: Any) -> None:
         self.events.append(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 
 import pytest
 from llama_backend import Reply
@@ -105,11 +106,15 @@ def test_completions_stream_alike(llm, backend, calls):
 
 
 def test_long_streams_are_not_quadratic(llm, backend):
-    """Twenty thousand chunks take seconds, not minutes."""
-    backend.say(Reply(("word ",) * 20_000))
+    """Ten times the chunks take about ten times the work."""
 
-    last = None
-    for last in llm.stream_chat([user("Hi")]):
-        pass
+    def seconds(count: int) -> float:
+        backend.say(Reply(("word ",) * count))
+        begun = time.thread_time()
+        *_, last = llm.stream_chat([user("Hi")])
+        assert last.message.content == "word " * count
+        return time.thread_time() - begun
 
-    assert last.message.content == "word " * 20_000
+    seconds(10)
+
+    assert seconds(4_000) < 25 * seconds(400)
