@@ -30,7 +30,7 @@ from typing import Any
 from .values import Attachment, Context, Message
 
 OPENED = "[conversation "
-OPENING = re.compile(r"\[conversation ([0-9a-f]+)\]\n")
+OPENING = re.compile(r"\[conversation ([0-9a-f]+)(?: continues)?\]\n")
 
 
 def unfold(context: Context) -> Context:
