@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 MediaKind = Literal["image", "audio", "video", "file"]
@@ -111,12 +111,21 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a tool call; *index* tells the calls of one reply apart."""
+    """A piece of a tool call; *index* tells the calls of one reply apart.
+
+    Attributes:
+        index: Number of the call in its reply, from 0.
+        id: On one piece of the call only.
+        name: On one piece of the call only.
+        arguments: Text to append to the call's arguments.
+        broken: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
+    """
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +139,14 @@ class Usage:
     reasoning_tokens: int | None = None
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ChatDelta:
-    """A piece of a reply, or a whole one.
+class ChatDelta(NamedTuple):
+    """A piece of a reply, or a whole one; a named tuple, because one is made for every token.
 
     Attributes:
         text: Text to append.
@@ -146,13 +155,15 @@ class ChatDelta:
         usage: Tokens of the turn, on one delta of a reply only.
         metadata: What the adapters put into the message's metadata, JSON only, on one delta only.
         last: Whether the reply is complete with this delta.
-        blocks: Further content in the wires' own form: citations, images, server tool calls.
+        blocks: Further content, JSON objects with a `type`: citations (`url_citation` with `url`, `title`,
+            `start_index`, `end_index` as far as known), images (`image_url` in the chat wire's form), sound (`audio`),
+            and the Responses API's own items (`web_search_call`, …).
     """
 
     text: str = ""
     thought: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     usage: Usage | None = None
-    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    metadata: Mapping[str, Any] = NOTHING
     last: bool = False
     blocks: tuple[Mapping[str, Any], ...] = ()

@@ -13,7 +13,11 @@ import httpx
 
 from rivya_core.chat import ChatDelta
 from rivya_core.errors import RivyaError, StreamBrokenError
-from rivya_core.sse import Event, SSEDecoder
+from rivya_core.sse import BYTE_ORDER_MARK, Event, SSEDecoder
+from rivya_core.tool_calls import joined
+
+FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
+"""What a stream of events begins with."""
 
 
 class ChatStream(ABC):
@@ -27,6 +31,7 @@ class ChatStream(ABC):
         self.response = response
         self.complete = False
         self._sse = SSEDecoder() if may_stream(response) else None
+        self._begun = False
         self._body: list[bytes] = []
         self._failure: RivyaError | None = None
 
@@ -52,8 +57,14 @@ class ChatStream(ABC):
         """Whether nothing that may still come is worth waiting for."""
         return self.complete or self._failure is not None
 
+    def expect_events(self) -> None:
+        """Read the body as events, whatever its type says and however it begins."""
+        self._sse, self._begun = SSEDecoder(), True
+
     def feed(self, data: bytes) -> list[ChatDelta]:
         """Return the deltas that *data* completes."""
+        if self._sse is not None and not self._begun:
+            data = self._begin(data)
         if self._sse is not None:
             return self._take(self._sse.feed(data))
         self._body.append(data)
@@ -75,10 +86,25 @@ class ChatStream(ABC):
             raise StreamBrokenError("The stream stopped before the end of the reply.", partial=self.partial)
         return [*rest, self.closing()]
 
+    def _begin(self, data: bytes) -> bytes:
+        """Look at the first bytes that are no blanks: a plain answer may have a stream's type."""
+        head = b"".join((*self._body, data)).lstrip()
+        self._begun = bool(head)
+        if not _may_begin_stream(head, self.response):
+            self._sse = None
+            return data
+        if not self._begun:
+            self._body.append(data)
+            return b""
+        self._body = []
+        return head
+
     def _take(self, events: Sequence[Event]) -> list[ChatDelta]:
         """An error behind good events waits until those are delivered, however the bytes were cut."""
         deltas: list[ChatDelta] = []
-        for event in events if self._failure is None else ():
+        for event in events:
+            if self.done:  # what comes after the end is not read, however the bytes were cut
+                break
             try:
                 deltas.extend(self.read(event))
             except RivyaError as error:
@@ -93,17 +119,26 @@ def may_stream(response: httpx.Response) -> bool:
 
 
 def says_stream(response: httpx.Response) -> bool:
-    """Whether the type of a whole answer says that it came as events after all."""
-    return "event-stream" in response.headers.get("content-type", "").lower()
+    """Whether a whole answer came as events after all, whatever its type says."""
+    return response.is_success and response.content.lstrip().startswith((b"data:", b"event:", b":"))
+
+
+def _may_begin_stream(head: bytes, response: httpx.Response) -> bool:
+    """Whether a body that begins with *head* may be events: not JSON, not a page, and no words without that type."""
+    if head[:1] in (b"{", b"[", b"<"):
+        return False
+    named = "event-stream" in response.headers.get("content-type", "").lower()
+    return named or any(head.startswith(field) or field.startswith(head) for field in FIELDS)
 
 
 def join(stream: ChatStream, body: bytes) -> ChatDelta:
     """Return the whole reply in the *body* of a stream."""
+    stream.expect_events()
     deltas = [*stream.feed(body), *stream.finish()]
     return ChatDelta(
         text="".join(delta.text for delta in deltas),
         thought="".join(delta.thought for delta in deltas),
-        tool_calls=tuple(call for delta in deltas for call in delta.tool_calls),
+        tool_calls=joined(call for delta in deltas for call in delta.tool_calls),
         usage=deltas[-1].usage,
         metadata=deltas[-1].metadata,
         last=True,

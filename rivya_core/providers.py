@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
+from rivya_core.chat_rules import ChatRules
 from rivya_core.errors import ConfigurationError, InvalidInputError
 
 VERSION = "0.1.0"
@@ -32,6 +33,8 @@ class Provider:
         key_variable: Environment variable that holds the key.
         url_variable: Environment variable that overrides `base_url`.
         default_model: Chat model when none is named.
+        chat: How chat completions are to be written.
+        chat_by_model: The same for the models whose id begins with the key; the longest that fits counts.
         idempotent_paths: Paths where a POST with the same `Idempotency-Key` is carried out once. Only where a page
             of the provider says so; elsewhere a lost answer is not repeated.
     """
@@ -41,7 +44,14 @@ class Provider:
     key_variable: str
     url_variable: str
     default_model: str
+    chat: ChatRules = ChatRules()
+    chat_by_model: Mapping[str, ChatRules] = field(default_factory=dict, hash=False)
     idempotent_paths: frozenset[str] = frozenset()
+
+    def chat_rules(self, model: str) -> ChatRules:
+        """Return how chat completions for *model* are to be written."""
+        fits = [prefix for prefix in self.chat_by_model if model.startswith(prefix)]
+        return self.chat_by_model[max(fits, key=len)] if fits else self.chat
 
 
 RIVYA = Provider(
@@ -59,6 +69,13 @@ EVOLINK = Provider(
     key_variable="EVOLINK_API_KEY",
     url_variable="EVOLINK_BASE_URL",
     default_model="gpt-5.2",
+    # Its pages prefer the new name of the limit; `response_format` is shown with `json_object` alone, and the upstream
+    # of the `gpt-` models is OpenAI. https://docs.evolink.ai has DeepSeek's reasoning sent back on later turns.
+    chat=ChatRules(limit_key="max_completion_tokens", json_schema=False),
+    chat_by_model={
+        "gpt-": ChatRules(limit_key="max_completion_tokens"),
+        "deepseek": ChatRules(reasoning_key="reasoning_content", json_schema=False),
+    },
 )
 GMI = Provider(
     name="gmi",
@@ -66,7 +83,18 @@ GMI = Provider(
     key_variable="GMI_API_KEY",
     url_variable="GMI_BASE_URL",
     default_model="openai/gpt-5.2-chat",
+    # https://docs.gmicloud.ai: the general parameter table has `max_tokens` and `json_object`; the `openai/` models'
+    # pages show the `developer` role and hand `max_tokens` back as an error.
+    chat=ChatRules(json_schema=False),
+    chat_by_model={
+        "openai/": ChatRules(limit_key="max_completion_tokens", developer_role=True),
+        "deepseek-ai/": ChatRules(reasoning_key="reasoning_content", json_schema=False),
+    },
 )
+COMPATIBLE = Provider(
+    name="openai-compatible", base_url="", key_variable="", url_variable="", default_model="", chat=ChatRules()
+)
+"""Any other OpenAI-compatible back end: nothing is read from the environment, a key is optional."""
 
 
 @dataclass(frozen=True)
@@ -152,21 +180,34 @@ def endpoint(
     Raises:
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
-    where = base_url or os.environ.get(provider.url_variable) or provider.base_url
+    where = base_url or _variable(provider.url_variable) or provider.base_url
+    if not where:
+        raise ConfigurationError("Pass `base_url`, the URL of the API, such as 'http://localhost:8000/v1'.")
     limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
     return Endpoint(provider, checked_url(where), checked_key(provider, api_key), dict(headers or {}), limit)
 
 
-def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr:
-    """Return the key to use, without stray blanks; raise `ConfigurationError` if there is none or it cannot be one."""
-    given = api_key.get_secret_value() if api_key else os.environ.get(provider.key_variable, "")
+def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr | None:
+    """Return the key to use, without stray blanks, or None where the provider needs none.
+
+    Raises:
+        ConfigurationError: There is no key, or it cannot be one.
+    """
+    given = api_key.get_secret_value() if api_key else _variable(provider.key_variable)
     if not given.strip():
+        if not provider.key_variable:
+            return None
         raise ConfigurationError(
             f"No API key: set the environment variable `{provider.key_variable}` or pass `api_key`."
         )
     if not given.strip().isascii() or not given.strip().isprintable() or " " in given.strip():
-        raise ConfigurationError(f"The API key in `api_key` or `{provider.key_variable}` has characters no key has.")
+        where = f" or `{provider.key_variable}`" if provider.key_variable else ""
+        raise ConfigurationError(f"The API key in `api_key`{where} has characters no key has.")
     return SecretStr(given.strip())
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "") if name else ""
 
 
 @lru_cache(maxsize=256)

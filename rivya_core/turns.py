@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -181,7 +181,7 @@ class _Turn:
             yield from self.poison()
         else:
             facts[sessions.POINTER_KEY] = pointer.to_json()
-        return replace(delta, metadata=facts)
+        return delta._replace(metadata=facts)
 
     def poison(self) -> Plan[None]:
         """Nobody knows what the session holds now."""

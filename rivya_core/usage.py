@@ -36,6 +36,7 @@ def read_usage(value: Any) -> Usage | None:
         reasoning_tokens=_count(outputs, ("reasoning_tokens",)),
         audio_input_tokens=_count(inputs, ("audio_tokens",)),
         audio_output_tokens=_count(outputs, ("audio_tokens",)),
+        cache_write_tokens=_count(inputs, ("cache_write_tokens", "cache_creation_tokens")),
     )
 
 

@@ -1,0 +1,191 @@
+"""Tool calls put together from what servers send as their pieces. Pure.
+
+By the API's page every piece has the `index` of its call, the first one id and name, the later ones arguments. Real
+back ends leave the index out or set it to 0 for all calls, repeat id and name in every piece, send whole calls, the
+same call twice, arguments as an object or as twice encoded text. `ToolCalls` finds out which call a piece belongs to,
+numbers the calls anew, and hands each id and name on once. What is not a JSON object in the end is marked broken and
+never mended.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rivya_core.chat import ToolCallDelta
+from rivya_core.json_text import arguments_text, is_object
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call so far.
+
+    Attributes:
+        number: Its number among the calls that are handed on.
+        held: Its arguments do not begin like an object, so they are handed on at the end, when they can be read.
+    """
+
+    number: int
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    length: int = 0
+    held: bool = False
+
+    @property
+    def text(self) -> str:
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+    @property
+    def whole(self) -> bool:
+        return is_object(self.text)
+
+
+class ToolCalls:
+    """The tool calls of one streamed reply."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._calls)
+
+    def add(self, pieces: Any) -> tuple[ToolCallDelta, ...]:
+        """Return what the `tool_calls` of one delta add."""
+        found = pieces if isinstance(pieces, list) else [pieces]
+        deltas = [self._add(piece) for piece in found if isinstance(piece, Mapping)]
+        return tuple(delta for delta in deltas if delta is not None)
+
+    def finish(self) -> tuple[ToolCallDelta, ...]:
+        """Return what was held back, ids for calls that never got one, and which calls are broken."""
+        closing = [self._close(call) for call in self._calls]
+        return tuple(delta for delta in closing if delta is not None)
+
+    def _add(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
+        index, id_, name, text = _read(piece)
+        call = self._by_index.get(index) if index is not None and not id_ and not name else None
+        if call is None:
+            call = self._call(index, id_, name, text)
+        if call is None or (text and len(text) == call.length and text == call.text and call.whole):
+            return None  # nobody's, or the whole call once more
+        if id_ and not call.id and any(other.id == id_ for other in self._calls):
+            id_ = _new_id()  # two calls of one reply need two ids
+        return _grow(call, id_, name, text)
+
+    def _call(self, index: int | None, id_: str, name: str, text: str) -> _Call | None:
+        """Return the call that a piece belongs to: an old one, a new one, or None for a piece that says nothing."""
+        known = self._by_id.get(id_) if id_ else None
+        here = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
+        if known is not None and not _begins_anew(known, "", name, text):
+            return known
+        if here is not None and not _begins_anew(here, id_, name, text):
+            return self._index(here, index, id_)
+        if not name and not id_ and self._calls:
+            return self._index(self._calls[-1], index, id_)  # an index that counts pieces, not calls
+        if not (name or id_ or text):
+            return None
+        self._calls.append(_Call(len(self._calls)))
+        return self._index(self._calls[-1], index, id_)
+
+    def _index(self, call: _Call, index: int | None, id_: str) -> _Call:
+        if index is not None:
+            self._by_index[index] = call
+        if id_:
+            self._by_id[id_] = call
+        return call
+
+    def _close(self, call: _Call) -> ToolCallDelta | None:
+        text = arguments_text(call.text)
+        late = text if call.held or not call.text.strip() else ""
+        id_ = None if call.id else _new_id()
+        broken = not call.name or not is_object(text)
+        return ToolCallDelta(call.number, id_, None, late, broken) if late or id_ or broken else None
+
+
+def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
+    """Return the tool calls of a whole reply, each as one piece."""
+    found = [_read(call) for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
+    return tuple(
+        _whole(number, id_, name, text) for number, (_, id_, name, text) in enumerate(c for c in found if any(c[1:]))
+    )
+
+
+def joined(deltas: Iterable[ToolCallDelta]) -> tuple[ToolCallDelta, ...]:
+    """Return the calls whose pieces are *deltas*, each as one piece."""
+    by_index: dict[int, list[ToolCallDelta]] = {}
+    for delta in deltas:
+        by_index.setdefault(delta.index, []).append(delta)
+    return tuple(_joined(index, pieces) for index, pieces in by_index.items())
+
+
+def _joined(index: int, pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
+    return ToolCallDelta(
+        index,
+        next((piece.id for piece in pieces if piece.id), None),
+        next((piece.name for piece in pieces if piece.name), None),
+        "".join(piece.arguments for piece in pieces),
+        any(piece.broken for piece in pieces),
+    )
+
+
+def _whole(number: int, id_: str, name: str, text: str) -> ToolCallDelta:
+    arguments = arguments_text(text)
+    return ToolCallDelta(number, id_ or _new_id(), name or None, arguments, not name or not is_object(arguments))
+
+
+def _read(piece: Mapping[str, Any]) -> tuple[int | None, str, str, str]:
+    """Index, id, name and arguments of a piece, in the API's nested form or flat."""
+    inner = piece.get("function")
+    function = inner if isinstance(inner, Mapping) else piece if "name" in piece or "arguments" in piece else {}
+    index, arguments = piece.get("index"), function.get("arguments")
+    text = "" if arguments is None else arguments if isinstance(arguments, str) else arguments_text(arguments)
+    number = index if isinstance(index, int) and not isinstance(index, bool) else None
+    return number, _word(piece.get("id")), _word(function.get("name")), text
+
+
+def _new_id() -> str:
+    return f"call_{uuid.uuid4().hex}"
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _begins_anew(call: _Call, id_: str, name: str, text: str) -> bool:
+    """Whether a piece that could go on with *call* begins another one instead."""
+    if not name or not call.name:
+        return False  # only a first piece has a name, and a call without one may still get it
+    if name != call.name:
+        return True
+    opening = text.lstrip()[:1]
+    if id_ and call.id and id_ != call.id:
+        return not call.length or opening in {"", "{", '"'} or call.whole
+    return opening == "{" and text != call.text and call.whole
+
+
+def _grow(call: _Call, id_: str, name: str, text: str) -> ToolCallDelta | None:
+    new_id, new_name = (id_ if not call.id else ""), (name if not call.name else "")
+    call.id, call.name = call.id or id_, call.name or name
+    passed = _append(call, text) if text else ""
+    if not (new_id or new_name or passed):
+        return None
+    return ToolCallDelta(call.number, new_id or None, new_name or None, passed)
+
+
+def _append(call: _Call, text: str) -> str:
+    """Add *text* to the arguments and return what can be handed on of them."""
+    passed = text
+    if not call.length or call.held:
+        every = call.text + text
+        call.held = not every.lstrip().startswith("{")
+        passed = "" if call.held else every
+    call.pieces.append(text)
+    call.length += len(text)
+    return passed
