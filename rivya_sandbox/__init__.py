@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import StandIn
     from .sandbox import Sandbox
     from .server import Served, serve
+    from .transcript import unfold
     from .values import Answer, Attachment, Message, Model
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "StandIn": "model",
     "Turn": "journal",
     "serve": "server",
+    "unfold": "transcript",
 }
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "StandIn",
     "Turn",
     "serve",
+    "unfold",
 ]
 
 

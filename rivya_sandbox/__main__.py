@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 
+from .app import APIS
 from .dialects import DIALECTS
 from .sandbox import Sandbox
 from .server import serve
@@ -25,10 +26,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def welcome(sandbox: Sandbox) -> str:
     """What to do with a running sandbox."""
+    bases = "\n".join(f"  {api.name:<12} {sandbox.url}{api.prefix}" for api in APIS)
     return f"""The sandbox is running; everything is in memory, nothing costs anything.
 
-  Rivya        {sandbox.rivya_url}
-  key          {sandbox.api_key}
+{bases}
+  {"key":<12} {sandbox.api_key}
 
 Point the packages at it:
 

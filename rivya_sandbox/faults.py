@@ -46,10 +46,11 @@ class Fault:
         body: Answer with these bytes as they are (HTML, plain text, broken JSON; the status is 200 unless `status`
             is given). Together with `cut`: the bytes come in the middle of the stream, which then ends.
         headers: Headers of the answer, such as `retry-after` or `content-type`.
-        delay: Seconds to wait before anything is done.
+        delay: Seconds to wait before anything is done. A client that gives up meanwhile does not stop the request.
         drop: `"before"`: the connection is closed and nothing is done. `"after"`: everything is done and charged,
             then the connection is closed without an answer.
         cut: How much of the answer leaves before the connection breaks: events of a stream, bytes of any other body.
+            An answer that is shorter leaves whole; a stream always breaks, at the latest before its proper end.
         hang: Seconds of silence, then the connection breaks: instead of an answer, or with `cut` after so much of it.
         pace: Seconds between the events of a stream.
         processed: Whether the request is carried out before its answer is replaced. By default only for `hang`

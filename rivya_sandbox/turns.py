@@ -153,6 +153,7 @@ class Turns:
             self.settle(running, reply)
         elif self._box.abandoned == "discard":
             self.discard(running)
+            self._box.idempotency.forget(running.turn.account, running.turn.idempotency_key)
         else:
             self._keep_part(running, reply, sent)
 

@@ -1,8 +1,12 @@
 """Whole chat turns: what is asked, what is answered, what the model saw, what it costs."""
 
+import threading
+
+import httpx
 import pytest
 
-from rivya_sandbox import Answer
+from rivya_sandbox import Answer, serve
+from rivya_sandbox.refusals import Refusal
 
 MODEL = "gpt-5-2-chat"
 
@@ -152,6 +156,37 @@ def test_a_model_that_fails_leaves_nothing_behind(sandbox, chat):
 
     assert chat("three", session_id=session).status_code == 200
     assert [m.text for m in sandbox.journal.turns[-1].context if m.role == "user"] == ["one", "three"]
+
+
+def test_a_callable_may_refuse_in_the_apis_own_words(sandbox, chat):
+    """A model behind a rate limit, say."""
+
+    def refuse(_context):
+        raise Refusal("rate_limited")
+
+    sandbox.answer(refuse)
+
+    assert error_of(chat()) == (429, "rate_limited")
+    assert sandbox.ledger()[0].final == 0
+
+
+def test_a_model_of_ones_own_may_answer():
+    """Any callable from context to answer, asked in a thread."""
+    names = []
+
+    def model(context):
+        names.append(threading.current_thread().name)
+        return Answer(context[-1].text[::-1])
+
+    with serve(model=model) as sandbox:
+        reply = httpx.post(
+            f"{sandbox.rivya_url}/chat/completions",
+            json={"model": MODEL, "message": "abc"},
+            headers={"authorization": f"Bearer {sandbox.api_key}"},
+        )
+
+    assert reply.json()["message"]["content"] == "cba"
+    assert "rivya-sandbox" not in names[0]
 
 
 def test_a_refused_new_session_is_not_kept(sandbox, client, chat):

@@ -77,6 +77,28 @@ def test_a_stream_that_honours_the_key_is_played_again(sandbox, chat):
     assert len(sandbox.journal.turns) == len(sandbox.ledger()) == 1
 
 
+def test_a_stream_that_was_broken_and_forgotten_leaves_its_key_free(sandbox, chat):
+    """Nothing was kept, so nothing is played again: the next request is a turn of its own."""
+    sandbox.stream_idempotency, sandbox.abandoned = True, "discard"
+    sandbox.fault(Fault(cut=2))
+    with pytest.raises(httpx.RemoteProtocolError):
+        chat(path=STREAM, headers=KEY)
+
+    assert chat(path=STREAM, headers=KEY).status_code == 200
+    assert [(turn.completed, turn.charged) for turn in sandbox.journal.turns] == [(False, 0), (True, 1)]
+
+
+def test_a_broken_stream_is_played_again_and_paid_once(sandbox, chat):
+    """With the default, the turn was finished although its reader left."""
+    sandbox.stream_idempotency = True
+    sandbox.fault(Fault(cut=2))
+    with pytest.raises(httpx.RemoteProtocolError):
+        chat(path=STREAM, headers=KEY)
+
+    assert sandbox.journal.turns[0].id in chat(path=STREAM, headers=KEY).text
+    assert len(sandbox.ledger()) == 1
+
+
 def test_generations_honour_the_key_too(sandbox, client):
     """One task, one reservation; another body is a conflict."""
     order = {"model": "z-image", "prompt": "a hill"}

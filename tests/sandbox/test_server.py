@@ -1,9 +1,6 @@
 """The port, the journal, the ASGI application and the command line."""
 
 import asyncio
-import os
-import re
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +14,6 @@ import pytest
 
 import rivya_sandbox
 from rivya_sandbox import Fault, Sandbox, serve
-from rivya_sandbox.__main__ import parse, welcome
 
 HELLO = {"model": "gpt-5-2-chat", "message": "hello"}
 
@@ -241,46 +237,6 @@ def test_the_sandbox_needs_none_of_the_other_packages():
     )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_the_command_line_has_its_defaults():
-    """Port 8008 on this machine only."""
-    wanted = parse([])
-
-    assert (wanted.port, wanted.host, wanted.dialect, wanted.separate_media) == (8008, "127.0.0.1", "named", False)
-    assert "RIVYA_BASE_URL=http://sandbox.test/api/v1" in welcome(Sandbox())
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_told_to_end(end):
-    """It says where and how; Ctrl-C ends it without a word on stderr."""
-    command = [sys.executable, "-m", "rivya_sandbox", "--port", "0", "--pace", "0", "--dialect", "flat"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        said = ""
-        while "Ctrl-C" not in said:
-            said += process.stdout.readline()
-        url = re.search(r"RIVYA_BASE_URL=(\S+)", said)[1]
-        key = re.search(r"RIVYA_API_KEY=(\S+)", said)[1]
-        headers = {"authorization": f"Bearer {key}"}
-        reply = httpx.post(f"{url}/chat/completions/stream", json=HELLO, headers=headers)
-        process.send_signal(end)
-        rest, errors = process.communicate(timeout=10)
-
-    assert reply.text.startswith('data: {"text": "Hello!"}')
-    assert (process.returncode, errors) == (0, "")
-    assert "has ended" in rest
-
-
-def test_the_command_says_what_to_do_about_a_taken_port():
-    """One line, no traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        command = [sys.executable, "-m", "rivya_sandbox", "--port", str(taken.getsockname()[1])]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("Port ")
-    assert "--port" in ended.stderr
 
 
 async def test_one_async_client_many_streams(sandbox):

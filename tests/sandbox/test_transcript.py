@@ -2,8 +2,7 @@
 
 import pytest
 
-from rivya_sandbox import Attachment, Message, StandIn
-from rivya_sandbox.transcript import unfold
+from rivya_sandbox import Attachment, Message, StandIn, unfold
 
 WRITTEN = """[conversation 3f9a2c]
 What follows is a conversation.
