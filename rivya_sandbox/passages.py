@@ -33,8 +33,10 @@ SAME = {
     "tall": "height high",
     "high": "height tall",
     "old": "age founded",
-    "big": "size area large",
-    "large": "size area big",
+    "big": "size area large square",
+    "large": "size area big square",
+    "golden": "gold",
+    "find": "found discovered",
     "far": "distance kilometres miles",
     "fast": "speed",
     "deep": "depth",
@@ -121,10 +123,16 @@ def split(block: str) -> list[str]:
 def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
     """The sentences that answer best, in their order in the text.
 
-    A further sentence is taken only if it says itself something of what is asked that the better ones do not.
+    A further sentence is taken only if it says itself something of what is asked that the better ones do not. A
+    question without a word of its own (`What is this about?`) gets the beginning.
     """
-    ranked = rank(question, sentences(text))
+    found = sentences(text)
+    if not stems(question):
+        return [sentence.text for sentence in found[:most]]
+    ranked = rank(question, found)
     names = names_in(question)
+    if asks_for_strangers(names, found):
+        return []
     chosen: list[Match] = []
     for match in ranked[:12]:
         fresh = match.covers - names - {word for other in chosen for word in other.covers}
@@ -135,8 +143,23 @@ def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
     return [match.text for match in sorted(chosen, key=lambda match: match.place)]
 
 
+def central_sentences(text: str, most: int = 3) -> list[str]:
+    """The sentences that share most with the whole text, in their order."""
+    ranked = rank(text.lower(), sentences(text))[:most]
+    return [match.text for match in sorted(ranked, key=lambda match: match.place)]
+
+
+def asks_for_strangers(names: frozenset[str], found: Sequence[Sentence]) -> bool:
+    """Whether half of the names in a question or more occur nowhere: then the text cannot answer it."""
+    known = {word for sentence in found for word in sentence.own | sentence.inherited}
+    return bool(names) and 2 * len(covered(names, frozenset(known))) <= len(names)
+
+
 def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
-    """The sentences that say anything of what is asked, best first."""
+    """The sentences that say anything of what is asked, best first.
+
+    A sentence that is about none of the things that the question names answers nothing.
+    """
     wanted, names = stems(question), names_in(question)
     said = [covered(wanted, sentence.own) for sentence in candidates]
     spread = Counter(word for words in said for word in words)
@@ -146,14 +169,14 @@ def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
         inherited = covered(wanted, sentence.inherited) - own
         weight = sum(worth[word] * (1 if word in sentence.own else RELATED) for word in own)
         weight += sum(worth.get(word, 0) * (INHERITED_NAME if word in names else INHERITED) for word in inherited)
-        if own:
+        if own and 2 * len(covered(names, sentence.own | sentence.inherited)) >= len(names):
             length = 1 + 0.01 * len(sentence.text.split())
             covers = own | covered(wanted, sentence.topic)
             matches.append(Match((weight + bonus(question, sentence.text)) / length, place, sentence.text, covers))
     return sorted(matches, key=lambda match: (-match.score, match.place))
 
 
-def covered(wanted: set[str], said: frozenset[str]) -> frozenset[str]:
+def covered(wanted: set[str] | frozenset[str], said: frozenset[str]) -> frozenset[str]:
     """The wanted words that are said, by themselves or by a word that answers them."""
     return frozenset(word for word in wanted if word in said or not said.isdisjoint(ANSWERS.get(word, ())))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .passages import best_sentences, rank, sentences
+from .passages import best_sentences, central_sentences
 from .words import keywords, stems, subject_of
 
 NOT_FOUND = "The given context does not say."
@@ -58,6 +58,8 @@ def from_passages(text: str) -> str | None:
 
 def extract(question: str, context: str) -> str:
     """The sentences of the context that answer the question."""
+    if re.search(r"(?i)\b(?:summar|overview)", question):
+        return " ".join(central_sentences(context)) or NOT_FOUND
     return " ".join(best_sentences(question, context)) or NOT_FOUND
 
 
@@ -172,8 +174,5 @@ def summarised(text: str) -> str | None:
         return None
     body = max(re.split(r"\n\s*\n", text), key=len) if "\n\n" in text else text
     body = re.sub(r"(?i)^[^\n:]{0,80}\bsummar\w+[^\n:]{0,80}:\s*", "", body)
-    found = sentences(body)
-    if len(found) < 2:  # noqa: PLR2004
-        return None
-    central = sorted(rank(body, found)[:3], key=lambda match: match.place)
-    return " ".join(match.text for match in central)
+    central = central_sentences(body)
+    return " ".join(central) if len(central) > 1 else None

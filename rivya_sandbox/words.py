@@ -22,7 +22,7 @@ def tokens(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A word without its ending, crudely: enough to let `opened` meet `opening`."""
-    for ending in ("ingly", "edly", "ing", "ies", "ied", "ed", "es", "ly", "s", "e"):
+    for ending in ("ingly", "edly", "ing", "ies", "ied", "est", "ed", "es", "ly", "s", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:  # noqa: PLR2004
             return word[: -len(ending)]
     return word

@@ -36,6 +36,12 @@ ASKED = [
         "It was criticised at first by some of France's leading artists, e.g. Charles Garnier, for its design.",
     ),
     ("At what temperature does water boil?", "The given context does not say."),
+    ("How tall is the Leaning Tower of Pisa?", "The given context does not say."),
+    (
+        "What is this about?",
+        "The Eiffel Tower is a lattice tower on the Champ de Mars in Paris. It is named after the engineer Gustave "
+        "Eiffel, whose company built the tower from 1887 to 1889.",
+    ),
 ]
 
 PASSAGE_PROMPTS = [
@@ -90,6 +96,14 @@ def test_two_sentences_are_given_where_each_says_something_asked_for():
     assert answer(PASSAGE_PROMPTS[0].format(context=DOCUMENTS, question=question)) == (
         "It opened in 1937 and was designed by Joseph Strauss. Its colour is International Orange."
     )
+
+
+def test_an_overview_is_made_of_the_central_sentences():
+    """Where the question asks for one, there is no sentence to be found."""
+    overview = answer(PASSAGE_PROMPTS[0].format(context=DOCUMENTS, question="Summarize the documents"))
+
+    assert overview.startswith("The Eiffel Tower is a lattice tower")
+    assert len(overview) > 200
 
 
 def test_keywords_come_in_the_form_that_is_asked_for():
