@@ -144,9 +144,11 @@ def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
 
 
 def central_sentences(text: str, most: int = 3) -> list[str]:
-    """The sentences that share most with the whole text, in their order."""
-    ranked = rank(text.lower(), sentences(text))[:most]
-    return [match.text for match in sorted(ranked, key=lambda match: match.place)]
+    """The first sentence, which says what a text is about, and those that share most with the whole; in their order."""
+    ranked = rank(text.lower(), sentences(text))
+    first = [match for match in ranked if match.place == 0]
+    chosen = (first + [match for match in ranked if match.place])[:most]
+    return [match.text for match in sorted(chosen, key=lambda match: match.place)]
 
 
 def asks_for_strangers(names: frozenset[str], found: Sequence[Sentence]) -> bool:
