@@ -78,7 +78,7 @@ class HostedLLM(Copied, StructuredPrediction):
     http_async_client: httpx.AsyncClient | None = Field(
         default=None, exclude=True, repr=False, description="Your own client for async calls, of one event loop."
     )
-    context_window: int = Field(default=4096, gt=0, description="Tokens that prompts are fitted into.")
+    context_window: int = Field(default=128_000, gt=0, description="Tokens that prompts are fitted into.")
     num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
 
     @abstractmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,20 @@ from llama_candidates import Candidate, candidates
 
 from llamaindex_rivya import Rivya
 from rivya_sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def loop_of_ones_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """LlamaIndex's sync engines run coroutines on an implicit event loop that nobody closes; here it is closed."""
+    if inspect.iscoroutinefunction(request.function):
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

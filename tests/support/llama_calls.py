@@ -19,37 +19,39 @@ class Calls:
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
 
-    def run(self, llm: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def run(self, llm: Any, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call what returns one value."""
         if not self.is_async:
-            return getattr(llm, name)(*args, **kwargs)
+            return getattr(llm, method)(*args, **kwargs)
 
         async def call() -> Any:
-            return await getattr(llm, twin(name))(*args, **kwargs)
+            return await getattr(llm, twin(method))(*args, **kwargs)
 
         return asyncio.run(call())
 
-    def each(self, llm: Any, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    def each(self, llm: Any, method: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Call what streams, and return all that came."""
         if not self.is_async:
-            return list(getattr(llm, name)(*args, **kwargs))
+            return list(getattr(llm, method)(*args, **kwargs))
 
         async def call() -> list[Any]:
-            return [item async for item in await getattr(llm, twin(name))(*args, **kwargs)]
+            return [item async for item in await getattr(llm, twin(method))(*args, **kwargs)]
 
         return asyncio.run(call())
 
-    def some(self, llm: Any, name: str, count: int, *args: Any, then: Callable[[], Any] = lambda: None) -> list[Any]:
+    def some(
+        self, llm: Any, method: str, count: int, /, *args: Any, then: Callable[[], Any] = lambda: None
+    ) -> list[Any]:
         """Call what streams, close the stream after *count* items, call *then*, and return those items."""
         if not self.is_async:
-            stream = getattr(llm, name)(*args)
+            stream = getattr(llm, method)(*args)
             items = [next(stream) for _ in range(count)]
             stream.close()
             then()
             return items
 
         async def call() -> list[Any]:
-            stream = await getattr(llm, twin(name))(*args)
+            stream = await getattr(llm, twin(method))(*args)
             items = [await anext(stream) for _ in range(count)]
             await stream.aclose()
             then()
