@@ -56,6 +56,8 @@ BY_STATUS: dict[int, type[errors.APIError]] = {
     503: errors.UnavailableError,
     529: errors.UnavailableError,
 }
+REFUSED = re.compile(r"invalid|validation|bad_request|not_supported|rejected", re.I)
+"""Inside a success nothing but such a word says that the request was refused and not begun."""
 TOO_LONG = re.compile(
     r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.IGNORECASE
 )
@@ -82,12 +84,29 @@ def json_of(response: httpx.Response) -> Any:
     if not response.is_success:
         raise error_from(response)
     try:
-        value = from_json(response.content)
+        value = json_value(response.content)
     except ValueError:
         raise invalid_answer(response, "is not JSON") from None
     if has_error(value):
         raise error_from(response, value)
     return value
+
+
+def json_value(data: bytes) -> Any:
+    """Return the JSON value in *data*; halves of characters, which JavaScript servers write as escapes, stay halves.
+
+    Raises:
+        ValueError: *data* is not JSON.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        if rb"\u" not in data:
+            raise
+    try:
+        return json.loads(data)
+    except RecursionError as exc:
+        raise ValueError("JSON that is nested too deeply") from exc
 
 
 def has_error(value: Any) -> bool:
@@ -176,7 +195,10 @@ def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
         return BY_STATUS[status]
     if status >= 500:  # noqa: PLR2004 - HTTP's own boundary
         return errors.ServerError
-    return errors.ContextTooLongError if TOO_LONG.search(detail.message) else errors.BadRequestError
+    if TOO_LONG.search(detail.message):
+        return errors.ContextTooLongError
+    refused = status >= 400 or REFUSED.search(f"{detail.code} {detail.type}")  # noqa: PLR2004 - HTTP's own boundary
+    return errors.BadRequestError if refused else errors.ServerError
 
 
 def _status(response: httpx.Response, detail: ErrorDetail) -> int:
