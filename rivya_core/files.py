@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from rivya_core.answers import invalid_answer, json_of
 from rivya_core.chat import Media
@@ -57,11 +57,20 @@ def check_image(data: bytes, largest: int = LARGEST_IMAGE) -> str:
     Raises:
         InvalidInputError: It is too large or of another type; nothing was sent.
     """
-    if len(data) > largest:
+    return check_head(data[:16], len(data), largest)
+
+
+def check_head(head: bytes, size: int, largest: int = LARGEST_IMAGE) -> str:
+    """Return the MIME type of an image of *size* bytes that begins with *head*.
+
+    Raises:
+        InvalidInputError: It is too large or of another type; nothing was sent.
+    """
+    if size > largest:
         raise InvalidInputError(
-            f"The image has {len(data):,} bytes and may have {largest:,}; nothing was sent. Scale it down first."
+            f"The image has {size:,} bytes and may have {largest:,}; nothing was sent. Scale it down first."
         )
-    found = image_type(data)
+    found = image_type(head)
     if found is None:
         raise InvalidInputError(
             f"The image is none of {', '.join(IMAGE_TYPES)} (its first bytes say so, whatever its name); nothing was "
@@ -80,13 +89,33 @@ def upload_image(endpoint: Endpoint, image: Media, retry: Retry, *, largest: int
     data = image.data or b""
     kind = check_image(data, largest)
     name = image.name or f"image.{kind.rpartition('/')[2]}"
-    request = endpoint.request("POST", PATH, files={"file": (name, data, kind)}, fields={"kind": "image"})
+    return (yield from upload_file(endpoint, data, name, kind, retry))
+
+
+def upload_file(
+    endpoint: Endpoint, file: bytes | BinaryIO, name: str, mime_type: str, retry: Retry, *, model: str | None = None
+) -> Plan[UploadedFile]:
+    """Upload an image that was checked before.
+
+    Args:
+        endpoint: Where, and as whom.
+        file: The bytes, or a file that they are read from while they are sent, from its beginning.
+        name: File name for the provider.
+        mime_type: What the first bytes prove.
+        retry: How often and how patiently.
+        model: Model whose own limits hold instead of the API's.
+
+    Raises:
+        APIError: The provider refused it.
+    """
+    fields = {"kind": "image", **({"model": model} if model else {})}
+    request = endpoint.request("POST", PATH, files={"file": (name, file, mime_type)}, fields=fields)
     response = yield from exchange(request, retry, idempotent=True)
     value = json_of(response)
     found = _file(value) if isinstance(value, Mapping) else None
     if found is None:
         raise invalid_answer(response, "has no file id")
-    return UploadedFile(found[0], found[1], kind, name)
+    return UploadedFile(found[0], found[1], mime_type, name)
 
 
 def _file(value: Mapping[str, Any]) -> tuple[str, str | None] | None:

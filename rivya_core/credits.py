@@ -1,0 +1,103 @@
+"""Credits: what the account has, and budgets that stop before overspending.
+
+https://rivya.ai/docs/api-credits. Prices of pictures with other than default options are on no page, so a budget
+learns them from what the provider reserves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from rivya_core.answers import invalid_answer, json_of
+from rivya_core.errors import BudgetExceededError, ConfigurationError
+from rivya_core.exchange import Retry, exchange
+from rivya_core.plan import Plan
+from rivya_core.providers import Endpoint
+
+PATH = "/credits"
+_lock = Lock()
+
+
+def read_credits(endpoint: Endpoint, retry: Retry) -> Plan[float]:
+    """Return what the account can still spend.
+
+    Raises:
+        InvalidAnswerError: The answer has no such number.
+    """
+    response = yield from exchange(endpoint.request("GET", PATH), retry)
+    value = json_of(response)
+    amount = value.get("current_credits") if isinstance(value, Mapping) else None
+    if not isinstance(amount, (int, float)) or isinstance(amount, bool):
+        raise invalid_answer(response, "has no `current_credits`")
+    return float(amount)
+
+
+@dataclass
+class Budget:
+    """Credits that may be spent. Safe to use from any thread.
+
+    Attributes:
+        limit: How many.
+        spent: Charged so far, with what is held back for tasks under way.
+    """
+
+    limit: float
+    spent: float = 0.0
+    _prices: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that is none.
+
+        Raises:
+            ConfigurationError: It is not a number from 0 up.
+        """
+        if not isinstance(self.limit, (int, float)) or not self.limit >= 0:
+            raise ConfigurationError(f"A credit budget must be a number from 0 up, not {self.limit!r}.")
+
+    def knows(self, what: str) -> bool:
+        """Whether the price of *what* has been seen."""
+        return what in self._prices
+
+    def hold(self, what: str, price: float | None) -> float:
+        """Hold back the price of *what*, as seen before or else as expected, and return it.
+
+        Raises:
+            BudgetExceededError: The budget does not allow it, or nobody knows the price.
+        """
+        with _lock:
+            amount = self._prices.get(what, price)
+            if amount is None:
+                raise BudgetExceededError(
+                    "The model's price is not known, so a credit budget cannot be kept; nothing was sent. Read the "
+                    "models from the service first, or set no budget."
+                )
+            if self.spent + amount > self.limit:
+                raise BudgetExceededError(
+                    f"A picture costs {amount:g} credits and {max(0, self.limit - self.spent):g} of the budget of "
+                    f"{self.limit:g} are left; nothing was sent. Raise the budget to go on."
+                )
+            self.spent += amount
+            return amount
+
+    def learn(self, what: str, held: float, reserved: float | None) -> float:
+        """Put what the provider reserved in the place of what was *held* back, and return it."""
+        with _lock:
+            amount = held if reserved is None else float(reserved)
+            self._prices[what] = amount
+            self.spent += amount - held
+            return amount
+
+    def settle(self, held: float, final: float | None) -> None:
+        """Put what was charged in the place of what was *held* back."""
+        with _lock:
+            self.spent += (held if final is None else final) - held
+
+
+def price_key(body: Mapping[str, Any]) -> str:
+    """Return what makes a price: the model and its options, not the prompt, nor which references are shown."""
+    params = body.get("params") or {}
+    options = sorted((key, str(value)) for key, value in params.items() if not isinstance(value, (list, dict)))
+    return repr((body.get("model"), options, "referenceMediaItems" in params))

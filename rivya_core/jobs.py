@@ -1,0 +1,199 @@
+"""One image task from its request to the picture in hand, and what is told and remembered on the way.
+
+Written as plans. A record is stored before the request leaves and settled when the picture is in hand; whatever breaks
+in between leaves an id with which the task is resumed. What may be ordered is decided before, in `studio.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from rivya_core.credits import Budget, price_key
+from rivya_core.downloads import download, safe_name
+from rivya_core.errors import ConfigurationError, RivyaError, TaskError, TaskFailedError, TaskInterruptedError
+from rivya_core.exchange import Retry
+from rivya_core.image_models import ImageModel
+from rivya_core.images import ImageTask, create_task, look, wait_for_task
+from rivya_core.pictures import GeneratedImage, generated, image_id
+from rivya_core.plan import Plan, call
+from rivya_core.polling import Patience
+from rivya_core.progress import ImageProgress, Listener, Stage, tell
+from rivya_core.providers import Endpoint
+from rivya_core.references import Shelf
+from rivya_core.task_store import TaskRecord, TaskStore
+
+log = logging.getLogger("rivya")
+
+
+@dataclass(frozen=True)
+class ImageSetup:
+    """What making images needs to know.
+
+    Attributes:
+        endpoint: Where, and as whom.
+        model: The image model.
+        store: Where tasks are remembered.
+        shelf: The images within reach; new pictures are put there.
+        retry: How often and how patiently requests are repeated.
+        patience: When tasks are looked at, and when waiting ends.
+        output_dir: Where pictures are saved, or None to keep them in memory.
+    """
+
+    endpoint: Endpoint
+    model: ImageModel
+    store: TaskStore
+    shelf: Shelf
+    retry: Retry = Retry()
+    patience: Patience = Patience()
+    output_dir: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """Fingerprint of the account whose tasks these are."""
+        key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
+        return sha256(f"rivya-images\n{self.endpoint.base_url}\n{key}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task on its way.
+
+    Attributes:
+        setup: How images are made.
+        record: What is remembered of the task.
+        listener: Who is told how it goes.
+        started: When it was ordered, by the setup's clock.
+        held: What the budgets hold back for it.
+        index: Which of a batch, from 0.
+        total: How many the batch has.
+    """
+
+    setup: ImageSetup
+    record: TaskRecord
+    listener: Listener | None
+    started: float
+    held: tuple[tuple[Budget, float], ...] = ()
+    index: int = 0
+    total: int = 1
+
+    def create(self) -> Plan[Job]:
+        """Send the request under its key and return the job with its task.
+
+        Raises:
+            APIError: The provider refused it; it is forgotten again.
+            TaskInterruptedError: Nobody knows whether it was carried out; the record's key resumes it.
+        """
+        record = self.record
+        yield from self.tell("submitting")
+        try:
+            yield from call(lambda: self.setup.store.put(record))
+        except Exception as exc:  # whatever a store raises
+            self._release()
+            raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
+        try:
+            task = yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry)
+        except RivyaError as error:
+            if error.repeat == "if safe":
+                raise _interrupted(record, "may have been created", error) from error
+            self._release()
+            yield from call(lambda: self.setup.store.drop(record.key))
+            raise
+        except BaseException as exc:
+            _leave_id(exc, record)
+            raise
+        held = tuple((one, one.learn(price_key(record.body), sum_, task.reserved_credits)) for one, sum_ in self.held)
+        job = replace(self, record=replace(record, state="running", task_id=task.id), held=held)
+        yield from self._note(job.record)
+        yield from job.tell("queued")
+        return job
+
+    def collect(self) -> Plan[GeneratedImage]:
+        """Wait for the task and bring its picture home.
+
+        Raises:
+            TaskError: It failed, took too long, or the waiting broke off; `task_id` resumes it.
+        """
+        looks = 0
+
+        def seen(task: ImageTask) -> Plan[None]:
+            nonlocal looks
+            looks += 1
+            if not task.ended:
+                yield from self.tell("queued" if task.status == "queued" else "processing", looks=looks)
+
+        try:
+            task = yield from wait_for_task(self.setup.endpoint, self.record.id, self.setup.patience, seen)
+            return (yield from self._bring_home(task, looks))
+        except TaskFailedError:
+            self._release()
+            yield from self._note(replace(self.record, state="failed"))
+            raise
+        except TaskError:
+            raise
+        except (RivyaError, OSError) as error:
+            raise _interrupted(self.record, "goes on", error) from error
+        except BaseException as exc:
+            _leave_id(exc, self.record)
+            raise
+
+    def look(self) -> Plan[ImageTask | GeneratedImage]:
+        """Look at the task once; if it has succeeded, bring its picture home.
+
+        Raises:
+            TaskFailedError: It failed.
+        """
+        task = yield from look(self.setup.endpoint, self.record.id, self.setup.retry)
+        if task.status == "failed":
+            yield from self._note(replace(self.record, state="failed"))
+            raise task.failure()
+        return (yield from self._bring_home(task, 1)) if task.status == "succeeded" else task
+
+    def _bring_home(self, task: ImageTask, looks: int) -> Plan[GeneratedImage]:
+        yield from self.tell("downloading", looks=looks)
+        files = []
+        for number, url in enumerate(task.urls):
+            name = safe_name(str(self.record.body.get("model")), image_id(task.id, number))
+            files.append((yield from download(url, name, self.setup.output_dir, self.setup.endpoint.base_url)))
+        seconds = self.setup.patience.clock() - self.started
+        picture = generated(task, self.record.body, files, seconds=seconds, looks=looks)
+        for one in picture.images:
+            self.setup.shelf.put(one)
+        for budget, held in self.held:
+            budget.settle(held, task.final_credits)
+        yield from self._note(replace(self.record, state="done", task_id=task.id, images=(dict(picture),)))
+        yield from self.tell("done", looks=looks, image_id=picture["id"], credits=task.final_credits, task_id=task.id)
+        return picture
+
+    def _note(self, record: TaskRecord) -> Plan[None]:
+        """Remember how a task stands; a store that fails now must not cost the picture."""
+        try:
+            yield from call(lambda: self.setup.store.put(record))
+        except Exception:  # noqa: BLE001 - whatever it is, the task is worth more
+            log.warning("The task store failed; image task %s is not noted.", record.id, exc_info=True)
+
+    def tell(self, stage: Stage, **facts: Any) -> Plan[None]:
+        """Tell the listener how far it is."""
+        facts.setdefault("task_id", self.record.task_id)
+        seconds = round(self.setup.patience.clock() - self.started, 3)
+        model = self.setup.model.id
+        progress = ImageProgress(stage, model, seconds=seconds, index=self.index, total=self.total, **facts)
+        yield from tell(self.listener, progress)
+
+    def _release(self) -> None:
+        for budget, held in self.held:
+            budget.settle(held, 0)
+
+
+def _interrupted(record: TaskRecord, how: str, error: Exception) -> TaskInterruptedError:
+    message = f"Image task {record.id} {how}, but this broke off: {error} Resume it by its id; it is not charged again."
+    return TaskInterruptedError(message, task_id=record.id, code=getattr(error, "code", None))
+
+
+def _leave_id(exc: BaseException, record: TaskRecord) -> None:
+    """Leave the id where whoever cancels or interrupts finds it."""
+    exc.task_id = record.id  # type: ignore[attr-defined]
+    log.warning("Image task %s was left while it runs; resume it by its id.", record.id)

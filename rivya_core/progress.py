@@ -1,0 +1,148 @@
+"""What is told of an image while it is made, and the bar that people see of it.
+
+Plans tell an `ImageProgress` to a listener. The bar is `tqdm`'s, loaded only when one is shown; frameworks have
+listeners of their own. A listener that fails never costs a picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any, Literal
+
+from rivya_core.errors import ConfigurationError
+from rivya_core.plan import Plan, call
+
+Stage = Literal["uploading", "submitting", "queued", "processing", "downloading", "done", "failed"]
+STAGES: tuple[Stage, ...] = ("uploading", "submitting", "queued", "processing", "downloading", "done")
+log = logging.getLogger("rivya")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageProgress:
+    """Where an image stands.
+
+    Attributes:
+        stage: From `uploading` to `done` or `failed`.
+        model: Model id.
+        task_id: The provider's id, once known.
+        image_id: Short id of the picture, once it is in hand.
+        looks: How often the task has been looked at.
+        seconds: Since the order.
+        index: Which image of a batch, from 0.
+        total: How many images the batch has.
+        credits: Charged for this image, once known.
+        message: What went wrong.
+    """
+
+    stage: Stage
+    model: str
+    task_id: str | None = None
+    image_id: str | None = None
+    looks: int = 0
+    seconds: float = 0.0
+    index: int = 0
+    total: int = 1
+    credits: float | None = None
+    message: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the progress as plain JSON, without what is not known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+Listener = Callable[[ImageProgress], object]
+
+
+def tell(listener: Listener | None, progress: ImageProgress) -> Plan[None]:
+    """Tell *listener*, off the event loop; it may be slow or fail."""
+    if listener is not None:
+        yield from call(lambda: _tell(listener, progress))
+
+
+def _tell(listener: Listener, progress: ImageProgress) -> None:
+    try:
+        listener(progress)
+    except Exception:  # noqa: BLE001 - whatever it is, the picture is worth more
+        log.warning("A progress listener failed.", exc_info=True)
+
+
+def both(*listeners: Listener | None) -> Listener | None:
+    """Return a listener that tells all that are there."""
+    there = [listener for listener in listeners if listener is not None]
+    if len(there) < 2:  # noqa: PLR2004 - nothing to join
+        return there[0] if there else None
+
+    def all_of_them(progress: ImageProgress) -> None:
+        for listener in there:
+            _tell(listener, progress)
+
+    return all_of_them
+
+
+def interactive() -> bool:
+    """Whether a person is watching: a terminal, or a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None and "IPKernelApp" in shell.config:
+        return True
+    return bool(getattr(sys.stderr, "isatty", lambda: False)())
+
+
+def bar_wanted(progress: object) -> bool:
+    """Return whether a bar is shown; None decides by who is watching.
+
+    Raises:
+        ConfigurationError: A bar is asked for and `tqdm` is not installed.
+    """
+    installed = find_spec("tqdm") is not None
+    if progress is True and not installed:
+        raise ConfigurationError("`progress=True` needs tqdm: install `rivya-integrations[notebooks]`.")
+    return progress is True or (progress is None and installed and interactive())
+
+
+class Bar:
+    """A progress bar: the stages of one image, or the images of a batch.
+
+    Args:
+        total: Images.
+    """
+
+    def __init__(self, total: int = 1) -> None:
+        tqdm = import_module("tqdm.auto").tqdm
+        self._single, self._lock = total == 1, Lock()
+        self._failed, self._credits = 0, 0.0
+        steps = len(STAGES) - 1
+        unit = {"unit": "step"} if self._single else {"unit": "image"}
+        self._bar = tqdm(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
+
+    def __call__(self, progress: ImageProgress) -> None:
+        """Show *progress*."""
+        with self._lock:
+            if self._single:
+                self._one(progress)
+            elif progress.stage in {"done", "failed"}:
+                self._many(progress)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
+
+    def _one(self, progress: ImageProgress) -> None:
+        stage = progress.stage
+        looks = f", look {progress.looks}" if progress.looks else ""
+        self._bar.set_description_str(f"{progress.model}: {stage}{looks}", refresh=False)
+        if stage != "failed":
+            self._bar.n = STAGES.index(stage)
+        self._bar.refresh()
+
+    def _many(self, progress: ImageProgress) -> None:
+        self._failed += progress.stage == "failed"
+        self._credits += progress.credits or 0
+        facts: Mapping[str, Any] = {"failed": self._failed, "credits": self._credits}
+        self._bar.set_postfix(facts, refresh=False)
+        self._bar.update()
