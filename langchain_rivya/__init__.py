@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_rivya.chat_models import ChatRivya
+    from langchain_rivya.callbacks import RivyaCreditsHandler
+    from langchain_rivya.chat_models import ChatEvolink, ChatGMI, ChatOpenAICompatible, ChatRivya
     from langchain_rivya.errors import (
         AnswerLostError,
         APIError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         ContextOverflowError,
         ContextTooLongError,
+        CreditLimitError,
         HistoryMismatchError,
         IdempotencyConflictError,
         InsufficientCreditsError,
@@ -38,11 +40,17 @@ if TYPE_CHECKING:
         TimedOutError,
         UnavailableError,
     )
+    from langchain_rivya.registry import register
     from langchain_rivya.tools import RivyaImageTool
     from rivya_core.ledger import MemoryLedger
 
 _HOMES = {
+    "ChatEvolink": "langchain_rivya.chat_models",
+    "ChatGMI": "langchain_rivya.chat_models",
+    "ChatOpenAICompatible": "langchain_rivya.chat_models",
     "ChatRivya": "langchain_rivya.chat_models",
+    "RivyaCreditsHandler": "langchain_rivya.callbacks",
+    "register": "langchain_rivya.registry",
     "RivyaImageTool": "langchain_rivya.tools",
     "MemoryLedger": "rivya_core.ledger",
 }
@@ -52,12 +60,16 @@ __all__ = [
     "AnswerLostError",
     "AuthenticationError",
     "BadRequestError",
+    "ChatEvolink",
+    "ChatGMI",
+    "ChatOpenAICompatible",
     "ChatRivya",
     "ConfigurationError",
     "ConflictError",
     "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
+    "CreditLimitError",
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
@@ -69,6 +81,7 @@ __all__ = [
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RivyaCreditsHandler",
     "RivyaError",
     "RivyaImageTool",
     "ServerError",
@@ -79,6 +92,7 @@ __all__ = [
     "TaskTimeoutError",
     "TimedOutError",
     "UnavailableError",
+    "register",
 ]
 
 

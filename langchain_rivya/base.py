@@ -19,11 +19,12 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
-from langchain_rivya.messages import to_chunk, to_message
+from langchain_rivya.replies import to_chunk, to_message
 from rivya_core import keys
 from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
@@ -77,7 +78,7 @@ class HTTPChatModel(BaseChatModel):
     @classmethod
     def _know_every_argument(cls, values: Any) -> Any:
         """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
-        known = {field.alias or name for name, field in cls.model_fields.items()} | set(cls.model_fields)
+        known = {name for field in cls.model_fields.values() for name in _aliases(field)} | set(cls.model_fields)
         for name in values if isinstance(values, dict) else ():
             if name not in known:
                 close = difflib.get_close_matches(str(name), known, n=1)
@@ -258,3 +259,10 @@ class HTTPChatModel(BaseChatModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A model has no state to part with; copies share clients and ledger."""
         return self.model_copy()
+
+
+def _aliases(field: FieldInfo) -> list[str]:
+    """The other names under which a field may be given."""
+    given = field.validation_alias
+    choices = given.choices if isinstance(given, AliasChoices) else [given]
+    return [name for name in [field.alias, *choices] if isinstance(name, str)]

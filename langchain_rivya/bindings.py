@@ -37,7 +37,7 @@ def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
         return "required"
     if choice in CHOICES:
         return CHOICES[choice]
-    names = [_name(tool) for tool in tools]
+    names = [tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), Mapping)]
     if choice in names:
         return {"type": "function", "function": {"name": choice}}
     built_in = next((tool for tool in tools if tool.get("type") == choice), None)
@@ -82,8 +82,3 @@ def _tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
 def _is_built_in(tool: Mapping[str, Any]) -> bool:
     """A provider's own tool names its type and is no JSON schema of ours."""
     return tool["type"] != "object" and not tool.keys() & {"properties", "title", "input_schema"}
-
-
-def _name(tool: Mapping[str, Any]) -> str:
-    function = tool.get("function")
-    return str(function.get("name") if isinstance(function, Mapping) else tool.get("name") or tool.get("type"))

@@ -1,4 +1,4 @@
-"""LangChain's messages to the core's and the core's deltas to LangChain's chunks. Pure; no wire is known here.
+"""LangChain's messages to the core's. Pure; no wire is known here, and the way back is in `replies`.
 
 Whatever form a message is in (text, provider-style blocks, standard v1 blocks, a checkpoint's JSON read back), it
 becomes the same `Message`, so that its digest is the same.
@@ -14,7 +14,6 @@ from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     BaseMessage,
     ChatMessage,
     FunctionMessage,
@@ -22,9 +21,8 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.messages.ai import UsageMetadata
 
-from rivya_core.chat import ChatDelta, Media, MediaKind, Message, Native, Part, Role, Text, ToolCall, Usage
+from rivya_core.chat import Media, MediaKind, Message, Native, Part, Role, Text, ToolCall
 from rivya_core.errors import InvalidInputError
 from rivya_core.fetch import data_url
 from rivya_core.sessions import POINTER_KEY
@@ -177,52 +175,3 @@ def _bytes(encoded: str | bytes, kind: str) -> bytes:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInputError(f"The `base64` of a block of type {kind!r} is not valid; nothing was sent.") from None
-
-
-def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
-    """Return *usage* in LangChain's form."""
-    if usage is None:
-        return None
-    found = UsageMetadata(
-        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
-    )
-    inputs = {"cache_read": usage.cached_tokens, "audio": usage.audio_input_tokens}
-    outputs = {"reasoning": usage.reasoning_tokens, "audio": usage.audio_output_tokens}
-    if any(value is not None for value in inputs.values()):
-        found["input_token_details"] = {k: v for k, v in inputs.items() if v is not None}  # type: ignore[typeddict-item]
-    if any(value is not None for value in outputs.values()):
-        found["output_token_details"] = {k: v for k, v in outputs.items() if v is not None}  # type: ignore[typeddict-item]
-    return found
-
-
-def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:
-    """Return what the reply's metadata say, by LangChain's names."""
-    if not delta.last:
-        return {}
-    facts = dict(delta.metadata)
-    model = facts.pop("model", None)
-    return {"model_provider": provider, **({"model_name": model} if model else {}), **facts}
-
-
-def to_message(delta: ChatDelta, provider: str) -> AIMessage:
-    """Return a whole reply as a message."""
-    return AIMessage(
-        content=delta.text,
-        additional_kwargs={"reasoning_content": delta.thought} if delta.thought else {},
-        response_metadata=response_metadata(delta, provider),
-        usage_metadata=usage_metadata(delta.usage),
-    )
-
-
-def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
-    """Return a piece of a reply as a chunk; metadata and usage are on the last one only, for merging adds them up."""
-    if not delta.last:
-        thought = {"reasoning_content": delta.thought} if delta.thought else {}
-        return AIMessageChunk(content=delta.text, additional_kwargs=thought)
-    return AIMessageChunk(
-        content=delta.text,
-        additional_kwargs={"reasoning_content": delta.thought} if delta.thought else {},
-        response_metadata=response_metadata(delta, provider),
-        usage_metadata=usage_metadata(delta.usage),
-        chunk_position="last",
-    )

@@ -34,7 +34,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     While a reply streams, objects appear as far as they are complete; a pydantic class only once it is valid.
     """
 
-    output_schema: Any
+    wanted: Any
     """Pydantic class, TypedDict or JSON schema."""
     tool_name: str | None = None
     """The tool whose arguments are the object, or None where the text is."""
@@ -95,14 +95,14 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return value
 
     def _checked(self, value: Any, text: str) -> Any:
-        if not is_model_class(self.output_schema):
+        if not is_model_class(self.wanted):
             return value
-        read = getattr(self.output_schema, "model_validate", None) or self.output_schema.parse_obj
+        read = getattr(self.wanted, "model_validate", None) or self.wanted.parse_obj
         try:
             return read(value)
         except (ValidationError, ValueError) as exc:
             raise OutputParserException(
-                f"The reply does not fit `{self.output_schema.__name__}`: {exc}", llm_output=text
+                f"The reply does not fit `{self.wanted.__name__}`: {exc}", llm_output=text
             ) from exc
 
     def _refuse_refusals(self, message: Any) -> None:
