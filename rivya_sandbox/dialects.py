@@ -213,7 +213,7 @@ def mark(frame: bytes, number: int) -> bytes:
 def spread(frame: bytes, _number: int) -> bytes:
     """JSON over several `data:` lines."""
     head, _, data = frame.decode().rstrip("\n").rpartition("data: ")
-    lines = json.dumps(json.loads(data), indent=1, ensure_ascii=False).splitlines()
+    lines = json.dumps(json.loads(data), indent=1, ensure_ascii=False).split("\n")
     return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
 
 
