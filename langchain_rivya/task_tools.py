@@ -9,14 +9,14 @@ from langchain_core.tools.base import ArgsSchema
 from langchain_rivya.image_events import listener_for
 from langchain_rivya.tool_base import RivyaTool
 from langchain_rivya.tools import RivyaImageTool
-from rivya_core.image_schema import TaskArguments
+from rivya_core.image_schema import STATUS, WAIT, TaskArguments
 
 
 class RivyaImageStatusTool(RivyaTool):
     """Looks once at a task of an image tool; a finished picture is brought home."""
 
     name: str = "get_image_status"
-    description: str = "Look at an image task that was ordered before; if the picture is ready, return its image id."
+    description: str = STATUS
     args_schema: ArgsSchema | None = TaskArguments
     image_tool: RivyaImageTool
     """The tool whose tasks may be asked for."""
@@ -36,7 +36,7 @@ class RivyaWaitForImageTool(RivyaTool):
     """Waits for a task of an image tool until its picture is ready."""
 
     name: str = "wait_for_image"
-    description: str = "Wait until an image task that was ordered before is ready, and return its image id."
+    description: str = WAIT
     args_schema: ArgsSchema | None = TaskArguments
     image_tool: RivyaImageTool
     """The tool whose tasks may be waited for."""

@@ -11,13 +11,12 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.image_events import listener_for
 from langchain_rivya.tool_base import ImageToolBase
 from rivya_core.errors import RivyaError
+from rivya_core.image_kit import Outcome, told
 from rivya_core.images import ImageTask
 from rivya_core.pictures import GeneratedImage
 from rivya_core.plan import Plan
 from rivya_core.progress import Listener
 from rivya_core.task_store import TaskRecord
-
-Outcome = GeneratedImage | ImageTask | TaskRecord
 
 
 class RivyaImageTool(ImageToolBase):
@@ -213,13 +212,12 @@ class RivyaImageTool(ImageToolBase):
     def _answer(self, outcome: Outcome) -> tuple[Any, Any]:
         """Return what the calling model gets, and what the application gets."""
         if isinstance(outcome, TaskRecord):
-            text = f"Image task {outcome.id} was ordered. Ask for it with wait_for_image or get_image_status."
-            return text, {"task_id": outcome.id, "status": "queued"}
+            return told(outcome), {"task_id": outcome.id, "status": "queued"}
         if isinstance(outcome, ImageTask):
-            return f"Image task {outcome.id} is {outcome.status}.", {"task_id": outcome.id, "status": outcome.status}
+            return told(outcome), {"task_id": outcome.id, "status": outcome.status}
         if not self.image_blocks:
             return str(outcome), outcome
-        return [{"type": "text", "text": str(outcome)}, *map(self._block, outcome.images)], outcome
+        return [{"type": "text", "text": told(outcome)}, *map(self._block, outcome.images)], outcome
 
     def _block(self, picture: GeneratedImage) -> dict[str, Any]:
         if self.image_blocks == "base64":

@@ -33,6 +33,8 @@ from rivya_core.task_store import TaskRecord, TaskStore, task_store
 from rivya_core.uploads import Uploads
 
 _shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)
+Outcome = GeneratedImage | ImageTask | TaskRecord
+"""What a call of a tool comes to: a picture, how a task stands, or a task that was ordered."""
 Progress = bool | Callable[[ImageProgress], object] | None
 
 
@@ -100,7 +102,7 @@ class ImageKit:
         if not isinstance(prompt, str):
             raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
         options = dict(arguments)
-        references = _references(options.pop("reference_images", None), trusted=trusted)
+        references = _references(options.pop("reference_images", None))
         params = options.pop("params", None)
         if params is not None and not isinstance(params, Mapping):
             raise InvalidInputError("`params` must be an object; nothing was sent.")
@@ -214,13 +216,27 @@ class ImageKit:
         return found.data or b""
 
 
-def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
-    """Return reference images as a tuple; one alone is understood, and an agent's are text."""
+def told(outcome: Outcome) -> str:
+    """Return the short text that the calling model gets."""
+    if isinstance(outcome, TaskRecord):
+        return f"Image task {outcome.id} was ordered. Ask for it with wait_for_image or get_image_status."
+    if isinstance(outcome, ImageTask):
+        return f"Image task {outcome.id} is {outcome.status}."
+    return str(outcome)
+
+
+def _references(value: Any) -> tuple[Any, ...]:
+    """Return reference images as a tuple; one alone is understood.
+
+    What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, pictures and
+    PIL images can only come from the application.
+    """
     if value is None:
         return ()
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    if not trusted and not all(isinstance(one, str) for one in listed):
-        raise InvalidInputError("`reference_images` must be a list of image ids; nothing was sent.")
+    made_up = (dict, list, int, float, type(None))
+    if any(isinstance(one, made_up) and not isinstance(one, GeneratedImage) for one in listed):
+        raise InvalidInputError("`reference_images` must be a list of image ids or names; nothing was sent.")
     return listed
 
 

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from rivya_core.image_models import ImageModel, ImageParam
 
+STATUS = "Look at an image task that was ordered before; if the picture is ready, return its image id."
+WAIT = "Wait until an image task that was ordered before is ready, and return its image id."
+
 
 class TaskArguments(BaseModel):
     """Which image task is meant."""

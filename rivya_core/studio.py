@@ -33,8 +33,8 @@ class ImageOrder:
     Attributes:
         prompt: What the picture shows.
         arguments: Options by friendly names; None means not given.
-        references: Reference images; ids, names and URLs only, unless *trusted*.
-        trusted: Whether the application itself names the references.
+        references: Reference images: whatever `Shelf.given` takes.
+        trusted: Whether texts among the references are the application's own paths and URLs; else a model made them up.
         call_id: Id of the tool call that wants it; repeating that call after a crash goes on with its task.
         budgets: Credit budgets that must allow it.
         index: Which of a batch, from 0.
@@ -165,9 +165,9 @@ class ImageStudio:
     def _references(self, order: ImageOrder) -> Plan[list[dict[str, str]]]:
         opened: list[OpenImage] = []
         shelf, largest, retry = self.setup.shelf, self.setup.model.largest_reference, self.setup.retry
-        find = shelf.given if order.trusted else shelf.named
         try:
             for source in order.references:
+                find = shelf.named if isinstance(source, str) and not order.trusted else shelf.given
                 opened.append((yield from find(source, largest, retry)))
             return (yield from self.uploads.items(opened))
         finally:
