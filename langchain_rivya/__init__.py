@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BudgetExceededError,
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
@@ -36,13 +37,18 @@ if TYPE_CHECKING:
         StreamBrokenError,
         TaskError,
         TaskFailedError,
+        TaskInterruptedError,
         TaskTimeoutError,
         TimedOutError,
         UnavailableError,
     )
     from langchain_rivya.registry import register
+    from langchain_rivya.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
     from langchain_rivya.tools import RivyaImageTool
+    from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
+    from rivya_core.pictures import GeneratedImage
+    from rivya_core.task_store import SQLiteTaskStore
 
 _HOMES = {
     "ChatEvolink": "langchain_rivya.chat_models",
@@ -53,6 +59,11 @@ _HOMES = {
     "register": "langchain_rivya.registry",
     "RivyaImageTool": "langchain_rivya.tools",
     "MemoryLedger": "rivya_core.ledger",
+    "FetchRules": "rivya_core.fetch",
+    "GeneratedImage": "rivya_core.pictures",
+    "SQLiteTaskStore": "rivya_core.task_store",
+    "RivyaImageStatusTool": "langchain_rivya.task_tools",
+    "RivyaWaitForImageTool": "langchain_rivya.task_tools",
 }
 
 __all__ = [
@@ -60,6 +71,7 @@ __all__ = [
     "AnswerLostError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ChatEvolink",
     "ChatGMI",
     "ChatOpenAICompatible",
@@ -70,6 +82,8 @@ __all__ = [
     "ContextOverflowError",
     "ContextTooLongError",
     "CreditLimitError",
+    "FetchRules",
+    "GeneratedImage",
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
@@ -83,12 +97,16 @@ __all__ = [
     "RateLimitError",
     "RivyaCreditsHandler",
     "RivyaError",
+    "RivyaImageStatusTool",
     "RivyaImageTool",
+    "RivyaWaitForImageTool",
+    "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",
+    "TaskInterruptedError",
     "TaskTimeoutError",
     "TimedOutError",
     "UnavailableError",

@@ -15,6 +15,7 @@ from langchain_core import exceptions as lc
 from rivya_core import errors as core
 from rivya_core.errors import (
     APIError,
+    BudgetExceededError,
     ConfigurationError,
     CreditLimitError,
     InvalidInputError,
@@ -22,6 +23,7 @@ from rivya_core.errors import (
     RivyaError,
     TaskError,
     TaskFailedError,
+    TaskInterruptedError,
     TaskTimeoutError,
 )
 
@@ -115,6 +117,7 @@ __all__ = [
     "AnswerLostError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConflictError",
     "ConnectionFailedError",
@@ -137,6 +140,7 @@ __all__ = [
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",
+    "TaskInterruptedError",
     "TaskTimeoutError",
     "TimedOutError",
     "UnavailableError",

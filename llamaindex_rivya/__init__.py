@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llamaindex_rivya.image_events import RivyaImageProgressEvent
     from llamaindex_rivya.llms import Rivya
     from llamaindex_rivya.tools import RivyaImageToolSpec
     from rivya_core.errors import (
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BudgetExceededError,
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
@@ -35,16 +37,24 @@ if TYPE_CHECKING:
         StreamBrokenError,
         TaskError,
         TaskFailedError,
+        TaskInterruptedError,
         TaskTimeoutError,
         TimedOutError,
         UnavailableError,
     )
+    from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
+    from rivya_core.pictures import GeneratedImage
+    from rivya_core.task_store import SQLiteTaskStore
 
 _HOMES = {
     "MemoryLedger": "rivya_core.ledger",
     "Rivya": "llamaindex_rivya.llms",
     "RivyaImageToolSpec": "llamaindex_rivya.tools",
+    "FetchRules": "rivya_core.fetch",
+    "GeneratedImage": "rivya_core.pictures",
+    "SQLiteTaskStore": "rivya_core.task_store",
+    "RivyaImageProgressEvent": "llamaindex_rivya.image_events",
 }
 
 __all__ = [
@@ -52,11 +62,14 @@ __all__ = [
     "AnswerLostError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "ConfigurationError",
     "ConflictError",
     "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
+    "FetchRules",
+    "GeneratedImage",
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
@@ -70,12 +83,15 @@ __all__ = [
     "RateLimitError",
     "Rivya",
     "RivyaError",
+    "RivyaImageProgressEvent",
     "RivyaImageToolSpec",
+    "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",
+    "TaskInterruptedError",
     "TaskTimeoutError",
     "TimedOutError",
     "UnavailableError",
