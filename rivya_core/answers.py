@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from pydantic_core import from_json
 
 from rivya_core import errors
 from rivya_core.headers import request_id, retry_after, without_secrets
+
+T = TypeVar("T")
 
 LONGEST_QUOTE = 1000
 """Characters of a body that is not JSON that go into a message."""
@@ -34,30 +36,49 @@ BY_CODE: dict[str, type[errors.APIError]] = {
     **dict.fromkeys(("context_length_exceeded", "context_too_long"), errors.ContextTooLongError),
     "chat_session_conflict": errors.SessionConflictError,
     **dict.fromkeys(("idempotency_conflict", "paid_outcome_unknown"), errors.IdempotencyConflictError),
-    "public_api_disabled": errors.UnavailableError,
-    "server_is_overloaded": errors.UnavailableError,
-    "slow_down": errors.RateLimitError,
-    "rate_limited": errors.RateLimitError,
-    "rate_limit_exceeded": errors.RateLimitError,
+    **dict.fromkeys(("public_api_disabled", "server_is_overloaded", "overloaded_error"), errors.UnavailableError),
+    **dict.fromkeys(("no_available_channel", "channel_selection_failed"), errors.UnavailableError),
+    **dict.fromkeys(("slow_down", "rate_limited", "rate_limit_exceeded", "rate_limit_error"), errors.RateLimitError),
     "server_error": errors.ServerError,
-    "invalid_api_key": errors.AuthenticationError,
-    "api_scope_denied": errors.PermissionDeniedError,
+    **dict.fromkeys(
+        "invalid_api_key api_key_missing api_key_invalid api_key_revoked api_key_expired key_disabled key_expired "
+        "user_disabled".split(),
+        errors.AuthenticationError,
+    ),
+    **dict.fromkeys(("api_scope_denied", "key_model_not_allowed", "model_access_denied"), errors.PermissionDeniedError),
 }
 """What a provider's `code` or `type` means, where it says more than the status."""
+
+BY_CODE_ALONE: dict[str, type[errors.APIError]] = {
+    **dict.fromkeys(
+        "validation_failed invalid_request invalid_request_error invalid_prompt invalid_parameters bad_request "
+        "unsupported_parameter unsupported_value chat_model_not_supported chat_attachment_not_supported "
+        "content_policy_violation content_filter sensitive_content moderation_blocked "
+        "input_moderation_failed".split(),
+        errors.BadRequestError,
+    ),
+    **dict.fromkeys(("authentication_error", "unauthorized"), errors.AuthenticationError),
+    **dict.fromkeys(("permission_error", "permission_denied", "forbidden"), errors.PermissionDeniedError),
+    **dict.fromkeys(("not_found", "not_found_error", "model_not_found"), errors.NotFoundError),
+    **dict.fromkeys(("service_unavailable", "service_unavailable_error"), errors.UnavailableError),
+}
+"""The same where there is no status to go by: in a stream, or in a success. What is not here is the provider's."""
 
 BY_STATUS: dict[int, type[errors.APIError]] = {
     401: errors.AuthenticationError,
     402: errors.InsufficientCreditsError,
     403: errors.PermissionDeniedError,
     404: errors.NotFoundError,
+    408: errors.ServerError,
     409: errors.ConflictError,
     410: errors.NotFoundError,
+    425: errors.UnavailableError,
     429: errors.RateLimitError,
     503: errors.UnavailableError,
     529: errors.UnavailableError,
 }
-REFUSED = re.compile(r"invalid|validation|bad_request|not_supported|rejected", re.I)
-"""Inside a success nothing but such a word says that the request was refused and not begun."""
+STATUS_KEYS = ("code", "status", "status_code", "statusCode")
+FAILURE = re.compile(r"[45]\d\d")
 TOO_LONG = re.compile(
     r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.IGNORECASE
 )
@@ -72,6 +93,7 @@ class ErrorDetail:
     type: str | None = None
     param: str | None = None
     request_id: str | None = None
+    status: int | None = None
 
 
 def json_of(response: httpx.Response) -> Any:
@@ -149,6 +171,7 @@ def detail_of(value: Any, text: str = "") -> ErrorDetail:
         type=inner.type or _last(detail.type for detail in found),
         param=inner.param or _last(detail.param for detail in found),
         request_id=_last(detail.request_id for detail in found),
+        status=_last(detail.status for detail in found),
     )
 
 
@@ -176,6 +199,7 @@ def _detail(layer: Any) -> ErrorDetail:
         type=_word(layer.get("type")),
         param=_word(layer.get("param")),
         request_id=_word(layer.get("requestId") or layer.get("request_id")),
+        status=next((int(s) for key in STATUS_KEYS if FAILURE.fullmatch(s := str(layer.get(key)))), None),
     )
 
 
@@ -188,25 +212,17 @@ def _issue(item: Any) -> str:
 
 
 def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
-    for word in (detail.code, detail.type):
-        if word in BY_CODE:
-            return BY_CODE[word]
-    if status in BY_STATUS:
-        return BY_STATUS[status]
-    if status >= 500:  # noqa: PLR2004 - HTTP's own boundary
-        return errors.ServerError
-    if TOO_LONG.search(detail.message):
+    words = [word.lower() for word in (detail.code, detail.type) if word]
+    table = BY_CODE if status >= 400 else {**BY_CODE_ALONE, **BY_CODE}  # noqa: PLR2004 - HTTP's own boundary
+    told = next((table[word] for word in words if word in table), BY_STATUS.get(status))
+    if told is None and TOO_LONG.search(detail.message):
         return errors.ContextTooLongError
-    refused = status >= 400 or REFUSED.search(f"{detail.code} {detail.type}")  # noqa: PLR2004 - HTTP's own boundary
-    return errors.BadRequestError if refused else errors.ServerError
+    return told or (errors.BadRequestError if 400 <= status < 500 else errors.ServerError)  # noqa: PLR2004
 
 
 def _status(response: httpx.Response, detail: ErrorDetail) -> int:
     """The HTTP status, or the one that the body names inside a success."""
-    if not response.is_success:
-        return response.status_code
-    named = detail.code if detail.code and re.fullmatch(r"[45]\d\d", detail.code) else None
-    return int(named) if named else response.status_code
+    return (detail.status if response.is_success else None) or response.status_code
 
 
 def _facts(response: httpx.Response, text: str) -> dict[str, Any]:
@@ -260,5 +276,5 @@ def _word(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
 
 
-def _last(words: Any) -> str | None:
+def _last(words: Iterable[T | None]) -> T | None:
     return next((word for word in reversed([*words]) if word), None)

@@ -65,10 +65,14 @@ class ChatStream(ABC):
         """Return the deltas that *data* completes."""
         if self._sse is not None and not self._begun:
             data = self._begin(data)
-        if self._sse is not None:
+        if self._sse is None:
+            self._body.append(data)
+            return []
+        try:
             return self._take(self._sse.feed(data))
-        self._body.append(data)
-        return []
+        except StreamBrokenError as error:
+            error.partial = self.partial
+            raise
 
     def finish(self) -> list[ChatDelta]:
         """Return the closing deltas.

@@ -6,27 +6,30 @@ https://rivya.ai/docs/api-chat. One message goes out, the history is the session
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from pydantic_core import from_json
 
-from rivya_core.answers import error_from, invalid_answer, json_of
+from rivya_core.answers import error_from, invalid_answer, json_of, json_value
 from rivya_core.chat import ChatDelta, Usage
 from rivya_core.decoding import ChatStream, join, says_stream
 from rivya_core.errors import ContextOverflowError, InvalidInputError, StreamBrokenError
+from rivya_core.rivya_facts import merged_facts, merged_usage
 from rivya_core.rivya_frames import Frame, read_frame, read_reply
+from rivya_core.rivya_words import END_MARK, NO_WORDS
+from rivya_core.saying import Said
 from rivya_core.sse import Event
 
 WHOLE_PATH = "/chat/completions"
 STREAM_PATH = "/chat/completions/stream"
 LONGEST_MESSAGE = 20_000
 """Characters that one message may have on every chat model's page."""
+NOT_BARE = re.compile(r'\s*([{\["]|<!doctype|<html)', re.IGNORECASE)
+"""How JSON and pages begin; other data that is not JSON is a piece of bare text."""
 EFFORTS = ("default", "minimal", "low", "medium", "high", "xhigh")
-END_MARK = b"[DONE]"
-WORDS_WITHOUT_MEANING = frozenset({b"", b"ping", b"PING", b"ok", b"OK", b"keep-alive", b"heartbeat"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +100,20 @@ class RivyaStream(ChatStream):
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(response)
-        self._text = _Said()
-        self._thought = _Said()
+        self._text = Said()
+        self._thought = Said()
         self._usage: Usage | None = None
         self._facts: dict[str, Any] = {}
         self._marked = False
+        self._closed = False
+        self._bare: set[str] = set()
+        self._json: set[str] = set()
 
     @property
     def done(self) -> bool:
         """Whether the end mark came, or an end with all the facts that may follow it."""
         knows_all = "session_id" in self._facts and self._usage is not None
-        return self._marked or (self.complete and knows_all) or self._failure is not None
+        return self._marked or (self._closed and knows_all) or self._failure is not None
 
     @property
     def partial(self) -> str:
@@ -116,69 +122,53 @@ class RivyaStream(ChatStream):
 
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the delta in one event."""
-        if self._marked or event.data in WORDS_WITHOUT_MEANING:
-            return []
-        if event.data.startswith(END_MARK):
+        if END_MARK.fullmatch(event.data):
             self._marked = self.complete = True
             return []
-        frame = read_frame(event.name, self._json(event))
+        frame = read_frame(event.name, self._payload(event))
         if frame.error is not None:
             raise error_from(self.response, frame.error)
         return self._add(frame)
 
     def closing(self) -> ChatDelta:
         """Return usage and metadata."""
-        agrees = not (self._text.disagrees or self._thought.disagrees)
-        facts = self._facts if agrees else {**self._facts, "text_disagrees": True}
-        return ChatDelta(usage=self._usage, metadata=facts, last=True)
+        facts = {**self._facts, "text_disagrees": True} if self._text.disagrees else self._facts
+        return ChatDelta(self._text.end(), self._thought.end(), usage=self._usage, metadata=facts, last=True)
 
     def whole(self, response: httpx.Response) -> ChatDelta:
         """Return the reply in a plain answer."""
         return read_whole(response)
 
     def _add(self, frame: Frame) -> list[ChatDelta]:
-        self._facts.update(frame.facts)
-        self._usage = frame.usage or self._usage
+        self._facts = merged_facts(self._facts, frame.facts)
+        self._usage = merged_usage(self._usage, frame.usage)
         self.complete = self.complete or frame.ends
-        text = self._text.add(frame.text, whole=frame.whole, final=frame.ends)
-        thought = self._thought.add(frame.thought, whole=frame.whole, final=frame.ends)
+        self._closed = self._closed or frame.closes
+        thought = self._thought.add(frame.thought, frame.form, final=frame.ends)
+        text = self._text.add(frame.text, frame.form, final=frame.ends)
         return [ChatDelta(text, thought)] if text or thought else []
 
-    def _json(self, event: Event) -> Any:
+    def _payload(self, event: Event) -> Any:
+        """The JSON of an event, or its text where events of that name are bare text."""
+        text = event.data.decode("utf-8", "replace")
+        if event.name in self._bare:
+            return text
         try:
-            return from_json(event.data)
+            value = json_value(event.data)
         except ValueError:
-            if event.name and not event.data.lstrip().startswith((b"{", b"[", b'"')):
-                return event.data.decode("utf-8", "replace")  # a named event with bare text
+            value = None
+        if isinstance(value, (dict, list)):
+            self._json.add(event.name)
+        if value is not None and (isinstance(value, (dict, list, str)) or event.name in self._json):
+            return value if isinstance(value, (dict, list, str)) else {}
+        return self._bare_text(event, text)
+
+    def _bare_text(self, event: Event, text: str) -> Any:
+        if not text.strip() or text.strip().lower() in NO_WORDS:
+            return {}
+        if event.name in self._json or NOT_BARE.match(text):
             raise StreamBrokenError(
                 f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
-            ) from None
-
-
-class _Said:
-    """Text put together from pieces and from repetitions of the whole."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self.disagrees = False
-
-    @property
-    def so_far(self) -> str:
-        return "".join(self._pieces)
-
-    def add(self, text: str, *, whole: bool | None, final: bool) -> str:
-        """Return what *text* adds to what was said."""
-        new = text if whole is False or not text else self._beyond(text, whole=whole, final=final)
-        if new:
-            self._pieces.append(new)
-        return new
-
-    def _beyond(self, text: str, *, whole: bool | None, final: bool) -> str:
-        said = self.so_far
-        if text.startswith(said):
-            return text[len(said) :]
-        if whole is None:
-            return text
-        if final and said.strip() != text.strip():
-            self.disagrees = True  # the deltas stand, but the session holds something else
-        return ""
+            )
+        self._bare.add(event.name)
+        return text

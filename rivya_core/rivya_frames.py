@@ -1,45 +1,65 @@
 """What one frame of a Rivya chat stream means, whichever of the plausible dialects it is written in.
 
-https://rivya.ai/docs/api-chat says that the stream is server-sent events that carry the assistant's text in
-pieces; names and shapes of the events are not on any page. So everything that is assumed about them stands in the
-tables below, and one edit mends it when the service turns out otherwise. A whole reply is read by the same tables.
+The tables are in `rivya_words`, the facts beside the words in `rivya_facts`. Here: whether a frame reports an error,
+whether it ends the reply, and which text and which reasoning it brings. A whole reply is read in the same way. How the
+frames of a stream are put together is told in `rivya_chat`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rivya_core.chat import Usage
-from rivya_core.usage import read_usage
+from rivya_core.rivya_facts import has_final_credits, objects_in, read_facts, usage_in
+from rivya_core.rivya_words import (
+    BESIDE,
+    ENDING,
+    FAILING,
+    FOREIGN_ROLES,
+    SNAPSHOT,
+    STARTING_PARTS,
+    THOUGHT_FLAG,
+    ends_part,
+    ends_reply,
+    is_beside,
+    is_container,
+    is_end_flag,
+    is_silent,
+    is_thought,
+    label_words,
+    thinks,
+    words_of,
+)
+from rivya_core.saying import Form
 
-CONTAINERS = ("data", "response", "completion", "result", "payload", "chat", "turn", "item", "body")
-"""Keys whose object is looked through as if its content stood outside."""
-ENDING = frozenset(
-    "done completed complete end ended finished finish final stop stopped succeeded success closed close".split()
+Object = Mapping[str, Any]
+
+LABEL_KEYS = ("type", "event", "kind")
+ROLE_KEYS = ("role", "author", "sender")
+FINISH_KEYS = ("finish_reason", "finishReason", "stop_reason", "stopReason")
+TEXT_KEYS = ("content", "text", "output_text", "answer", "reply", "output", "parts", "refusal", "summary")
+STRING_KEYS = (
+    "token",
+    "value",
+    "response",
+    "completion",
+    "chunk",
+    "piece",
+    "data",
+    "payload",
+    "body",
+    "generated_text",
 )
-"""A label with one of these words ends something: the reply, or with a word of `PARTS` only a part of it."""
-PARTS = frozenset("text content part item delta block chunk token step tool section summary".split())
-TEXTUAL = frozenset(
-    "delta message token chunk text content answer output completion assistant response chat data part update "
-    "updated snapshot reply".split()
-)
-"""A named frame brings text only if its label has one of these words; other names are skipped."""
-SNAPSHOT = frozenset("snapshot updated".split())
-"""A label with one of these words brings the text so far, not the next piece."""
-FOREIGN = frozenset(
-    "citation citations source sources annotation annotations search tool title suggestion suggestions usage credits "
-    "session status ping heartbeat keepalive keep alive queued started start created progress metadata user".split()
-)
-"""Text in a frame with one of these words in its label is not the assistant's."""
-FAILING = frozenset("error failed failure".split())
-FLAGS = ("done", "is_final", "isFinal", "finished", "completed", "final")
-"""Keys that end the reply when they are true."""
-THOUGHT = re.compile(r"thought|thinking|reasoning", re.IGNORECASE)
-NO_THOUGHT = re.compile(r"effort|token|mode|enabled|_id$|signature|duration|time|count|level|status", re.IGNORECASE)
-SESSION_KEYS = ("session_id", "sessionId", "chat_session_id", "chatSessionId")
+"""Keys whose string is text; an object there is something else."""
+NOT_SPEECH = frozenset("status state progress code success ok level stage step".split())
+"""Beside one of these keys a string under `message` is a notice, not the assistant's."""
+NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})
+ERROR_KEYS = frozenset("message code detail details msg content reason".split())
+UNNAMED_FAILURE: Object = {"message": "The provider reported an error without saying which."}
+DEEPEST = 4
+"""How deep a closing object may be nested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +69,9 @@ class Frame:
     Attributes:
         text: Assistant's text.
         thought: Assistant's reasoning.
-        whole: Whether `text` and `thought` are all there is so far (True), the next piece (False), or either (None).
+        form: Whether `text` and `thought` are the next piece, the whole so far, either, or the whole of one part.
         ends: Whether the reply is complete with this frame.
+        closes: Whether besides no further text is to come: a finish reason may be followed by a closing object.
         error: The frame, if it reports one.
         facts: `id`, `session_id`, `model`, `created_at`, `credits`, as far as they stand in it.
         usage: Tokens of the turn.
@@ -58,8 +79,9 @@ class Frame:
 
     text: str = ""
     thought: str = ""
-    whole: bool | None = False
+    form: Form = "piece"
     ends: bool = False
+    closes: bool = False
     error: Any = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
@@ -67,162 +89,206 @@ class Frame:
 
 def read_frame(name: str, payload: Any) -> Frame:
     """Return what the frame *name* with JSON *payload* says."""
-    if not isinstance(payload, Mapping):
-        payload = {"text": payload} if isinstance(payload, str) else {}
-    layers = list(_layers(payload))
-    words = _words(name, *(_label(layer) for layer in layers))
-    error = _error(words, layers, payload)
+    value = payload if isinstance(payload, Mapping) else {"content": payload}
+    if isinstance(payload, str) and ends_reply(words_of(name)) and ends_reply(words_of(payload)):
+        value = {}  # `event: done`, `data: done`
+    layers = list(_layers(value))
+    labels = [words for label in (name, *map(_label, layers)) if (words := label_words(label))]
+    return _read(labels, layers)
+
+
+def read_reply(value: Object) -> Frame:
+    """Return what a whole reply says, whatever it is labelled."""
+    return _read([label_words("completed")], list(_layers(value)))
+
+
+def _read(labels: list[frozenset[str]], layers: list[Object]) -> Frame:
+    objects = list(objects_in(layers[0]))
+    error = _error(labels, layers, objects)
     if error is not None:
         return Frame(error=error)
-    ends = _ends(words, layers)
-    whole = _whole(words, layers, ends=ends)
-    text, thought = _said(words, layers, whole=whole is not False)
-    usages = [usage for layer in layers if (usage := read_usage(layer.get("usage")))]
-    return Frame(text, thought, whole, ends, None, _facts(layers, ends=ends), usages[-1] if usages else None)
+    words = frozenset[str]().union(*labels)
+    ends, closes = _end(labels, layers, objects)
+    form = _form(labels, layers, ends=ends)
+    silent = is_silent(words) and not any(map(ends_reply, labels))
+    text, thought = ("", "") if silent else _said(layers, first="delta" if form == "piece" else "message", ends=ends)
+    if thinks(words):
+        text, thought = "", text or thought
+    facts = read_facts(words, objects, ends=ends)
+    return Frame(text, thought, form, ends, closes, None, facts, usage_in(words, objects))
 
 
-def read_reply(value: Mapping[str, Any]) -> Frame:
-    """Return what a whole reply says."""
-    return read_frame("completed", value)
-
-
-def _layers(value: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _layers(value: Object, depth: int = 0) -> Iterator[Object]:
+    """Yield *value* and the objects that merely wrap what it says."""
     yield value
-    for key in CONTAINERS if depth < 4 else ():  # noqa: PLR2004 - deeper than a closing object may be nested
-        inner = value.get(key)
-        if isinstance(inner, Mapping):
+    for key, inner in value.items() if depth < DEEPEST and not _is_foreign(value) else ():
+        if isinstance(inner, Mapping) and is_container(key):
             yield from _layers(inner, depth + 1)
 
 
-def _label(layer: Mapping[str, Any]) -> str:
-    return " ".join(value for key in ("type", "event", "kind") if isinstance(value := layer.get(key), str))
+def _label(layer: Object) -> str:
+    return " ".join(value for key in LABEL_KEYS if isinstance(value := layer.get(key), str))
 
 
-def _words(*labels: str) -> frozenset[str]:
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(labels))
-    return frozenset(re.findall(r"[a-z]+", split.lower()))
-
-
-def _error(words: frozenset[str], layers: list[Mapping[str, Any]], payload: Mapping[str, Any]) -> Any:
-    if any(layer.get("error") for layer in layers):
-        return next(layer for layer in layers if layer.get("error"))
-    failed = words & FAILING or any(layer.get("status") in FAILING for layer in layers)
-    return {"error": layers[-1]} if failed and payload else None
-
-
-def _ends(words: frozenset[str], layers: list[Mapping[str, Any]]) -> bool:
-    if any(layer.get(flag) is True for layer in layers for flag in FLAGS):
-        return True
-    if words & ENDING:
-        return not (words & PARTS or any(THOUGHT.search(word) for word in words))
-    if any(layer.get("status") in ENDING or layer.get("object") == "chat.completion" for layer in layers):
-        return True
-    closing = any(isinstance(layer.get("message"), Mapping) and layer.get("credits") for layer in layers)
-    return closing or any(_finish_reason(layer) for layer in layers)
-
-
-def _whole(words: frozenset[str], layers: list[Mapping[str, Any]], *, ends: bool) -> bool | None:
-    if any(layer.get("delta") or _choice(layer).get("delta") for layer in layers):
-        return False
-    labelled = bool(words & (SNAPSHOT | ENDING)) or any(isinstance(layer.get("message"), Mapping) for layer in layers)
-    return (True if labelled else None) if ends or words & (SNAPSHOT | ENDING) else False
-
-
-def _finish_reason(layer: Mapping[str, Any]) -> bool:
-    choice = _choice(layer)
-    return isinstance(choice.get("finish_reason"), str) and bool(choice["finish_reason"])
-
-
-def _said(words: frozenset[str], layers: list[Mapping[str, Any]], *, whole: bool) -> tuple[str, str]:
-    """Text and thought of a frame; the first layer that says anything speaks for all."""
-    silent = bool(words & FOREIGN) or not (words & (TEXTUAL | ENDING) or not words or _thinks(words))
-    for layer in layers:
-        text, thought = "", ""
-        for speaker in _speakers(layer, whole=whole):
-            more_text, more_thought = _speech(speaker)
-            text, thought = text or more_text, thought or more_thought
-        if _thinks(words):
-            text, thought = "", thought or text
-        if text or thought:
-            return ("", "") if silent else (text, thought)
-    return "", ""
-
-
-def _thinks(words: frozenset[str]) -> bool:
-    return any(THOUGHT.search(word) for word in words)
-
-
-def _speakers(layer: Mapping[str, Any], *, whole: bool) -> Iterator[Any]:
-    """The objects of a layer that may hold text, the likeliest first."""
-    choice = _choice(layer)
-    message = [layer.get("message"), choice.get("message")]
-    delta = [layer.get("delta"), choice.get("delta")]
-    for found in [*message, *delta, layer] if whole else [*delta, layer, *message]:
-        foreign = isinstance(found, Mapping) and found.get("role") not in (None, "assistant", "model")
-        if found and not foreign:
-            yield found
-
-
-def _choice(layer: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = layer.get("choices")
+def _choice(layer: Object) -> Object:
+    choices = layer.get("choices") or layer.get("candidates")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, Mapping) else {}
 
 
-def _speech(value: Any, *, thinking: bool = False) -> tuple[str, str]:
+def _is_one_of(value: Any, words: frozenset[str]) -> bool:
+    return isinstance(value, str) and value.lower() in words
+
+
+# --- errors and ends
+
+
+def _error(labels: list[frozenset[str]], layers: list[Object], objects: list[Object]) -> Any:
+    for value in objects:
+        for key in ("error", "errors"):
+            if _holds_error(value.get(key)):
+                return {**value, "error": value[key]}
+    if not (any(words & FAILING and not words & BESIDE for words in labels) or any(map(_fails, layers))):
+        return None
+    told = next((layer for layer in layers if not ERROR_KEYS.isdisjoint(layer)), UNNAMED_FAILURE)
+    return {"error": told if "content" not in told else told["content"] or UNNAMED_FAILURE}
+
+
+def _holds_error(value: Any) -> bool:
+    return any(value.values()) if isinstance(value, Mapping) else bool(value)
+
+
+def _fails(layer: Object) -> bool:
+    """Whether a frame without an error object says all the same that the turn failed."""
+    status, code = layer.get("status"), layer.get("code")
+    if _is_one_of(status, FAILING) or _finish_reason(layer) in FAILING:
+        return True
+    if layer.get("success") is False or layer.get("ok") is False:
+        return True
+    if _is_failure_status(status) or _is_failure_status(code):
+        return True
+    worded = isinstance(code, str) and code.lower() not in {"", "ok", "success"} and not code.isdigit()
+    return worded and isinstance(layer.get("message"), str) and not layer.get("delta")
+
+
+def _is_failure_status(value: Any) -> bool:
+    return isinstance(value, int) and 400 <= value < 600  # noqa: PLR2004 - HTTP's own boundaries
+
+
+def _end(labels: list[frozenset[str]], layers: list[Object], objects: list[Object]) -> tuple[bool, bool]:
+    """Whether the reply is complete, and whether no more text can come."""
+    if any(ends_part(words) or thinks(words) or words & BESIDE for words in labels):
+        return False, False
+    if any(map(ends_reply, labels)):
+        return True, True
+    if any(inner is True and is_end_flag(key) for layer in layers for key, inner in layer.items()):
+        return True, not any(words & STARTING_PARTS for words in labels)
+    told = any(map(_is_finished, layers)) or any(map(_finish_reason, layers))
+    return told or (_has_message(layers) and has_final_credits(objects)), False
+
+
+def _is_finished(layer: Object) -> bool:
+    if layer.get("delta") or _choice(layer).get("delta"):
+        return False
+    return _is_one_of(layer.get("status"), ENDING) or layer.get("object") == "chat.completion"
+
+
+def _finish_reason(layer: Object) -> str:
+    """Why the reply ended, if the layer says so in one of the usual places; empty if not."""
+    places: tuple[Any, ...] = (_choice(layer), layer, layer.get("delta"), layer.get("message"))
+    for place in places:
+        for key in FINISH_KEYS if isinstance(place, Mapping) else ():
+            reason = place.get(key)
+            if isinstance(reason, str) and reason.lower() not in NO_REASON:
+                return reason.lower()
+    return ""
+
+
+def _has_message(layers: list[Object]) -> bool:
+    return any(isinstance(layer.get("message"), Mapping) for layer in layers)
+
+
+def _form(labels: list[frozenset[str]], layers: list[Object], *, ends: bool) -> Form:
+    closed = any(map(ends_reply, labels))
+    if ends and _has_message(layers):
+        return "whole" if closed or any(map(_is_finished, layers)) else "either"
+    if any(layer.get("delta") or _choice(layer).get("delta") for layer in layers):
+        return "piece"
+    if closed or any(words & SNAPSHOT for words in labels):
+        return "whole"
+    return "part" if any(map(ends_part, labels)) else ("either" if ends else "piece")
+
+
+# --- words
+
+
+def _said(layers: list[Object], *, first: str, ends: bool) -> tuple[str, str]:
+    """Text and thought of a frame: the first of each that is found, the likeliest place first."""
+    text, thought = "", ""
+    for layer in layers:
+        for speaker in _speakers(layer, first=first):
+            more_text, more_thought = _speech(speaker, flags=not ends)
+            text, thought = text or more_text, thought or more_thought
+    return text, thought
+
+
+def _speakers(layer: Object, *, first: str) -> Iterator[Any]:
+    """The objects of a layer that may hold text, the likeliest first."""
+    if _is_foreign(layer):
+        return
+    choice, message = _choice(layer), layer.get("message")
+    notice = isinstance(message, str) and not NOT_SPEECH.isdisjoint(layer)
+    messages = [None if notice else message, choice.get("message")]
+    deltas = [layer.get("delta"), choice.get("delta")]
+    places = [*deltas, layer, choice, *messages] if first == "delta" else [*messages, *deltas, layer, choice]
+    yield from (found for found in places if found and not _is_foreign(found))
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether somebody else than the assistant speaks."""
+    if not isinstance(value, Mapping):
+        return False
+    for key in ROLE_KEYS:
+        role = value.get(key)
+        role = role.get("role") if isinstance(role, Mapping) else role
+        if isinstance(role, str) and role.lower() in FOREIGN_ROLES:
+            return True
+    return False
+
+
+def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[str, str]:
     """Text and thought in a string, a content part, a list of parts or an object that has them."""
     if isinstance(value, str):
         return ("", value) if thinking else (value, "")
     if isinstance(value, list):
         spoken = [_speech(part, thinking=thinking) for part in value]
         return "".join(text for text, _ in spoken), "".join(thought for _, thought in spoken)
-    if not isinstance(value, Mapping):
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or _is_foreign(value) or (isinstance(kind, str) and is_beside(kind)):
         return "", ""
-    thinking = thinking or bool(THOUGHT.search(str(value.get("type") or "")))
-    keys = ("content", "text", "token", "value", "output_text")
-    found = next((value[key] for key in keys if value.get(key) and not isinstance(value[key], bool)), "")
-    text, thought = _speech(found, thinking=thinking)
+    flagged = flags and any(inner is True and THOUGHT_FLAG.fullmatch(key) for key, inner in value.items())
+    thinking = thinking or flagged or (isinstance(kind, str) and is_thought(kind))
+    text, thought = _worded(value, thinking=thinking)
     return text, thought or _thought(value)
 
 
-def _thought(value: Mapping[str, Any]) -> str:
+def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
+    """Text and thought under the keys that hold text."""
+    for key in TEXT_KEYS:
+        inner = value.get(key)
+        if inner and (key != "summary" or (thinking and isinstance(inner, list))):
+            text, thought = _speech(inner, thinking=thinking)
+            if text or thought:
+                return text, thought
+    found = next((inner for key in STRING_KEYS if (inner := value.get(key)) and isinstance(inner, str)), "")
+    return _speech(found, thinking=thinking)
+
+
+def _thought(value: Object) -> str:
     """What stands under a key that says thought, thinking or reasoning, and is words."""
     for key, inner in value.items():
-        if inner and THOUGHT.search(key) and not NO_THOUGHT.search(key):
+        if inner and is_thought(key):
             words = _speech(inner, thinking=True)[1]
             if words:
                 return words
     return ""
-
-
-def _facts(layers: list[Mapping[str, Any]], *, ends: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for layer in layers:
-        session = layer.get("session")
-        ids = [layer.get(key) for key in SESSION_KEYS]
-        ids += [session.get("id")] if isinstance(session, Mapping) else []
-        found = {
-            "session_id": next((value for value in ids if isinstance(value, str) and value), None),
-            "model": _text_or_none(layer.get("model")),
-            "created_at": _text_or_none(layer.get("created_at") or layer.get("createdAt")),
-            "credits": _credits(layer),
-            "id": _text_or_none(layer.get("id")) if ends or "choices" in layer else None,
-        }
-        facts.update({key: value for key, value in found.items() if value is not None})
-    return facts
-
-
-def _credits(layer: Mapping[str, Any]) -> dict[str, int | float] | None:
-    """`{"reserved": n, "final": n}`, nested as the chat page shows it or flat as generations write it."""
-    nested = layer.get("credits")
-    named = nested if isinstance(nested, Mapping) else {"final": nested}
-    pairs = {
-        "reserved": named.get("reserved", layer.get("reserved_credits")),
-        "final": named.get("final", layer.get("final_credits")),
-    }
-    counted = {k: v for k, v in pairs.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-    return counted or None
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

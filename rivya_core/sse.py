@@ -28,22 +28,43 @@ class SSEDecoder:
     """Turns the bytes of an event stream into events."""
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._waiting: list[bytes] = []
+        self._size = 0
         self._held = b""
+        self._begun = False
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that *data* completes."""
         if self._held or b"\r" in data:
             data = self._plain(data)
-        *blocks, self._tail = (self._tail + data).split(b"\n\n")
-        if len(self._tail) > LARGEST_EVENT:
-            raise StreamBrokenError(f"A single event is larger than {LARGEST_EVENT} bytes.")
-        return [event for block in blocks if (event := _event(block)) is not None]
+        if self._waiting:
+            if b"\n\n" not in data and not (data.startswith(b"\n") and self._waiting[-1].endswith(b"\n")):
+                self._wait(data)
+                return []
+            data = b"".join((*self._waiting, data))
+            self._waiting, self._size = [], 0
+        *blocks, rest = data.split(b"\n\n")
+        self._wait(rest)
+        return self._events(blocks)
 
     def finish(self) -> list[Event]:
         """Return the event that the body's end completes, if there is one."""
-        event, self._tail, self._held = _event(self._tail), b"", b""
-        return [] if event is None else [event]
+        rest, self._waiting, self._held = b"".join(self._waiting), [], b""
+        return self._events([rest])
+
+    def _wait(self, data: bytes) -> None:
+        """Keep the beginning of an event; it is put together once, however small the pieces are."""
+        if data:
+            self._waiting.append(data)
+            self._size += len(data)
+        if self._size > LARGEST_EVENT:
+            raise StreamBrokenError(f"A single event is larger than {LARGEST_EVENT} bytes.")
+
+    def _events(self, blocks: list[bytes]) -> list[Event]:
+        if blocks and not self._begun:
+            self._begun = True
+            blocks[0] = blocks[0].removeprefix(BYTE_ORDER_MARK)
+        return [event for block in blocks if (event := _event(block)) is not None]
 
     def _plain(self, data: bytes) -> bytes:
         """All three line ends as one; a CR at the very end may be half of a CRLF and waits for the next piece."""
@@ -58,7 +79,6 @@ def _event(block: bytes) -> Event | None:
     name, data = "", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
-        field = field.removeprefix(BYTE_ORDER_MARK)
         if field == b"data":
             data.append(value.removeprefix(b" "))
         elif field == b"event":

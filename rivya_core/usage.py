@@ -7,8 +7,9 @@ from typing import Any
 
 from rivya_core.chat import Usage
 
-INPUT = ("prompt_tokens", "input_tokens", "inputTokens")
-OUTPUT = ("completion_tokens", "output_tokens", "outputTokens")
+INPUT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokens", "promptTokenCount", "input")
+OUTPUT = ("completion_tokens", "output_tokens", "outputTokens", "completionTokens", "candidatesTokenCount", "output")
+TOTAL = ("total_tokens", "totalTokens", "totalTokenCount", "total")
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens")
@@ -23,7 +24,7 @@ def read_usage(value: Any) -> Usage | None:
     if not isinstance(value, Mapping):
         return None
     spent, made = _count(value, INPUT), _count(value, OUTPUT)
-    total = _count(value, ("total_tokens", "totalTokens"))
+    total = _count(value, TOTAL)
     if spent is None and made is None and total is None:
         return None
     inputs, outputs = _object(value, INPUT_DETAILS), _object(value, OUTPUT_DETAILS)
