@@ -28,6 +28,20 @@ assert SQLiteLedger(sys.argv[1]).claim(Head("s", 1, "d", "sqlite"))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+FORK_WITH_FILE = """
+import os, sys
+from rivya_core.ledger import Head
+from rivya_core.sqlite_ledger import SQLiteLedger
+ledger = SQLiteLedger(sys.argv[1])
+ledger.claim(Head("parent", 1, "d"))
+ledger._lock.acquire()  # as another thread of the parent may hold it
+if os.fork():
+    failed = os.waitstatus_to_exitcode(os.wait()[1])
+    ledger._lock.release()
+    sys.exit(failed or ledger.claim(Head("child", 1, "d")))
+assert not ledger.claim(Head("parent", 1, "d"))
+assert ledger.claim(Head("child", 1, "d"))
+"""
 FORK = """
 import os, sys
 from rivya_core.ledger import Head, MemoryLedger
@@ -80,6 +94,19 @@ class TestSQLiteLedger:
         assert died.returncode == -signal.SIGKILL
         assert not SQLiteLedger(path).claim(head("s", by="sqlite"))
         assert not SQLiteLedger(path).claim(head("s", turn=2))
+
+    def test_a_fork_opens_the_file_for_itself(self, tmp_path: Path) -> None:
+        """SQLite forbids to use a connection across a fork; parent and child see each other's claims."""
+        code = [sys.executable, "-c", FORK_WITH_FILE, str(tmp_path / "sessions.db")]
+        assert subprocess.run(code, check=False, cwd=Path.cwd()).returncode == 0
+
+    def test_it_works_again_after_it_was_closed(self, tmp_path: Path) -> None:
+        """Closing gives the file back and forgets nothing."""
+        ledger = SQLiteLedger(tmp_path / "sessions.db")
+        ledger.claim(head("s"))
+        ledger.close()
+
+        assert not ledger.claim(head("s"))
 
     def test_it_forgets_what_was_not_used_for_long_and_does_not_trust_it_then(self, tmp_path: Path) -> None:
         """The file does not grow for ever."""
