@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .accounts import Entry
+    from .completions import Call, Completion, Wire
     from .dialects import DIALECTS, Dialect
     from .faults import Fault
     from .journal import Exchange, Journal, Turn
@@ -30,6 +31,8 @@ _HOMES = {
     "DIALECTS": "dialects",
     "Answer": "values",
     "Attachment": "values",
+    "Call": "completions",
+    "Completion": "completions",
     "Dialect": "dialects",
     "Entry": "accounts",
     "Exchange": "journal",
@@ -41,6 +44,7 @@ _HOMES = {
     "Served": "server",
     "StandIn": "model",
     "Turn": "journal",
+    "Wire": "completions",
     "serve": "server",
     "unfold": "transcript",
 }
@@ -49,6 +53,8 @@ __all__ = [
     "DIALECTS",
     "Answer",
     "Attachment",
+    "Call",
+    "Completion",
     "Dialect",
     "Entry",
     "Exchange",
@@ -60,6 +66,7 @@ __all__ = [
     "Served",
     "StandIn",
     "Turn",
+    "Wire",
     "serve",
     "unfold",
 ]

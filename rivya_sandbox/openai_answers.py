@@ -1,0 +1,80 @@
+"""Who answers a completion request: the script, the stand-in with its tools and forms, or the user's own model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .completions import Call, Completion
+from .json_answers import conforming
+from .model import StandIn
+from .scripts import heard
+from .tool_choice import decide, findings
+from .values import count_tokens
+
+if TYPE_CHECKING:
+    from .openai_orders import Order
+    from .sandbox import Sandbox
+    from .values import Answer
+
+CHARACTERS = 4
+"""Of a token."""
+
+
+async def answer(box: Sandbox, order: Order) -> Completion:
+    """The answer to an order. What is scripted is said as it stands; anything else ends where the order says."""
+    line = box.speaker.scripted()
+    if line is not None:
+        return completion(await asyncio.to_thread(heard, line, order.context))
+    if isinstance(box.speaker.model, StandIn):
+        return shortened(stand_in(box.speaker.model, order), order)
+    said, _ = await box.speaker.answer(order.context)
+    return shortened(completion(said), order)
+
+
+def completion(said: Answer) -> Completion:
+    """An answer as a completion."""
+    return said if isinstance(said, Completion) else Completion(said.text, said.thoughts)
+
+
+def stand_in(model: StandIn, order: Order) -> Completion:
+    """What the stand-in says: calls, a JSON text, or words."""
+    said = model(order.context)
+    thoughts = said.thoughts if order.thinks else ""
+    calls = decide(order)
+    if calls:
+        return Completion("", thoughts, calls)
+    if order.schema is not None:
+        return Completion(conforming(order.schema, said_by_user(order)), thoughts)
+    found = findings(order.context)
+    if len(found) > 1:
+        return Completion("The tools answered: " + "; ".join(found), thoughts)
+    return Completion(said.text, thoughts)
+
+
+def said_by_user(order: Order) -> str:
+    """The user's newest message, with what tools said since; the instructions where there is neither."""
+    asked = next((message.text for message in reversed(order.context) if message.role == "user"), "")
+    return "\n".join([asked or order.context[-1].text, *findings(order.context)])
+
+
+def shortened(said: Completion, order: Order) -> Completion:
+    """The answer up to its first stop text and inside its limit."""
+    text, reason = said.text, said.finish_reason
+    cuts = [place for stop in order.stops if stop and (place := text.find(stop)) >= 0]
+    if cuts:
+        text = text[: min(cuts)]
+    limit = order.limit
+    if limit is None:
+        return replace(said, text=text)
+    if count_tokens(text) > limit:
+        text, reason = text[: limit * CHARACTERS], "length"
+    calls: list[Call] = []
+    room = limit * CHARACTERS
+    for call in said.calls:
+        if len(call.text) > room:
+            calls, reason = [*calls, replace(call, arguments=call.text[:room])], "length"
+            break
+        calls, room = [*calls, call], room - len(call.text)
+    return replace(said, text=text, calls=tuple(calls), finish_reason=reason)
