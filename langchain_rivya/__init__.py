@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
     from rivya_core.pictures import GeneratedImage
+    from rivya_core.redis_ledger import RedisLedger
+    from rivya_core.sqlite_ledger import SQLiteLedger
     from rivya_core.task_store import SQLiteTaskStore
 
 _HOMES = {
@@ -59,6 +61,8 @@ _HOMES = {
     "register": "langchain_rivya.registry",
     "RivyaImageTool": "langchain_rivya.tools",
     "MemoryLedger": "rivya_core.ledger",
+    "RedisLedger": "rivya_core.redis_ledger",
+    "SQLiteLedger": "rivya_core.sqlite_ledger",
     "FetchRules": "rivya_core.fetch",
     "GeneratedImage": "rivya_core.pictures",
     "SQLiteTaskStore": "rivya_core.task_store",
@@ -95,11 +99,13 @@ __all__ = [
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RedisLedger",
     "RivyaCreditsHandler",
     "RivyaError",
     "RivyaImageStatusTool",
     "RivyaImageTool",
     "RivyaWaitForImageTool",
+    "SQLiteLedger",
     "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",

@@ -23,12 +23,12 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
-from langchain_rivya.errors import as_model_errors
+from langchain_rivya.errors import InvalidInputError, as_model_errors
 from langchain_rivya.replies import to_chunk, to_message
 from rivya_core import keys
 from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
-from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.errors import ConfigurationError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import VERSION, Endpoint, Provider, endpoint

@@ -9,7 +9,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from rivya_core.errors import InvalidInputError
+from langchain_rivya.errors import InvalidInputError
 
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}

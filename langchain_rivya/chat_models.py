@@ -13,11 +13,11 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from langchain_rivya.base import HTTPChatModel
-from langchain_rivya.errors import NotSupportedError
+from langchain_rivya.errors import InvalidInputError, NotSupportedError
 from langchain_rivya.messages import to_core
 from langchain_rivya.openai_wire import OpenAIWireChat
 from rivya_core.chat import ChatDelta
-from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.errors import ConfigurationError
 from rivya_core.fetch import FetchRules
 from rivya_core.ledger import PROCESS_LEDGER, Ledger
 from rivya_core.plan import Plan, Streaming

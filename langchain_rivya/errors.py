@@ -18,7 +18,6 @@ from rivya_core.errors import (
     BudgetExceededError,
     ConfigurationError,
     CreditLimitError,
-    InvalidInputError,
     LedgerError,
     RivyaError,
     TaskError,
@@ -28,15 +27,19 @@ from rivya_core.errors import (
 )
 
 
-class ContextOverflowError(core.ContextOverflowError, lc.ContextOverflowError):
+class InvalidInputError(core.InvalidInputError, lc.ModelInvalidRequestError):
+    """This call cannot be sent as it is; nothing was sent and nothing was paid."""
+
+
+class ContextOverflowError(core.ContextOverflowError, InvalidInputError, lc.ContextOverflowError):
     """The messages are longer than the provider takes; nothing was sent."""
 
 
-class NotSupportedError(core.NotSupportedError, lc.ModelInvalidRequestError):
+class NotSupportedError(core.NotSupportedError, InvalidInputError):
     """The provider has no way to say this; the message names what to use instead."""
 
 
-class HistoryMismatchError(core.HistoryMismatchError, lc.ModelInvalidRequestError):
+class HistoryMismatchError(core.HistoryMismatchError, InvalidInputError):
     """The message list is not the history that the session holds, and replaying was not allowed."""
 
 

@@ -15,10 +15,10 @@ from pydantic import AliasChoices, Field
 
 from langchain_rivya.base import HTTPChatModel
 from langchain_rivya.bindings import ToolLike, json_schema_format, schema_tool, tool_choice_for, tool_schemas
+from langchain_rivya.errors import InvalidInputError
 from langchain_rivya.messages import to_core
 from langchain_rivya.structured import Method, StructuredOutputParser, with_parser
 from rivya_core.chat import ChatDelta
-from rivya_core.errors import InvalidInputError
 from rivya_core.model_facts import facts_for
 from rivya_core.openai_chat import OpenAIChat, OpenAIOptions
 from rivya_core.plan import Plan, Streaming

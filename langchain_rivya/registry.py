@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from rivya_core.errors import NotSupportedError
+from langchain_rivya.errors import NotSupportedError
 
 CLASSES = {
     "rivya": "ChatRivya",

@@ -1,0 +1,249 @@
+"""What real OpenAI-compatible back ends send, through ours and through langchain-openai, side by side.
+
+Each row is one liberty that servers take. A local server takes it; both clients are asked; the check says whether the
+message that came out (or the error) is right. Prints a table and a score; asserts nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from langchain_core.exceptions import ModelError
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_openai import ChatOpenAI
+
+from langchain_rivya import ChatOpenAICompatible
+
+Check = Callable[[Any], bool]
+SCHEMA = {"title": "Answer", "description": "d", "type": "object", "properties": {"value": {"type": "integer"}}}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One liberty: what the server sends, how it is asked, and what is right."""
+
+    name: str
+    body: Any
+    check: Check
+    stream: bool = True
+    status: int = 200
+    ask: Any = "?"
+    options: Any = None
+    structured: bool = False
+
+
+def chunk(delta: Any = None, finish: str | None = None, **top: Any) -> dict[str, Any]:
+    """One chunk of a stream."""
+    choice: dict[str, Any] = {"index": 0, "delta": {} if delta is None else delta, "finish_reason": finish}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **top}
+
+
+def sse(*frames: Any, done: bool = True) -> bytes:
+    """A stream of frames."""
+    lines = [frame if isinstance(frame, str) else f"data: {json.dumps(frame)}" for frame in frames]
+    return "".join(f"{line}\n\n" for line in [*lines, *(["data: [DONE]"] if done else [])]).encode()
+
+
+def whole(message: Any, **top: Any) -> bytes:
+    """A whole reply."""
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps(
+        {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **top}
+    ).encode()
+
+
+def piece(arguments: Any, name: str | None = None, **fields: Any) -> dict[str, Any]:
+    """One fragment of a tool call."""
+    function = {"arguments": arguments, **({"name": name} if name is not None else {})}
+    return {**fields, "function": function}
+
+
+def calls(*deltas: Any, finish: str = "tool_calls") -> bytes:
+    """A stream of tool-call deltas."""
+    frames = [chunk({"tool_calls": delta if isinstance(delta, list) else [delta]}) for delta in deltas]
+    return sse(*frames, chunk(finish=finish))
+
+
+def text(expected: str) -> Check:
+    """The text is the expected one."""
+    return lambda got: isinstance(got, AIMessage) and got.text == expected
+
+
+def two_calls(got: Any) -> bool:
+    """Both calls came out, each with its own name and arguments."""
+    return isinstance(got, AIMessage) and [(c["name"], c["args"]) for c in got.tool_calls] == [
+        ("f", {"x": 1}),
+        ("g", {"y": 2}),
+    ]
+
+
+def no_valid_call(got: Any) -> bool:
+    """Nothing that an agent would carry out."""
+    return isinstance(got, AIMessage) and not got.tool_calls and bool(got.invalid_tool_calls)
+
+
+def says(words: str) -> Check:
+    """A typed error with the provider's words."""
+    return lambda got: isinstance(got, ModelError) and words in str(got)
+
+
+def typed(got: Any) -> bool:
+    """An error of LangChain's model tree."""
+    return isinstance(got, ModelError)
+
+
+def usage(total: int) -> Check:
+    """The tokens are right."""
+    return lambda got: isinstance(got, AIMessage) and (got.usage_metadata or {}).get("total_tokens") == total
+
+
+def reasoning(got: Any) -> bool:
+    """The reasoning is a block."""
+    return isinstance(got, AIMessage) and any(block["type"] == "reasoning" for block in got.content_blocks)
+
+
+USAGE = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+HI = (chunk({"content": "hi"}), chunk(finish="stop"))
+NESTED = {"error": {"message": "use max_completion_tokens", "param": "max_tokens", "code": "unsupported_parameter"}}
+GMI = {
+    "error": {"message": "Backend request failed", "type": "backend_error", "code": 400, "details": json.dumps(NESTED)}
+}
+HISTORY = [
+    HumanMessage("?"),
+    AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}]),
+    ToolMessage("boom", tool_call_id="1", status="error"),
+]
+
+ROWS = [
+    Row("1 reasoning_content, streamed", sse(chunk({"reasoning_content": "hm"}), *HI), reasoning),
+    Row("1 reasoning_content, whole", whole({"role": "assistant", "content": "hi", "reasoning_content": "hm"}), reasoning, stream=False),
+    Row("3 usage in a stream", "usage if asked", usage(10)),
+    Row("4 cumulative usage", sse(*(chunk({"content": "x"}, usage=USAGE) for _ in range(3)), chunk(finish="stop", usage=USAGE)), usage(10)),
+    Row("6 tool fragments without index", calls(piece('{"x"', "f", id="a"), piece(":1}"), piece('{"y"', "g", id="b"), piece(":2}")), two_calls),
+    Row("7 index always 0, whole calls", calls(piece('{"x":1}', "f", index=0, id="a"), piece('{"y":2}', "g", index=0, id="b")), two_calls),
+    Row("8 index always 0, fragments", calls(piece('{"x"', "f", index=0, id="a"), piece(":1}", index=0), piece('{"y"', "g", index=0, id="b"), piece(":2}", index=0)), two_calls),
+    Row("9 name repeated in every piece", calls(piece('{"x"', "f", index=0, id="a"), piece(":1}", "f", index=0, id="a"), piece('{"y":2}', "g", index=1, id="b")), two_calls),
+    Row("10 empty id and name later", calls(piece('{"x"', "f", index=0, id="a"), piece(":1}", "", index=0, id=""), piece('{"y":2}', "g", index=1, id="b")), two_calls),
+    Row("11 arguments as an object", whole({"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", **piece({"x": 1}, "f")}, {"id": "b", "type": "function", **piece('{"y":2}', "g")}]}), two_calls, stream=False),
+    Row("11 arguments encoded twice", whole({"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", **piece(json.dumps('{"x":1}'), "f")}, {"id": "b", "type": "function", **piece('{"y":2}', "g")}]}), two_calls, stream=False),
+    Row("12 function null in a delta", calls({"index": 0, "id": "a", "function": None}, piece('{"x":1}', "f", index=0), piece('{"y":2}', "g", index=1, id="b")), two_calls),
+    Row("13 truncated arguments", calls(piece('{"path": "/tmp/a', "rm", index=0, id="a"), finish="length"), no_valid_call),
+    Row("14 text and call in one v1 stream", sse(chunk({"content": "hi"}), chunk({"tool_calls": [piece('{"x":1}', "f", index=0, id="a")]}), chunk(finish="tool_calls")), lambda got: isinstance(got, AIMessage) and [b["type"] for b in got.content_blocks] == ["text", "tool_call"], options={"output_version": "v1"}),
+    Row("15 finish sent twice", sse(*HI, chunk(finish="stop")), lambda got: isinstance(got, AIMessage) and got.response_metadata.get("finish_reason") == "stop"),
+    Row("16 choices null", json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": None}).encode(), typed, stream=False),
+    Row("17 choices empty", json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []}).encode(), typed, stream=False),
+    Row("18 delta null", sse(chunk({"content": "hi"}), {"choices": [{"index": 0, "delta": None}]}, chunk(finish="stop")), text("hi")),
+    Row("19 message null", whole(None), lambda got: typed(got) or text("")(got), stream=False),
+    Row("19 role null", whole({"role": None, "content": "hi"}), text("hi"), stream=False),
+    Row('19 role "model"', whole({"role": "model", "content": "hi"}), text("hi"), stream=False),
+    Row("20 error object with 200", json.dumps({"error": {"message": "nope", "code": 400}}).encode(), says("nope"), stream=False),
+    Row("21 error inside the stream", sse(chunk({"content": "h"}), {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}), says("slow down")),
+    Row("22 FastAPI's detail", json.dumps({"detail": "model x is gone"}).encode(), says("model x is gone"), stream=False, status=400),
+    Row("22 HTML 502", b"<html><h1>Bad Gateway at edge</h1></html>", says("Bad Gateway at edge"), stream=False, status=502),
+    Row("23 HTML with 200", b"<html><h1>Timeout</h1></html>", typed, stream=False),
+    Row("24 malformed frame", sse("data: {oops"), typed),
+    Row("25 stream cut off", sse(chunk({"content": "par"}), done=False), typed),
+    Row("26 no finish_reason", sse(chunk({"content": "hi"})), lambda got: isinstance(got, AIMessage) and got.response_metadata.get("model_name") == "m"),
+    Row("27 citations", whole({"role": "assistant", "content": "hi", "annotations": [{"type": "url_citation", "url_citation": {"url": "http://a", "title": "A", "start_index": 0, "end_index": 1}}]}), lambda got: isinstance(got, AIMessage) and "http://a" in json.dumps(got.content_blocks), stream=False),
+    Row("28 stop_reason", json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop", "stop_reason": 42}]}).encode(), lambda got: isinstance(got, AIMessage) and got.response_metadata.get("stop_reason") == 42, stream=False),
+    Row("29 fenced JSON", whole({"role": "assistant", "content": '```json\n{"value": 4}\n```'}), lambda got: got == {"value": 4}, stream=False, structured=True),
+    Row("38 a tool that failed", "tool errors", text("said")  , stream=False, ask=HISTORY),
+    Row("GMI: nested error as text", json.dumps(GMI).encode(), says("use max_completion_tokens"), stream=False, status=400),
+    Row("plain text 404", b"No matching target server found", says("No matching target server"), stream=False, status=404),
+    Row("plain answer to a stream request", whole({"role": "assistant", "content": "hi"}), text("hi")),
+    Row("stream for a plain request", sse(*HI), text("hi"), stream=False),
+]  # fmt: skip
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes the liberty of the row at hand."""
+
+    protocol_version = "HTTP/1.1"
+    row = ROWS[0]
+
+    def do_POST(self) -> None:
+        """Answer."""
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = answer(self.row, request)
+        kind = "application/json" if body.startswith(b"{") else "text/event-stream"
+        self.send_response(self.row.status)
+        self.send_header("content-type", "text/html" if body.startswith(b"<") else kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def answer(row: Row, request: dict[str, Any]) -> bytes:
+    """Return the row's body; some depend on the request."""
+    if row.body == "usage if asked":
+        asked = (request.get("stream_options") or {}).get("include_usage")
+        return sse(*HI, *([{**chunk(), "choices": [], "usage": USAGE}] if asked else []))
+    if row.body == "tool errors":
+        tool = next(message for message in request["messages"] if message["role"] == "tool")
+        return whole({"role": "assistant", "content": "said" if "rror" in str(tool) else "not said"})
+    return bytes(row.body)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A local server on a free port."""
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_port}/v1"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
+
+
+def outcome(model: Any, row: Row) -> Any:
+    """Return the message, the parsed object, or the exception."""
+    try:
+        if row.structured:
+            return model.with_structured_output(SCHEMA, method="json_schema").invoke(row.ask)
+        if not row.stream:
+            return model.invoke(row.ask)
+        total: AIMessageChunk | None = None
+        for part in model.stream(row.ask):
+            total = part if total is None else total + part
+    except Exception as error:  # noqa: BLE001 - whatever a client raises is its answer
+        return error
+    return total
+
+
+def verdict(row: Row, got: Any) -> str:
+    """Return `ok`, or what came instead."""
+    if row.check(got):
+        return "ok"
+    return f"{type(got).__name__}: {str(got)[:60]}" if isinstance(got, Exception) else "wrong message"
+
+
+def main() -> None:
+    """Ask both clients every row and print the table."""
+    with server() as url:
+        scores = {"ours": 0, "langchain-openai": 0}
+        print(f"{'row':40} {'ours':14} langchain-openai")
+        for row in ROWS:
+            Handler.row = row
+            options = {"model": "m", "base_url": url, "api_key": "k" * 8, "max_retries": 0, **(row.options or {})}
+            ours = verdict(row, outcome(ChatOpenAICompatible(**options), row))
+            theirs = verdict(row, outcome(ChatOpenAI(**options), row))
+            scores["ours"] += ours == "ok"
+            scores["langchain-openai"] += theirs == "ok"
+            print(f"{row.name:40} {ours:14} {' '.join(theirs.split())}")
+        print(f"\nright: ours {scores['ours']}/{len(ROWS)}, langchain-openai {scores['langchain-openai']}/{len(ROWS)}")
+
+
+if __name__ == "__main__":
+    main()

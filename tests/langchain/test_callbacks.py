@@ -1,0 +1,92 @@
+"""Counting credits, limiting them, and `init_chat_model`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asking import WAYS
+from langchain.chat_models import init_chat_model
+from langchain_core.caches import InMemoryCache
+
+import langchain_rivya
+from langchain_rivya import ChatRivya, RivyaCreditsHandler, register
+from rivya_sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def account(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIVYA_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("RIVYA_BASE_URL", sandbox.rivya_url)
+
+
+@pytest.mark.parametrize("ask", WAYS, ids=lambda ask: ask.__name__)
+def test_credits_and_tokens_are_counted_by_model_and_run(sandbox: Sandbox, ask: Callable[..., Any]) -> None:
+    """The sum is what the account was charged, however the model is called."""
+    before = sandbox.credits()
+    with RivyaCreditsHandler() as spent:
+        ask(ChatRivya(), "one")
+        ask(ChatRivya(model="gpt-5-codex-chat"), "two")
+    ask(ChatRivya(), "outside")
+
+    inside = sum(entry.final for entry in sandbox.ledger("default")[:2])
+    assert spent.credits == inside
+    assert before - sandbox.credits() > inside
+    assert set(spent.by_model) == {"gpt-5-2-chat", "gpt-5-codex-chat"}
+    assert [spending.calls for spending in spent.by_run.values()] == [1, 1]
+    assert spent.total.input_tokens > 0
+    assert spent.total.output_tokens > 0
+
+
+def test_threads_of_a_batch_are_counted() -> None:
+    """Every call of `batch` and `abatch`, given as callback."""
+    spent = RivyaCreditsHandler()
+    ChatRivya().batch(["a", "b", "c"], config={"callbacks": [spent]})
+    asyncio.run(ChatRivya().abatch(["a", "b"], config={"callbacks": [spent]}))
+    assert spent.total.calls == 5
+
+
+@pytest.mark.parametrize("ask", WAYS, ids=lambda ask: ask.__name__)
+def test_the_limit_stops_before_the_next_call(sandbox: Sandbox, ask: Callable[..., Any]) -> None:
+    """What is running ends; the next call is not made."""
+    with RivyaCreditsHandler(limit=1) as spent:
+        ask(ChatRivya(), "one")
+        with pytest.raises(langchain_rivya.CreditLimitError, match="limit is 1"):
+            ask(ChatRivya(), "two")
+    assert len(sandbox.journal.turns) == 1
+    assert spent.total.calls == 1
+
+
+def test_a_cache_hit_costs_nothing() -> None:
+    """It was paid the first time."""
+    model = ChatRivya(cache=InMemoryCache())
+    with RivyaCreditsHandler() as spent:
+        model.invoke("one")
+        once = spent.credits
+        model.invoke("one")
+    assert spent.credits == once > 0
+
+
+def test_init_chat_model_knows_the_providers_once_registered() -> None:
+    """Explicitly, and as often as one likes."""
+    register()
+    register()
+    assert init_chat_model("rivya:gpt-5-codex-chat").invoke("hi").text
+    assert init_chat_model("evolink:gpt-5.2", api_key="sk-evolink", temperature=0).temperature == 0
+    assert init_chat_model("gmi:openai/gpt-5.2-chat", api_key="sk-gmi-key").model == "openai/gpt-5.2-chat"
+    local = init_chat_model("openai_compatible:qwen3", base_url="http://localhost:8000/v1")
+    assert local._identifying_params == {"model": "qwen3", "base_url": "http://localhost:8000/v1"}
+
+
+def test_importing_registers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LangChain's list is its own until `register()` is called."""
+    from langchain.chat_models import base
+
+    monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", {"openai": ()})
+    assert ChatRivya().model
+    assert list(base._BUILTIN_PROVIDERS) == ["openai"]
+    monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", None)
+    with pytest.raises(langchain_rivya.NotSupportedError, match="construct the chat model"):
+        register()
