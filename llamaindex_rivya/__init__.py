@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llamaindex_rivya.compatible import GMI, Evolink, OpenAICompatible
+    from llamaindex_rivya.errors import OutputError
     from llamaindex_rivya.image_events import RivyaImageProgressEvent
     from llamaindex_rivya.llms import Rivya
     from llamaindex_rivya.tools import RivyaImageToolSpec
@@ -45,10 +47,18 @@ if TYPE_CHECKING:
     from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
     from rivya_core.pictures import GeneratedImage
+    from rivya_core.redis_ledger import RedisLedger
+    from rivya_core.sqlite_ledger import SQLiteLedger
     from rivya_core.task_store import SQLiteTaskStore
 
 _HOMES = {
     "MemoryLedger": "rivya_core.ledger",
+    "RedisLedger": "rivya_core.redis_ledger",
+    "SQLiteLedger": "rivya_core.sqlite_ledger",
+    "Evolink": "llamaindex_rivya.compatible",
+    "GMI": "llamaindex_rivya.compatible",
+    "OpenAICompatible": "llamaindex_rivya.compatible",
+    "OutputError": "llamaindex_rivya.errors",
     "Rivya": "llamaindex_rivya.llms",
     "RivyaImageToolSpec": "llamaindex_rivya.tools",
     "FetchRules": "rivya_core.fetch",
@@ -58,6 +68,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "GMI",
     "APIError",
     "AnswerLostError",
     "AuthenticationError",
@@ -68,6 +79,7 @@ __all__ = [
     "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
+    "Evolink",
     "FetchRules",
     "GeneratedImage",
     "HistoryMismatchError",
@@ -79,12 +91,16 @@ __all__ = [
     "MemoryLedger",
     "NotFoundError",
     "NotSupportedError",
+    "OpenAICompatible",
+    "OutputError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RedisLedger",
     "Rivya",
     "RivyaError",
     "RivyaImageProgressEvent",
     "RivyaImageToolSpec",
+    "SQLiteLedger",
     "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",
