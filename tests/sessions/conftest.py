@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import redis_server
+from talk_rounds import WORLDS
+from worlds import World
 
 from rivya_core.ledger import Ledger, MemoryLedger
 from rivya_core.redis_ledger import RedisLedger
@@ -52,3 +54,11 @@ def another(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
     for one in made:
         if isinstance(one, RedisLedger):
             one.close()
+
+
+@pytest.fixture(params=["langchain", "llamaindex"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Each framework."""
+    world = WORLDS[request.param]()
+    yield world
+    world.close()
