@@ -231,7 +231,7 @@ class HTTPChatModel(BaseChatModel):
     @property
     def lc_secrets(self) -> dict[str, str]:
         """Where a serialised model finds its key again."""
-        return {"api_key": self.provider.key_variable}
+        return {"api_key": self.provider.key_variable or "COMPATIBLE_API_KEY"}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -190,8 +190,3 @@ class OpenAIWireChat(HTTPChatModel):
             structured_output=facts.structured_output and self.provider.chat_rules(model).json_schema,
             reasoning_output=facts.reasoning,
         )
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Where a serialised model finds its key again."""
-        return {"api_key": self.provider.key_variable or "OPENAI_COMPATIBLE_API_KEY"}

@@ -21,6 +21,7 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Response(200, content=kinds[url.rpartition(".")[2].lower()]())
 
     monkeypatch.setattr(httpx, "get", get)
+    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "rivya-integrations")
 
 
 @pytest.fixture
