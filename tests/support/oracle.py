@@ -20,6 +20,13 @@ def _messages(heard: Heard) -> list[Seen]:
     return [Seen(heard.role, heard.text, attachments=images)]
 
 
+def turn_of(sandbox: Sandbox, reply_id: str) -> Turn:
+    """The one turn that a reply came from; it was charged."""
+    (turn,) = [turn for turn in sandbox.journal.turns if turn.id == reply_id]
+    assert turn.charged > 0
+    return turn
+
+
 class Watch:
     """The turns that a sandbox ran since the watch began."""
 

@@ -98,9 +98,10 @@ class World(ABC):
             return self.run(self.awhole(model, messages, **options))
         if way == "stream":
             return self.merged(list(self.chunks(model, messages, **options)))
-        return self.run(self._acollect(model, messages, **options))
+        return self.run(self.acollected(model, messages, **options))
 
-    async def _acollect(self, model: Any, messages: Sequence[Any], **options: Any) -> Any:
+    async def acollected(self, model: Any, messages: Sequence[Any], **options: Any) -> Any:
+        """Carry out one streamed turn and return the reply."""
         return self.merged([chunk async for chunk in self.achunks(model, messages, **options)])
 
     crowds: ClassVar[tuple[str, ...]] = ("threads", "tasks", "streaming threads", "streaming tasks")
@@ -112,7 +113,7 @@ class World(ABC):
             way = "stream" if streamed else "invoke"
             with ThreadPoolExecutor(count) as threads:
                 return list(threads.map(lambda _: self.ask(model, messages, way, **options), range(count)))
-        one = self._acollect if streamed else self.awhole
+        one = self.acollected if streamed else self.awhole
 
         async def gather() -> list[Any]:
             return list(await asyncio.gather(*(one(model, messages, **options) for _ in range(count))))
