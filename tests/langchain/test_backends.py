@@ -368,6 +368,7 @@ class TestToolCalls:
             assert message.invalid_tool_calls[0]["name"] == "rm"
             assert message.response_metadata["finish_reason"] == "length"
 
+    @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
     def test_row_13_in_v3_events_too(self, backend: respx.MockRouter) -> None:
         """The event stream reports the call as invalid."""
         backend.post(PATH).mock(
