@@ -45,12 +45,14 @@ class Takes:
     Attributes:
         wire: How errors name it.
         media: The kinds of media that it takes.
+        roles: In whose messages; None for everybody's.
         instead: What to do where it does not take one.
     """
 
     wire: str
     media: frozenset[MediaKind]
     instead: str
+    roles: frozenset[str] | None = None
 
 
 def needs_reading(blocks: Sequence[Any]) -> bool:
@@ -94,7 +96,7 @@ def _parts(block: Any, role: str, takes: Takes) -> Iterator[Text | Media]:
 
 def _media(block: Any, role: str, takes: Takes) -> Media:
     kind, field = KINDS[type(block)]
-    if kind not in takes.media:
+    if kind not in takes.media or (takes.roles is not None and role not in takes.roles):
         raise NotSupportedError(
             f"{takes.wire} does not take the {type(block).__name__} of the {role} message; nothing was sent. "
             f"{takes.instead}"

@@ -15,14 +15,15 @@ from contextlib import aclosing, closing
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import httpx
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Self
 
 from llamaindex_rivya.blocks import Takes
 from llamaindex_rivya.copies import Copied
-from llamaindex_rivya.messages import Accumulator, as_completion, to_core, whole
+from llamaindex_rivya.messages import to_core
+from llamaindex_rivya.replies import Accumulator, as_completion, whole
 from llamaindex_rivya.streams import acloses_reply, closes_reply, opened
 from llamaindex_rivya.structured import StructuredPrediction
 from rivya_core.chat import ChatDelta, Message
@@ -78,8 +79,6 @@ class HostedLLM(Copied, StructuredPrediction):
     http_async_client: httpx.AsyncClient | None = Field(
         default=None, exclude=True, repr=False, description="Your own client for async calls, of one event loop."
     )
-    context_window: int = Field(default=128_000, gt=0, description="Tokens that prompts are fitted into.")
-    num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
 
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:
@@ -104,107 +103,93 @@ class HostedLLM(Copied, StructuredPrediction):
         self.model = self.model or self.provider.default_model
         return self
 
-    @property
-    def metadata(self) -> LLMMetadata:
-        """What LlamaIndex asks about the model; nothing is sent or read for it."""
-        return LLMMetadata(
-            context_window=self.context_window,
-            num_output=self.num_output,
-            is_chat_model=True,
-            is_function_calling_model=False,
-            model_name=self.model,
-        )
-
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
-        return self._clients.driver.run(self._reply(messages, kwargs, whole))
+        return self._clients.driver.run(self._reply(messages, kwargs, _as_it_is))
 
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
-        return await self._clients.async_driver.run(self._reply(messages, kwargs, whole))
+        return await self._clients.async_driver.run(self._reply(messages, kwargs, _as_it_is))
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
-        return self._clients.driver.run(self._reply(self._asked(prompt, formatted=formatted), kwargs, _whole_text))
+        return self._clients.driver.run(self._reply(self._asked(prompt, formatted), kwargs, as_completion))
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
-        plan = self._reply(self._asked(prompt, formatted=formatted), kwargs, _whole_text)
+        plan = self._reply(self._asked(prompt, formatted), kwargs, as_completion)
         return await self._clients.async_driver.run(plan)
 
     @closes_reply
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Generator[ChatResponse, None, None]:
         """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
-        return opened(self._chunks(self._stream(messages, kwargs), Accumulator().add))
+        return opened(self._chunks(*self._stream(messages, kwargs), _as_it_is))
 
     @acloses_reply
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
         """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
-        return opened(self._achunks(self._stream(messages, kwargs), Accumulator().add))
+        return opened(self._achunks(*self._stream(messages, kwargs), _as_it_is))
 
     @closes_reply
     @llm_completion_callback()
     def stream_complete(
-        self,
-        prompt: str,
-        formatted: bool = False,
-        **kwargs: Any,
+        self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> Generator[CompletionResponse, None, None]:
         """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
-        plan = self._stream(self._asked(prompt, formatted=formatted), kwargs)
-        return opened(self._chunks(plan, _text_so_far()))
+        return opened(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
     @acloses_reply
     @llm_completion_callback()
     async def astream_complete(
-        self,
-        prompt: str,
-        formatted: bool = False,
-        **kwargs: Any,
+        self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> AsyncGenerator[CompletionResponse, None]:
         """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
-        plan = self._stream(self._asked(prompt, formatted=formatted), kwargs)
-        return opened(self._achunks(plan, _text_so_far()))
+        return opened(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
     def _reply(
-        self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatDelta], R]
+        self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatResponse], R]
     ) -> Plan[R]:
         wire = self._wire(self._options(kwargs))
 
         def plan() -> Plan[R]:
             core = yield from to_core(messages, self.takes)
-            return form((yield from wire.reply(core)))
+            delta = yield from wire.reply(core)
+            return form(whole(delta, single=_is_single(kwargs)))
 
         return plan()
 
-    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
+    def _stream(
+        self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
+    ) -> tuple[Plan[Streaming[ChatDelta]], Accumulator]:
         wire = self._wire(self._options(kwargs))
 
         def plan() -> Plan[Streaming[ChatDelta]]:
             core = yield from to_core(messages, self.takes)
             return (yield from wire.stream(core))
 
-        return plan()
+        return plan(), Accumulator(single=_is_single(kwargs))
 
-    def _chunks(self, plan: Plan[Streaming[ChatDelta]], form: Callable[[ChatDelta], R]) -> Generator[R, None, None]:
+    def _chunks(
+        self, plan: Plan[Streaming[ChatDelta]], reply: Accumulator, form: Callable[[ChatResponse], R]
+    ) -> Generator[R, None, None]:
         with closing(self._clients.driver.stream(plan)) as deltas:
             for delta in deltas:
-                yield form(delta)
+                yield form(reply.add(delta))
 
     async def _achunks(
-        self, plan: Plan[Streaming[ChatDelta]], form: Callable[[ChatDelta], R]
+        self, plan: Plan[Streaming[ChatDelta]], reply: Accumulator, form: Callable[[ChatResponse], R]
     ) -> AsyncGenerator[R, None]:
         async with aclosing(self._clients.async_driver.stream(plan)) as deltas:
             async for delta in deltas:
-                yield form(delta)
+                yield form(reply.add(delta))
 
-    def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
+    def _asked(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
@@ -233,10 +218,10 @@ class HostedLLM(Copied, StructuredPrediction):
         return Clients(self.http_client, self.http_async_client)
 
 
-def _whole_text(delta: ChatDelta) -> CompletionResponse:
-    return as_completion(whole(delta))
+def _as_it_is(response: ChatResponse) -> ChatResponse:
+    return response
 
 
-def _text_so_far() -> Callable[[ChatDelta], CompletionResponse]:
-    reply = Accumulator()
-    return lambda delta: as_completion(reply.add(delta))
+def _is_single(kwargs: Mapping[str, Any]) -> bool:
+    """Whether the caller allows one tool call only; a model may give several all the same."""
+    return kwargs.get("allow_parallel_tool_calls") is False

@@ -1,12 +1,14 @@
-"""The models: one class a provider, each little more than its fields and with whom a call talks."""
+"""`Rivya`: the chat whose history lives on the server. The models with function calling are in `compatible.py`."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NoReturn
 
-from pydantic import Field, model_validator
+from llama_index.core.base.llms.types import LLMMetadata
+from pydantic import BaseModel, Field, model_validator
 from typing_extensions import Self
 
 from llamaindex_rivya.blocks import Takes
+from llamaindex_rivya.forms import Form, text_form
 from llamaindex_rivya.hosted import HostedLLM
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.exchange import Retry
@@ -82,6 +84,7 @@ class Rivya(HostedLLM):
     )
 
     context_window: int = Field(default=3600, gt=0, description="Tokens that prompts are fitted into.")
+    num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
     reasoning_effort: Effort | None = Field(default=None, description="How long the model may think.")
     enable_web_search: bool | None = Field(default=None, description="Whether the model may search the web.")
     client_request_id: str | None = Field(default=None, description="Your own id for tracing.")
@@ -102,6 +105,20 @@ class Rivya(HostedLLM):
                 "`session_id` pins one session and `session_ledger` is for sessions chosen by history; set one of them."
             )
         return self
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What LlamaIndex asks about the model; nothing is sent or read for it."""
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.num_output,
+            is_chat_model=True,
+            is_function_calling_model=False,
+            model_name=self.model,
+        )
+
+    def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> Form:
+        return text_form(output_cls)
 
     def _wire(self, options: Mapping[str, Any]) -> Conversation:
         def option(name: str) -> Any:

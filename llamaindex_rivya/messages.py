@@ -1,8 +1,4 @@
-"""LlamaIndex's messages to the core's, and the core's deltas to LlamaIndex's responses.
-
-Single blocks are read in `blocks.py`. Streamed responses hold everything so far, as LlamaIndex's agents expect:
-each chunk's message is a whole new one, `delta` is what it adds, and the last one is complete.
-"""
+"""LlamaIndex's messages to the core's. Single blocks are read in `blocks.py`; replies are made in `replies.py`."""
 
 from __future__ import annotations
 
@@ -11,18 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ChatResponse,
-    CompletionResponse,
-    MessageRole,
-    TextBlock,
-    ThinkingBlock,
-    ToolCallBlock,
-)
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
 
 from llamaindex_rivya.blocks import Takes, needs_reading, parts_of
-from rivya_core.chat import ChatDelta, Message, Role, ToolCall, Usage
+from rivya_core.chat import Message, Role, ToolCall
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.plan import Plan, call
 from rivya_core.sessions import POINTER_KEY
@@ -70,15 +58,16 @@ def to_message(message: ChatMessage, takes: Takes) -> Message:
         role=role,
         parts=parts_of(said, role, takes),
         name=name if isinstance(name, str) and name else None,
-        tool_calls=_tool_calls(message) if role == "assistant" else (),
+        tool_calls=tool_calls_of(message) if role == "assistant" else (),
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
         thought="\n".join(b.content for b in message.blocks if isinstance(b, ThinkingBlock) and b.content),
         pointer=facts.get(POINTER_KEY),
+        extras={"refusal": facts["refusal"]} if facts.get("refusal") else {},
     )
 
 
-def _tool_calls(message: ChatMessage) -> tuple[ToolCall, ...]:
-    """The calls in the blocks, or, of messages that other integrations made, in `additional_kwargs`."""
+def tool_calls_of(message: ChatMessage) -> tuple[ToolCall, ...]:
+    """Return the calls in the blocks, or, of messages that other integrations made, in `additional_kwargs`."""
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
         return tuple(ToolCall(b.tool_call_id or "", b.tool_name, _arguments(b.tool_kwargs)) for b in blocks)
@@ -101,71 +90,3 @@ def _arguments(value: Any) -> str:
         return json.dumps(value or {}, ensure_ascii=False)
     except (TypeError, ValueError) as exc:
         raise InvalidInputError(f"The arguments of a tool call cannot be written as JSON ({exc}).") from None
-
-
-class Accumulator:
-    """Turns the deltas of one reply into responses that each hold everything so far."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._thought = ""
-        self._thinking: list[ThinkingBlock] = []
-
-    def add(self, delta: ChatDelta) -> ChatResponse:
-        """Return the reply so far, with *delta* added; blocks that did not change are shared."""
-        self._text += delta.text
-        if delta.thought:
-            self._thought += delta.thought
-            self._thinking = [ThinkingBlock(content=self._thought)]
-        message = ChatMessage(
-            role=MessageRole.ASSISTANT,
-            blocks=[*self._thinking, TextBlock(text=self._text)],
-            additional_kwargs=dict(delta.metadata),
-        )
-        response = ChatResponse(message=message, delta=delta.text)
-        if delta.thought:
-            response.additional_kwargs["thinking_delta"] = delta.thought
-        if delta.last:
-            self._close(response, delta)
-        return response
-
-    def _close(self, response: ChatResponse, delta: ChatDelta) -> None:
-        usage = _usage(delta.usage) if delta.usage else None
-        response.raw = {**delta.metadata, **({"usage": usage} if usage else {})}
-        if usage:
-            response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
-
-
-COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    counts: dict[str, Any] = {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-    if usage.cached_tokens is not None:
-        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
-    if usage.reasoning_tokens is not None:
-        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
-    return counts
-
-
-def whole(delta: ChatDelta) -> ChatResponse:
-    """Return a whole reply as a response."""
-    response = Accumulator().add(delta)
-    response.delta = None
-    response.additional_kwargs.pop("thinking_delta", None)
-    return response
-
-
-def as_completion(response: ChatResponse) -> CompletionResponse:
-    """Return a chat response as the completion that it is."""
-    return CompletionResponse(
-        text=response.message.content or "",
-        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
-        raw=response.raw,
-        logprobs=response.logprobs,
-        delta=response.delta,
-    )

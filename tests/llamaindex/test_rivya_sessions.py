@@ -271,7 +271,7 @@ def document():
 
 def test_chat_engines_continue(rivya, sandbox):
     """`SimpleChatEngine` with a memory continues its session turn by turn."""
-    engine = SimpleChatEngine.from_defaults(llm=rivya)
+    engine = SimpleChatEngine.from_defaults(llm=rivya, memory=ChatMemoryBuffer.from_defaults(llm=rivya))
 
     for text in ("I am Ann.", "Hello again.", "Who am I?"):
         engine.chat(text)

@@ -221,7 +221,9 @@ def test_clients_of_ones_own_are_used(sandbox, calls):
             api_key=sandbox.api_key,
             base_url=sandbox.rivya_url,
             http_client=client,
-            http_async_client=httpx.AsyncClient(event_hooks={"request": [note]}),
+            http_async_client=httpx.AsyncClient(
+                event_hooks={"request": [note]}, limits=httpx.Limits(max_keepalive_connections=0)
+            ),
         )
         calls.run(llm, "complete", "Hi")
 

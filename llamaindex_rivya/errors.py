@@ -1,0 +1,15 @@
+"""The one error that only LlamaIndex's half knows: a good reply that is not what was asked for."""
+
+from rivya_core.errors import RivyaError
+
+
+class OutputError(RivyaError, ValueError):
+    """The model answered, but not with the object or the tool call that was asked for; the turn was charged.
+
+    Attributes:
+        text: What the model said instead.
+    """
+
+    def __init__(self, message: str, *, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text

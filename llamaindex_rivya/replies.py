@@ -1,0 +1,138 @@
+"""The core's deltas to LlamaIndex's responses. Pure; no wire is known here.
+
+Streamed responses hold everything so far, as LlamaIndex's agents expect: each chunk's message is a new one, `delta`
+is what it adds, and the last one is complete. What did not change from chunk to chunk is shared between them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    ContentBlock,
+    ImageBlock,
+    LogProb,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+)
+
+from llamaindex_rivya.tool_calls import CallsSoFar
+from rivya_core.chat import ChatDelta, Usage
+
+COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+NOT_IN_MESSAGES = frozenset({"logprobs", "headers"})
+"""Metadata that would only fill a memory; they are in `raw`."""
+
+
+class Accumulator:
+    """Turns the deltas of one reply into responses that each hold everything so far.
+
+    Args:
+        single: Whether only the first tool call counts.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        self._text = ""
+        self._thought = ""
+        self._thinking: list[ContentBlock] = []
+        self._calls = CallsSoFar(single=single)
+
+    def add(self, delta: ChatDelta) -> ChatResponse:
+        """Return the reply so far, with *delta* added."""
+        self._text += delta.text
+        if delta.thought:
+            self._thought += delta.thought
+            self._thinking = [ThinkingBlock(content=self._thought)]
+        if delta.tool_calls:
+            self._calls.add(delta.tool_calls)
+        response = ChatResponse(message=self._message(delta), delta=delta.text)
+        if delta.thought:
+            response.additional_kwargs["thinking_delta"] = delta.thought
+        if delta.last:
+            _close(response, delta)
+        return response
+
+    def _message(self, delta: ChatDelta) -> ChatMessage:
+        blocks = [*self._thinking, TextBlock(text=self._text), *self._calls.blocks]
+        facts = {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
+        if self._calls:
+            facts |= self._calls.facts
+        if delta.blocks:
+            citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
+            facts |= {"citations": citations} if citations else {}
+            blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
+        return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=facts)
+
+
+def whole(delta: ChatDelta, *, single: bool = False) -> ChatResponse:
+    """Return a whole reply as a response."""
+    response = Accumulator(single=single).add(delta)
+    response.delta = None
+    response.additional_kwargs.pop("thinking_delta", None)
+    return response
+
+
+def as_completion(response: ChatResponse) -> CompletionResponse:
+    """Return a chat response as the completion that it is."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
+
+
+def _close(response: ChatResponse, delta: ChatDelta) -> None:
+    """Add what only a complete reply has: the provider's facts, usage where counters look for it, log probabilities."""
+    usage = _usage(delta.usage) if delta.usage else None
+    response.raw = {**delta.metadata, **({"usage": usage} if usage else {})}
+    if usage:
+        response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
+    logprobs = delta.metadata.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    if isinstance(tokens, list):
+        response.logprobs = [_logprobs(token) for token in tokens if isinstance(token, Mapping)]
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_tokens is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts
+
+
+def _logprobs(token: Mapping[str, Any]) -> list[LogProb]:
+    """The alternatives to a token, or the token alone."""
+    found = token.get("top_logprobs") or [token]
+    return [
+        LogProb(
+            token=str(item.get("token") or ""),
+            logprob=item["logprob"] if isinstance(item.get("logprob"), (int, float)) else 0.0,
+            bytes=[byte for byte in item.get("bytes") or () if isinstance(byte, int)],
+        )
+        for item in found
+        if isinstance(item, Mapping)
+    ]
+
+
+def _media(block: Mapping[str, Any]) -> ContentBlock | None:
+    """A picture or sound that the model made; None for what LlamaIndex has no block for."""
+    if block.get("type") == "image_url":
+        inner = block.get("image_url")
+        url = inner.get("url") if isinstance(inner, Mapping) else inner
+        return ImageBlock(url=url) if isinstance(url, str) and url else None
+    data = block.get("data")
+    if block.get("type") == "audio" and isinstance(data, str) and data:
+        return AudioBlock(audio=data.encode(), format=str(block.get("format") or "wav"))
+    return None
