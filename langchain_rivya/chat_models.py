@@ -252,18 +252,7 @@ class ChatGMI(OpenAIWireChat):
 
     Invoke, stream and async as with every LangChain chat model.
 
-    Tool calling:
-        ```python
-        model.bind_tools([get_weather]).invoke("Weather in Basel?").tool_calls
-        ```
-
-    Structured output:
-        ```python
-        model.with_structured_output(Joke).invoke("Tell me a joke.")
-        ```
-
-    Response metadata:
-        `model_provider`, `model_name`, `id`, `finish_reason`, `created` and what else the provider says.
+    Tool calling, structured output and response metadata as in `ChatEvolink`.
     """
 
     provider: ClassVar[Provider] = GMI
