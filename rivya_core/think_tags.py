@@ -18,6 +18,8 @@ class ThinkTags:
         """Return the text and the thought that *text* completes."""
         if self._state == "after":
             return text, ""
+        if self._state == "between":
+            return self._after(text), ""
         self._held += text
         if self._state == "before" and not self._open():
             return self._flushed() if self._state == "after" else ("", "")
@@ -42,11 +44,17 @@ class ThinkTags:
     def _inside(self) -> tuple[str, str]:
         thought, found, rest = self._held.partition(self._ends)
         if found:
-            self._held, self._state = "", "after"
-            return rest.lstrip("\n"), thought
+            self._held, self._state = "", "between"
+            return self._after(rest), thought
         kept = next((n for n in range(len(self._ends) - 1, 0, -1) if self._held.endswith(self._ends[:n])), 0)
         passed, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
         return "", passed
+
+    def _after(self, text: str) -> str:
+        """What follows the closing tag, without the empty lines between the two."""
+        begun = text.lstrip("\n")
+        self._state = "after" if begun else "between"
+        return begun
 
     def _flushed(self) -> tuple[str, str]:
         held, self._held = self._held, ""
