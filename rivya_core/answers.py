@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx
@@ -77,6 +77,10 @@ BY_STATUS: dict[int, type[errors.APIError]] = {
     503: errors.UnavailableError,
     529: errors.UnavailableError,
 }
+NOT_KEPT = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding"})
+LONGEST_MESSAGE = 4000
+LONGEST_CODE = 200
+CODE = re.compile(r"[A-Za-z]\w*([.\-]\w+)*")
 STATUS_KEYS = ("code", "status", "status_code", "statusCode")
 FAILURE = re.compile(r"[45]\d\d")
 TOO_LONG = re.compile(
@@ -103,15 +107,20 @@ def json_of(response: httpx.Response) -> Any:
         APIError: `response` is an error, or a success that holds an error object.
         InvalidAnswerError: The body of a success is not JSON.
     """
+    value = _value_or_error(response)
+    if isinstance(value, errors.APIError):
+        raise value  # from here, where no local holds what the server may have repeated
+    return value
+
+
+def _value_or_error(response: httpx.Response) -> Any:
     if not response.is_success:
-        raise error_from(response)
+        return error_from(response)
     try:
         value = json_value(response.content)
     except ValueError:
-        raise invalid_answer(response, "is not JSON") from None
-    if has_error(value):
-        raise error_from(response, value)
-    return value
+        return invalid_answer(response, "is not JSON")
+    return error_from(response, value) if has_error(value) else value
 
 
 def json_value(data: bytes) -> Any:
@@ -140,21 +149,24 @@ def invalid_answer(response: httpx.Response, what: str) -> errors.InvalidAnswerE
     """Return the error for a success status whose body *what* describes, for example "is not JSON"."""
     text = without_secrets(_text(response), response)
     return errors.InvalidAnswerError(
-        f"The answer of {_place(response)} {what}: {_plain(text) or '(empty body)'!r}.", **_facts(response, text)
+        f"The answer of {response.request.method} {_url(response)} {what}: {_plain(text) or '(empty body)'!r}.",
+        **_facts(response, text),
     )
 
 
 def error_from(response: httpx.Response, value: Any = None) -> errors.APIError:
     """Return the error that *response* means; *value* is its JSON, or one frame of its stream."""
     body = _text(response) if value is None else json.dumps(value, ensure_ascii=False, default=str)
-    text = without_secrets(body, response)
-    detail = detail_of(_parsed(text) if value is None else value, text)
+    text = without_secrets(body.encode("utf-8", "replace").decode(), response)
+    detail = detail_of(_parsed(text), text)
     status = _status(response, detail)
     kind = _kind(status, detail)
     facts = _facts(response, text)
     facts["request_id"] = facts["request_id"] or detail.request_id
     label = " ".join(str(part) for part in (status, detail.code or detail.type) if part)
-    words = without_secrets(detail.message, response) or response.reason_phrase or "no message"
+    words = detail.message[:LONGEST_MESSAGE] or response.reason_phrase or "no message"
+    if response.has_redirect_location:
+        words += f"; it redirects to {facts['response'].headers['location']!r}, check `base_url`"
     suffix = f", request {facts['request_id']}" if facts["request_id"] else ""
     facts["status"] = status
     return kind(f"{words} [{label}{suffix}]", code=detail.code or detail.type, param=detail.param, **facts)
@@ -165,6 +177,10 @@ def detail_of(value: Any, text: str = "") -> ErrorDetail:
     found = [_detail(layer) for layer in _layers(value)]
     spoken = [detail for detail in found if detail.message] or [ErrorDetail(message=_plain(text))]
     inner = spoken[-1]
+    if (
+        len(spoken) > 1 and inner == ErrorDetail(inner.message) and CODE.fullmatch(inner.message)
+    ):  # `{"error": "rate_limited", "message": "Slow down"}`
+        inner = replace(spoken[-2], code=spoken[-2].code or inner.message)
     return ErrorDetail(
         message=inner.message,
         code=inner.code or _last(detail.code for detail in found),
@@ -182,7 +198,7 @@ def _layers(value: Any, depth: int = 0) -> list[Any]:
     if depth > 6 or not isinstance(value, Mapping):  # noqa: PLR2004 - deeper than any gateway wraps
         return [value] if isinstance(value, (str, list)) and value else []
     below: list[Any] = []
-    for key in ("error", "detail", "details", "response"):
+    for key in ("error", "errors", "detail", "details", "response"):
         below += _layers(value.get(key), depth + 1) if key in value and not _is_page(value[key]) else []
     return [value, *below]
 
@@ -217,7 +233,7 @@ def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
     told = next((table[word] for word in words if word in table), BY_STATUS.get(status))
     if told is None and TOO_LONG.search(detail.message):
         return errors.ContextTooLongError
-    return told or (errors.BadRequestError if 400 <= status < 500 else errors.ServerError)  # noqa: PLR2004
+    return told or (errors.BadRequestError if 300 <= status < 500 else errors.ServerError)  # noqa: PLR2004
 
 
 def _status(response: httpx.Response, detail: ErrorDetail) -> int:
@@ -226,15 +242,16 @@ def _status(response: httpx.Response, detail: ErrorDetail) -> int:
 
 
 def _facts(response: httpx.Response, text: str) -> dict[str, Any]:
+    kept = [(k, without_secrets(v, response)) for k, v in response.headers.multi_items() if k not in NOT_KEPT]
     copy = httpx.Response(
         response.status_code,
-        headers=[(k, v) for k, v in response.headers.multi_items() if k not in {"set-cookie", "content-encoding"}],
+        headers=kept,
         content=text.encode("utf-8", "replace"),
-        request=httpx.Request(response.request.method, response.request.url.copy_with(query=None, userinfo=b"")),
+        request=httpx.Request(response.request.method, _url(response)),
     )
     return {
         "status": response.status_code,
-        "request_id": request_id(response.headers),
+        "request_id": request_id(copy.headers),
         "body": text,
         "retry_after": retry_after(response.headers),
         "response": copy,
@@ -248,8 +265,8 @@ def _text(response: httpx.Response) -> str:
         return ""
 
 
-def _place(response: httpx.Response) -> str:
-    return f"{response.request.method} {response.request.url.copy_with(query=None, userinfo=b'')}"
+def _url(response: httpx.Response) -> httpx.URL:
+    return response.request.url.copy_with(query=None, userinfo=b"")
 
 
 def _parsed(text: str) -> Any:
@@ -273,7 +290,8 @@ def _plain(text: str) -> str:
 
 
 def _word(value: Any) -> str | None:
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
+    word = isinstance(value, (str, int)) and not isinstance(value, bool) and value != ""
+    return str(value)[:LONGEST_CODE] if word else None
 
 
 def _last(words: Iterable[T | None]) -> T | None:

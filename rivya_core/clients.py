@@ -22,9 +22,8 @@ from typing import Any
 import httpx
 
 from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.sending import TIMEOUT
 
-TIMEOUT = httpx.Timeout(120.0, connect=10.0)
-"""Seconds to wait for a connection and between two reads, when nothing else is said."""
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=20.0)
 
 _lock = Lock()

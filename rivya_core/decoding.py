@@ -112,7 +112,7 @@ class ChatStream(ABC):
             try:
                 deltas.extend(self.read(event))
             except RivyaError as error:
-                self._failure = error
+                self._failure = error.with_traceback(None)  # its frames hold what the server may have repeated
         return deltas
 
 

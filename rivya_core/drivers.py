@@ -93,10 +93,18 @@ class Driver:
                 return self._receive(step)
             case Send(request, keep_open):
                 client = self._client()
-                response = client.send(fit(request, client), stream=keep_open)
-                if not response.is_success:
-                    response.read()
+                response = client.send(fit(request, client), stream=True)
+                if not (keep_open and response.is_success):
+                    self._read(response)
                 return response
+
+    def _read(self, response: httpx.Response) -> None:
+        try:
+            response.read()
+        except BaseException as exc:
+            response.close()
+            if response.is_success or not isinstance(exc, httpx.RequestError):
+                raise  # of an error the status is enough
 
     def _receive(self, step: Receive) -> httpx.Response:
         client = self._client()
@@ -175,10 +183,18 @@ class AsyncDriver:
                 return await self._receive(step)
             case Send(request, keep_open):
                 client = self._client()
-                response = await client.send(fit(request, client), stream=keep_open)
-                if not response.is_success:
-                    await response.aread()
+                response = await client.send(fit(request, client), stream=True)
+                if not (keep_open and response.is_success):
+                    await self._read(response)
                 return response
+
+    async def _read(self, response: httpx.Response) -> None:
+        try:
+            await response.aread()
+        except BaseException as exc:
+            await response.aclose()
+            if response.is_success or not isinstance(exc, httpx.RequestError):
+                raise  # of an error the status is enough
 
     async def _receive(self, step: Receive) -> httpx.Response:
         client = self._client()

@@ -39,7 +39,7 @@ This file must not know any provider, framework or I/O.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 
@@ -63,6 +63,16 @@ class RivyaError(Exception):
     body: str = ""
     retry_after: float | None = None
     response: httpx.Response | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what is there; constructors want more than the message."""
+        return _remade, (type(self), self.args, vars(self))
+
+
+def _remade(kind: type[RivyaError], args: tuple[Any, ...], state: dict[str, Any]) -> RivyaError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class ConfigurationError(RivyaError):

@@ -101,6 +101,8 @@ def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]
         response = yield from send(request, keep_open=keep_open)
     except httpx.UnsupportedProtocol as exc:
         raise ConfigurationError(f"`base_url` is not usable: {exc}") from exc
+    except httpx.LocalProtocolError:  # its text may repeat a header's value
+        raise ConfigurationError("The request cannot be written: check `default_headers` for line ends.") from None
     except NEVER_LEFT as exc:
         raise ConnectionFailedError(f"Could not connect to {_host(request)} ({_named(exc)}).") from exc
     except httpx.TimeoutException as exc:

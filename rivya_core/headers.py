@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 import httpx
 
+SECRET_NAMES = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+HARMLESS = frozenset({"idempotency-key"})
+SHORTEST_SECRET = 7
+"""Shorter words would blot out ordinary ones, such as `Bearer`."""
 REQUEST_IDS = ("x-request-id", "x-oneapi-request-id", "request-id")
 
 
@@ -26,20 +32,28 @@ def retry_after(headers: httpx.Headers, now: float | None = None) -> float | Non
     if seconds is not None or not value:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
+        date = parsedate_to_datetime(value)
+        moment = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return max(0.0, moment - (time.time() if now is None else now))
+
+
+def secrets_of(request: httpx.Request) -> list[str]:
+    """Return the credentials in the headers of *request*, the longest first."""
+    values = [value for name, value in request.headers.items() if SECRET_NAMES.search(name) and name not in HARMLESS]
+    words = {word for value in values for word in re.split(r"[\s;,=]+", value)} | set(values)
+    return sorted((word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def without_secrets(text: str, response: httpx.Response) -> str:
     """Return *text* with the credentials of the request blotted out, should the server repeat them."""
-    secret = response.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    if len(secret) < 6:  # noqa: PLR2004 - shorter ones would blot out ordinary words
-        return text
-    return text.replace(secret, "***")
+    for secret in secrets_of(response.request):
+        text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
+    return text
 
 
 def _number(value: str | None) -> float | None:
-    if value is None or not re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
+    if value is None or not re.fullmatch(r"\s*\d{1,20}(\.\d{1,9})?\s*", value):
         return None
     return float(value)

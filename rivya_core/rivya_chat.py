@@ -16,7 +16,8 @@ import httpx
 from rivya_core.answers import error_from, invalid_answer, json_of, json_value
 from rivya_core.chat import ChatDelta, Usage
 from rivya_core.decoding import ChatStream, join, says_stream
-from rivya_core.errors import ContextOverflowError, InvalidInputError, StreamBrokenError
+from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError, StreamBrokenError
+from rivya_core.headers import without_secrets
 from rivya_core.rivya_facts import merged_facts, merged_usage
 from rivya_core.rivya_frames import Frame, read_frame, read_reply
 from rivya_core.rivya_words import END_MARK, NO_WORDS
@@ -86,12 +87,18 @@ def read_whole(response: httpx.Response) -> ChatDelta:
     """
     if says_stream(response):
         return join(RivyaStream(response), response.content)
-    value = json_of(response)
+    reply = _reply_or_error(response, json_of(response))
+    if isinstance(reply, APIError):
+        raise reply  # from here, where no local holds what the server may have repeated
+    return reply
+
+
+def _reply_or_error(response: httpx.Response, value: Any) -> ChatDelta | APIError:
     frame = read_reply(value) if isinstance(value, Mapping) else Frame()
     if frame.error is not None:
-        raise error_from(response, frame.error)
+        return error_from(response, frame.error)
     if not (frame.text or frame.facts.get("session_id") or frame.facts.get("id")):
-        raise invalid_answer(response, "is not a chat reply")
+        return invalid_answer(response, "is not a chat reply")
     return ChatDelta(frame.text, frame.thought, usage=frame.usage, metadata=frame.facts, last=True)
 
 
@@ -167,8 +174,7 @@ class RivyaStream(ChatStream):
         if not text.strip() or text.strip().lower() in NO_WORDS:
             return {}
         if event.name in self._json or NOT_BARE.match(text):
-            raise StreamBrokenError(
-                f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
-            )
+            shown = without_secrets(text[:200], self.response)
+            raise StreamBrokenError(f"The stream holds a frame that is not JSON: {shown!r}.", partial=self.partial)
         self._bare.add(event.name)
         return text

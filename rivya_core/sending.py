@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -9,20 +10,34 @@ import httpx
 from rivya_core.errors import StreamBrokenError
 from rivya_core.plan import Decoder
 
+TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+"""Seconds to wait for a connection and between two reads, when nothing else is said."""
+HTTPX_TIMEOUT = httpx.Timeout(5.0)
+DEFAULTS = TIMEOUT.as_dict()
+
 
 def fit(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
     """Give *request* what it left open and *client* was set up with: headers and timeout."""
     for name, value in client.headers.items():
         if name not in request.headers:
             request.headers[name] = value
-    request.extensions.setdefault("timeout", client.timeout.as_dict())
-    return request
+    return plain(request, client)
 
 
 def plain(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
     """Give a *request* to a foreign host nothing of what *client* was set up with but its timeout."""
-    request.extensions.setdefault("timeout", client.timeout.as_dict())
+    request.extensions["timeout"] = never_endless(request.extensions.get("timeout") or _limits(client.timeout))
     return request
+
+
+def never_endless(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return *limits*, in httpx's form, with an end where there was none."""
+    return {name: default if (given := limits.get(name)) is None else given for name, default in DEFAULTS.items()}
+
+
+def _limits(timeout: httpx.Timeout) -> Mapping[str, float | None]:
+    """A client's five seconds are httpx's own default and nobody's wish; no model answers within them."""
+    return DEFAULTS if timeout == HTTPX_TIMEOUT else timeout.as_dict()
 
 
 class reading:  # noqa: N801 - reads as the statement that it is
