@@ -94,11 +94,11 @@ def _approach(url: str, base_url: str) -> Plan[httpx.Request]:
         parts, own = urlsplit(url), urlsplit(base_url)
         same_host = parts.hostname == own.hostname
         fine = parts.scheme == "https" or (parts.scheme == "http" == own.scheme and same_host)
-        if not fine or parts.username or (not same_host and _is_private(parts.hostname)):
+        if not fine or parts.username or (not same_host and _is_private(parts.hostname)) or (parts.port == 0):
             raise ValueError("not a place for results")
         return httpx.Request("GET", url, headers={"accept": "image/*", "accept-encoding": "identity"})
     except (ValueError, httpx.InvalidURL):
-        host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0])[:100]
+        host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
         raise InvalidAnswerError(f"The provider names a result at {host!r}, where none can be.") from None
 
 

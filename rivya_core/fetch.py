@@ -11,6 +11,7 @@ import base64
 import binascii
 import io
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -100,25 +101,28 @@ def data_url(url: str) -> Media:
 
 
 def is_public(address: str) -> bool:
-    """Whether *address* is one that anybody may reach; addresses that wrap another are judged by both."""
+    """Whether *address* is one that anybody may reach; one that wraps an IPv4 address is judged by that."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _translated(ip)
-        if inner is not None and not is_public(str(inner)):
-            return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+        inner = ip.ipv4_mapped or ip.sixtofour or _translated(ip)
+        if inner is not None:
+            return is_public(str(inner))
+    odd = ip.is_multicast or ip.is_reserved or any(ip in network for network in NOT_PUBLIC)
+    return ip.is_global and not odd
 
 
-NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-COMPATIBLE = ipaddress.IPv6Network("::/96")
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23")))
+"""Special networks that some versions of Python call global."""
+TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Networks whose addresses end in an IPv4 address, which a translator or an old tunnel takes out."""
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.ASCII)
 
 
 def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address at the end of one that a translator or an old tunnel would take apart."""
-    wraps = any(ip in network for network in (*NAT64, COMPATIBLE))
+    wraps = any(ip in network for network in TRANSLATED)
     return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wraps else None
 
 
@@ -144,10 +148,11 @@ def _checked(url: str, rules: FetchRules) -> tuple[str, int]:
         host = parsed.raw_host.decode("ascii").rstrip(".")
     except (ValueError, httpx.InvalidURL):
         raise _refused("it is not a sound URL") from None
-    if not host or parsed.userinfo or len(url) > LONGEST_URL:
+    port = parsed.port or 443
+    if not HOST.fullmatch(host) or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
         raise _refused("it is not a sound URL without credentials")
     if parsed.scheme == "https" or (parsed.scheme == "http" and host in rules.trusted_hosts):
-        return host, parsed.port or 443
+        return host, port
     raise _refused("only https is allowed")
 
 

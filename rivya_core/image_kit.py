@@ -102,7 +102,7 @@ class ImageKit:
         if not isinstance(prompt, str):
             raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
         options = dict(arguments)
-        references = _references(options.pop("reference_images", None))
+        references = _references(options.pop("reference_images", None), trusted=trusted)
         params = options.pop("params", None)
         if params is not None and not isinstance(params, Mapping):
             raise InvalidInputError("`params` must be an object; nothing was sent.")
@@ -225,7 +225,7 @@ def told(outcome: Outcome) -> str:
     return str(outcome)
 
 
-def _references(value: Any) -> tuple[Any, ...]:
+def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
     """Return reference images as a tuple; one alone is understood.
 
     What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, pictures and
@@ -234,7 +234,7 @@ def _references(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    made_up = (dict, list, int, float, type(None))
+    made_up = (list, int, float, type(None)) if trusted else (dict, list, int, float, type(None))
     if any(isinstance(one, made_up) and not isinstance(one, GeneratedImage) for one in listed):
         raise InvalidInputError("`reference_images` must be a list of image ids or names; nothing was sent.")
     return listed

@@ -128,7 +128,7 @@ def obtain(url: str, approach: Approach, landing: Landing, retry: Retry) -> Plan
         hops += 1
         if hops > MOST_REDIRECTS:
             raise InvalidAnswerError(f"{place(response)} redirects more than {MOST_REDIRECTS} times.")
-        url = urljoin(url, target)
+        url = _joined(url, target)
 
 
 def _receive(request: httpx.Request, landing: Landing) -> Plan[httpx.Response]:
@@ -160,6 +160,13 @@ class _BrokenOffError(AnswerLostError):
 def place(response: httpx.Response) -> str:
     """Return the host of an answer, for messages; never its path or query, which may be a signature."""
     return str(response.request.headers.get("host", response.request.url.host))
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target  # no URL; the approach says so
 
 
 def _not_whole(response: httpx.Response) -> RivyaError:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from rivya_core.errors import RivyaError
+from rivya_core.errors import InvalidAnswerError
 from rivya_core.exchange import Retry
 from rivya_core.files import UploadedFile, upload_file
 from rivya_core.open_images import OpenImage
@@ -79,5 +79,5 @@ class Uploads:
 def _item(file: UploadedFile) -> dict[str, str]:
     """https://rivya.ai/docs/api-generations: the keys of a reference."""
     if not file.url:
-        raise RivyaError(f"The Files API gave no URL for {file.name}, so it cannot be a reference.")
+        raise InvalidAnswerError(f"The Files API gave no URL for {file.name}, so it cannot be a reference.")
     return {"url": file.url, "kind": "image", "name": file.name, "mimeType": file.mime_type}
