@@ -118,12 +118,14 @@ class Route:
         messages: What is sent: all of the transcript, or what is newer than the pointer.
         pointer: The reply that is continued, or None for a new session.
         session_id: The session to name in the request, or None.
+        why: For a replay, why no session was continued.
     """
 
     reason: Reason
     messages: tuple[Message, ...]
     pointer: Pointer | None = None
     session_id: str | None = None
+    why: str = ""
 
 
 def origin_of(base_url: str, model: str, key: str) -> Origin:
@@ -179,7 +181,7 @@ def replayed(messages: Sequence[Message], on_mismatch: OnMismatch, why: str) -> 
             f"No session can be continued with these messages, because {why}. Nothing was charged; use "
             '`on_history_mismatch="replay"` to start a new session with all of them.'
         )
-    return Route("replay", tuple(messages))
+    return Route("replay", tuple(messages), why=why)
 
 
 def pinned(messages: Sequence[Message], session_id: str) -> Route:

@@ -128,7 +128,6 @@ class Conversation:
         return _Turn(self, messages, route)
 
     def _replay(self, messages: tuple[Message, ...], why: str) -> _Turn:
-        log.info("Replaying %d messages, because %s.", len(messages), why)
         return _Turn(self, messages, sessions.replayed(messages, self.on_mismatch, why))
 
     def ask(self, work: Callable[[], T]) -> Plan[T]:
@@ -146,6 +145,8 @@ class _Turn:
 
     def prepare(self, path: str) -> Plan[httpx.Request]:
         """Upload what is attached and return the request; release the claim if that fails."""
+        if self.route.why:
+            log.info("Replaying %d messages into a new session, because %s.", len(self.messages), self.route.why)
         try:
             body = yield from self._body()
             headers = {"idempotency-key": uuid.uuid4().hex, "accept": _accepts(path)}
