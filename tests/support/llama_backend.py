@@ -92,7 +92,14 @@ def sse(*data: Any, done: bool = True) -> Raw:
 def chunk(delta: Any = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
     """One chunk of a chat completion."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "m", "choices": [choice], **more}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        **more,
+    }
 
 
 def usage_of(reply: Reply) -> dict[str, Any] | None:

@@ -34,14 +34,34 @@ def rivya(url: str, **fields: Any) -> Any:
     return Rivya(**{"api_key": KEY, "base_url": url, **fields})
 
 
-def candidates() -> list[Candidate]:
-    """All that there are."""
+def evolink(url: str, **fields: Any) -> Any:
+    from llamaindex_rivya import Evolink
+
+    return Evolink(**{"api_key": KEY, "base_url": url, **fields})
+
+
+def gmi(url: str, **fields: Any) -> Any:
+    from llamaindex_rivya import GMI
+
+    return GMI(**{"api_key": KEY, "base_url": url, **fields})
+
+
+def compatible(url: str, **fields: Any) -> Any:
+    from llamaindex_rivya import OpenAICompatible
+
+    return OpenAICompatible(**{"model": "some-model", "api_key": KEY, "base_url": url, **fields})
+
+
+def candidates(*, tools: bool = False) -> list[Candidate]:
+    """All that are asked for; our three models of chat completions share a class, so one stands for all without tools."""
     named = os.environ.get("CONFORMANCE_CANDIDATE")
     if named:
         module, _, function = named.partition(":")
         return [Candidate(function, getattr(import_module(module), function))]
-    return [Candidate("Rivya", rivya, RivyaWire, tools=False)]
+    if tools:
+        return [Candidate("Evolink", evolink), Candidate("GMI", gmi), Candidate("OpenAICompatible", compatible)]
+    return [Candidate("Rivya", rivya, RivyaWire, tools=False), Candidate("GMI", gmi)]
 
 
-with_tools = pytest.mark.parametrize("candidate", [c for c in candidates() if c.tools], ids=lambda c: c.name)
+with_tools = pytest.mark.parametrize("candidate", candidates(tools=True), ids=lambda c: c.name)
 """For what only classes with function calling can do."""
