@@ -19,12 +19,12 @@ from rivya_core.exchange import Retry
 from rivya_core.image_models import ImageModel
 from rivya_core.images import ImageTask, create_task, look, wait_for_task
 from rivya_core.pictures import GeneratedImage, generated, image_id
-from rivya_core.plan import Plan, call
+from rivya_core.plan import Plan
 from rivya_core.polling import Patience
 from rivya_core.progress import ImageProgress, Listener, Stage, tell
 from rivya_core.providers import Endpoint
 from rivya_core.references import Shelf
-from rivya_core.task_store import TaskRecord, TaskStore
+from rivya_core.task_store import TaskRecord, TaskStore, ask
 
 log = logging.getLogger("rivya")
 
@@ -90,7 +90,7 @@ class Job:
         record = self.record
         yield from self.tell("submitting")
         try:
-            yield from call(lambda: self.setup.store.put(record))
+            yield from ask(self.setup.store, lambda: self.setup.store.put(record))
         except Exception as exc:  # whatever a store raises
             self._release()
             raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
@@ -100,7 +100,7 @@ class Job:
             if error.repeat == "if safe":
                 raise _interrupted(record, "may have been created", error) from error
             self._release()
-            yield from call(lambda: self.setup.store.drop(record.key))
+            yield from ask(self.setup.store, lambda: self.setup.store.drop(record.key))
             raise
         except BaseException as exc:
             _leave_id(exc, record)
@@ -171,7 +171,7 @@ class Job:
     def _note(self, record: TaskRecord) -> Plan[None]:
         """Remember how a task stands; a store that fails now must not cost the picture."""
         try:
-            yield from call(lambda: self.setup.store.put(record))
+            yield from ask(self.setup.store, lambda: self.setup.store.put(record))
         except Exception:  # noqa: BLE001 - whatever it is, the task is worth more
             log.warning("The task store failed; image task %s is not noted.", record.id, exc_info=True)
 

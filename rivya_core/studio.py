@@ -20,9 +20,9 @@ from rivya_core.images import ImageTask
 from rivya_core.jobs import ImageSetup, Job
 from rivya_core.open_images import OpenImage
 from rivya_core.pictures import GeneratedImage
-from rivya_core.plan import Plan, call
+from rivya_core.plan import Plan
 from rivya_core.progress import ImageProgress, Listener, tell
-from rivya_core.task_store import TaskRecord
+from rivya_core.task_store import TaskRecord, ask
 from rivya_core.uploads import Uploads
 
 
@@ -137,12 +137,12 @@ class ImageStudio:
 
     def pending(self) -> Plan[list[TaskRecord]]:
         """Return this account's tasks that may still bring something, oldest first."""
-        records = yield from call(self.setup.store.unfinished)
+        records = yield from ask(self.setup.store, self.setup.store.unfinished)
         return [record for record in records if record.origin == self.setup.origin]
 
     def find(self, record_id: str) -> Plan[TaskRecord | None]:
         """Return what is remembered of a task of this account."""
-        record = yield from call(lambda: self.setup.store.get(record_id))
+        record = yield from ask(self.setup.store, lambda: self.setup.store.get(record_id))
         return record if record is not None and record.origin == self.setup.origin else None
 
     def body(self, order: ImageOrder) -> Plan[dict[str, Any]]:
@@ -180,7 +180,7 @@ class ImageStudio:
         if call_id is not None and store.durable:
             same = json.dumps([origin, call_id, body], sort_keys=True)
             key = hashlib.sha256(same.encode()).hexdigest()[:32]
-            before = yield from call(lambda: store.get(key))
+            before = yield from ask(store, lambda: store.get(key))
             if before is None or before.unfinished:
                 return before or TaskRecord(key, origin, body)
         return TaskRecord(uuid.uuid4().hex, origin, body)

@@ -12,15 +12,17 @@ import os
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from rivya_core.errors import ConfigurationError
+from rivya_core.plan import Plan, call
 
+T = TypeVar("T")
 State = Literal["submitting", "running", "done", "failed"]
 UNFINISHED = ("submitting", "running")
 KEY_PREFIX = "rivya_task_"
@@ -264,6 +266,11 @@ class KeyValueTaskStore:
     def _read(self, key: str) -> TaskRecord | None:
         text = self._values.read(key)
         return None if text is None else TaskRecord.from_json(text)
+
+
+def ask(store: TaskStore, work: Callable[[], T]) -> Plan[T]:
+    """Ask *store*, off the event loop unless it is in this process's memory."""
+    return work() if isinstance(store, MemoryTaskStore) else (yield from call(work))
 
 
 def task_store(store: object) -> TaskStore:
