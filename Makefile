@@ -60,3 +60,16 @@ sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+# Sessions: the long runs. MINUTES and SEED choose how long and from which seed on.
+.PHONY: soak test-redis
+MINUTES ?= 10
+SEED ?= 0
+WITH_REDIS := command -v redis-server >/dev/null || apt-get install --yes redis-server >/dev/null || sudo apt-get install --yes redis-server
+
+soak: $(VENV)/.test ## Random conversations for MINUTES=10, from SEED=0, in both frameworks
+	$(BIN)/python tests/support/talk_rounds.py --minutes $(MINUTES) --seed $(SEED)
+
+test-redis: $(VENV)/.test ## The tests that need a Redis, which is installed and started for them
+	@$(WITH_REDIS)
+	$(BIN)/python -m pytest tests/sessions -k "redis or Redis"

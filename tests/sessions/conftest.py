@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis_server
-from talk_rounds import WORLDS
-from worlds import World
 
 from rivya_core.ledger import Ledger, MemoryLedger
 from rivya_core.redis_ledger import RedisLedger
@@ -57,8 +56,10 @@ def another(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
 
 
 @pytest.fixture(params=["langchain", "llamaindex"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each framework."""
+def world(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each framework, loaded when it is needed."""
+    from talk_rounds import WORLDS
+
     world = WORLDS[request.param]()
     yield world
     world.close()

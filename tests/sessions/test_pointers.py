@@ -36,6 +36,7 @@ def reply(*before: Message, session: str = "s1", turn: int = 1) -> Message:
 
 
 class TestDigest:
+    @settings(max_examples=40)
     @given(transcripts)
     def test_it_does_not_depend_on_how_a_text_is_cut(self, transcript: list[Message]) -> None:
         """Streamed pieces, blocks and one string are the same text."""
@@ -43,6 +44,7 @@ class TestDigest:
 
         assert digest_of(cut) == digest_of(transcript)
 
+    @settings(max_examples=40)
     @given(transcripts)
     def test_it_does_not_depend_on_what_a_model_does_not_see(self, transcript: list[Message]) -> None:
         """Reasoning and wire facts are no part of it, and a copy is the same."""
@@ -51,7 +53,7 @@ class TestDigest:
         assert digest_of(noisy) == digest_of(transcript)
         assert digest_of(pickle.loads(pickle.dumps(transcript))) == digest_of(copy.deepcopy(transcript))
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(transcripts, st.data())
     def test_it_changes_with_every_edit_that_a_model_would_see(self, transcript: list[Message], data: Any) -> None:
         """Whichever message loses, gains or swaps something."""
@@ -75,6 +77,7 @@ class TestDigest:
 
         assert digest_of(transcript) not in {digest_of(other) for other in others}
 
+    @settings(max_examples=40)
     @given(messages, messages)
     def test_messages_cannot_run_into_each_other(self, first: Message, second: Message) -> None:
         """Where one message ends and the next begins is part of it."""

@@ -19,7 +19,7 @@ from transcript_reader import Seen
 from rivya_sandbox import Sandbox
 
 TALKER = Path(__file__).parents[1] / "support" / "process_talk.py"
-PROCESSES, SECONDS = 3, 4.0
+PROCESSES, SECONDS = 3, 2.5
 
 
 class Crew:

@@ -11,7 +11,7 @@ import pytest
 from oracle import Watch, context_of
 from random_talk import normal
 from samples import png
-from worlds import WAYS, World
+from worlds import World
 
 from rivya_core.errors import HistoryMismatchError
 from rivya_core.ledger import MemoryLedger
@@ -52,7 +52,7 @@ def stage(world: World, sandbox: Sandbox, way: str) -> Stage:
     return Stage(world, sandbox, way)
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=["invoke", "astream"])
 def way(request: pytest.FixtureRequest) -> str:
     return request.param
 

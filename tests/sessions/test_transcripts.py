@@ -37,7 +37,7 @@ def as_seen(messages: list[Message]) -> list[Seen]:
     return seen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(transcripts, st.booleans())
 def test_what_is_written_can_be_read_back(transcript: list[Message], continues: bool) -> None:
     """Roles, texts, names, calls and attachments come out as they went in, were the texts ever so hostile."""

@@ -55,7 +55,7 @@ class Way:
         return deltas[-1]._replace(text="".join(delta.text for delta in deltas))
 
     def _ask(self, conversation: Conversation, messages: Sequence[Message]) -> list[ChatDelta]:
-        with httpx.Client() as client:
+        with httpx.Client(verify=False) as client:
             driver = Driver(lambda: client, sleep=self.slept.append)
             if self.streamed:
                 return list(driver.stream(conversation.stream(messages)))
@@ -65,7 +65,7 @@ class Way:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             driver = AsyncDriver(lambda: client, sleep=sleep)
             if self.streamed:
                 return [delta async for delta in driver.stream(conversation.stream(messages))]

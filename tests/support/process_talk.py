@@ -45,7 +45,7 @@ class Process:
         self.log = (folder / f"{name}.log").open("a")
         self.calls = 0
         self.loop = asyncio.new_event_loop()
-        self.http, self.ahttp = httpx.Client(), httpx.AsyncClient()
+        self.http, self.ahttp = httpx.Client(verify=False), httpx.AsyncClient(verify=False)
 
     def run(self) -> None:
         while True:

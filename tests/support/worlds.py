@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -142,7 +141,6 @@ class World(ABC):
             left = False
         except Left:
             del chunks
-            gc.collect()
         return left
 
     async def _aleave(self, chunks: Any, after: int, how: str) -> bool:
