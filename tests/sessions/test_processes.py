@@ -41,11 +41,13 @@ class Crew:
         one.kill()
         one.communicate()
 
-    def work(self, seconds: float) -> None:
+    def work(self, seconds: float, turns: int) -> None:
+        """Work for so long, or longer on a busy machine, until so many turns have been begun."""
         for _ in range(PROCESSES):
             self.start()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while time.monotonic() < began + seconds or len(self.sandbox.journal.turns) < turns:
+            assert time.monotonic() < began + 60, "the talkers do not get on"
             one = self.random.choice(self.running)
             if one.stdout is not None and one.stdout.readline():  # it is up; now it may live for a little while
                 time.sleep(self.random.uniform(0.05, 0.5))
@@ -94,7 +96,7 @@ def test_killed_processes_break_no_promise(
     ledger = str(tmp_path / "sessions.db") if kind == "sqlite" else request.getfixturevalue("redis_url")
     crew = Crew(tmp_path, sandbox, ledger)
     try:
-        crew.work(SECONDS)
+        crew.work(SECONDS, turns=60)
     finally:
         crew.stop()
     time.sleep(0.1)  # what the killed ones asked for last
