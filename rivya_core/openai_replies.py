@@ -60,7 +60,7 @@ def _spoken(content: Any) -> tuple[str, str]:
         return "", ""
     inner = next((content[key] for key in ("text", "thinking", "content", "summary") if content.get(key)), "")
     text, thought = _spoken(inner)
-    return ("", thought or text) if content.get("type") in THOUGHT_TYPES else (text, thought)
+    return ("", thought or text) if str(content.get("type")) in THOUGHT_TYPES else (text, thought)
 
 
 def _details(value: Any) -> str:

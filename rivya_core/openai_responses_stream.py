@@ -122,8 +122,8 @@ class ResponsesStream(ChatStream):
             value = self._odd(event)
         if not isinstance(value, dict):
             return []
-        kind = value.get("type") or event.name
-        if kind == "error" or (not str(kind).startswith("response.") and is_error(value)):
+        kind = str(value.get("type") or event.name)
+        if kind == "error" or (not kind.startswith("response.") and is_error(value)):
             raise error_from(self.response, value if value.get("error") else {"error": value})
         reader = EVENTS.get(kind)
         return reader(self, value) if reader is not None else []
@@ -249,7 +249,7 @@ def _called(calls: tuple[ToolCallDelta, ...]) -> list[ChatDelta]:
 
 
 Reader = Callable[[ResponsesStream, Mapping[str, Any]], list[ChatDelta]]
-EVENTS: dict[Any, Reader] = {
+EVENTS: dict[str, Reader] = {
     TEXT_DELTA: ResponsesStream.text,
     "response.output_text.done": ResponsesStream.text,
     "response.refusal.delta": ResponsesStream.refusal,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Key = tuple[str, int, Any]
+Key = tuple[str, int, int]
 
 
 class Heard:
@@ -36,8 +36,8 @@ class Heard:
 
     def of(self, channel: str, event: Mapping[str, Any]) -> list[str]:
         """Return the pieces so far of the part that *event* is about."""
-        part = event.get("summary_index", event.get("content_index")) or 0
-        return self._said.setdefault((channel, self.place(event), part), [])
+        part = event.get("summary_index", event.get("content_index"))
+        return self._said.setdefault((channel, self.place(event), part if isinstance(part, int) else 0), [])
 
     def new(self, channel: str, event: Mapping[str, Any], whole: str) -> str:
         """Return what *event* adds: its delta, or what its text under *whole* has beyond the pieces so far."""
