@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ from rivya_core.chat import ChatDelta, Usage
 from rivya_core.decoding import ChatStream, join, says_stream
 from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError, StreamBrokenError
 from rivya_core.headers import without_secrets
+from rivya_core.repeats import Repeats
 from rivya_core.rivya_facts import merged_facts, merged_usage
 from rivya_core.rivya_frames import Frame, read_frame, read_reply
 from rivya_core.rivya_words import END_MARK, NO_WORDS
@@ -115,6 +116,8 @@ class RivyaStream(ChatStream):
         self._closed = False
         self._bare: set[str] = set()
         self._json: set[str] = set()
+        self._repeats = Repeats()
+        self._repeat_thinks = False
 
     @property
     def done(self) -> bool:
@@ -129,13 +132,33 @@ class RivyaStream(ChatStream):
 
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the delta in one event."""
+        again = self._repeats.text_of(event.name, event.data)
+        if again:
+            text, thought = ("", self._thought.piece(again)) if self._repeat_thinks else (self._text.piece(again), "")
+            return [ChatDelta(text, thought)] if text or thought else []
         if END_MARK.fullmatch(event.data):
             self._marked = self.complete = True
             return []
         frame = read_frame(event.name, self._payload(event))
         if frame.error is not None:
             raise error_from(self.response, frame.error)
+        self._learn(event, frame)
         return self._add(frame)
+
+    def _learn(self, event: Event, frame: Frame) -> None:
+        """Remember what a frame looks like that brings nothing but the next piece."""
+        if frame.facts or frame.usage:
+            self._repeats.forget()  # what later frames repeat must not undo what this one says
+        if frame.form != "piece" or frame.ends or bool(frame.text) == bool(frame.thought):
+            return
+        thinks = bool(frame.thought)
+
+        def is_text(data: bytes, text: str) -> bool:
+            like = replace(frame, thought=text) if thinks else replace(frame, text=text)
+            return read_frame(event.name, json_value(data)) == like
+
+        if self._repeats.learn(event.name, event.data, frame.thought or frame.text, is_text):
+            self._repeat_thinks = thinks
 
     def closing(self) -> ChatDelta:
         """Return usage and metadata."""

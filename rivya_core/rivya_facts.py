@@ -7,7 +7,7 @@ user's message, tools, citations) are left out. https://rivya.ai/docs/api-chat s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,50 +18,52 @@ from rivya_core.usage import read_usage
 SESSION_KEYS = ("session_id", "sessionId", "chat_session_id", "chatSessionId", "conversation_id", "conversationId")
 SESSION_OBJECTS = ("session", "chat_session", "chatSession", "conversation")
 USAGE_KEYS = ("usage", "token_usage", "tokenUsage", "usage_metadata", "usageMetadata")
-CREDIT_KEYS = {
-    "reserved": ("reserved", "reserved_credits", "reservedCredits", "credits_reserved", "creditsReserved"),
-    "final": ("final", "final_credits", "finalCredits", "credits_final", "creditsFinal", "used", "charged"),
-}
+RESERVED_KEYS = ("reserved_credits", "reservedCredits", "credits_reserved", "creditsReserved")
+FINAL_KEYS = ("final_credits", "finalCredits", "credits_final", "creditsFinal")
+CREDIT_KEYS = {"reserved": ("reserved", *RESERVED_KEYS), "final": ("final", "used", "charged", *FINAL_KEYS)}
+"""In an object of credits; outside of one only the names that say credits count."""
 CREATED_KEYS = ("created_at", "createdAt")
 REPLY_ID_KEYS = ("completion_id", "completionId", "response_id", "responseId")
+KNOWN = frozenset(
+    (*SESSION_KEYS, *SESSION_OBJECTS, *USAGE_KEYS, *RESERVED_KEYS, *FINAL_KEYS, *CREATED_KEYS, *REPLY_ID_KEYS)
+) | {"model", "credits", "choices"}
+MENTIONS = STARTING | {"usage", "credits", "credit", "billing", "session"}
+"""A frame with one of these words in its label may be the facts itself."""
+NOTHING: tuple[Any, ...] = (None, "")
 DEEPEST = 6
 """Levels of objects that are looked through."""
 
+Object = Mapping[str, Any]
 
-def objects_in(value: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+
+def objects_in(value: Object, depth: int = 0) -> Iterator[Object]:
     """Yield *value* and the objects in it that are about the reply, the outermost first."""
     yield value
     for key, inner in value.items() if depth < DEEPEST else ():
         found = inner[0] if isinstance(inner, list) and key in {"choices", "candidates"} and inner else inner
-        if isinstance(found, Mapping) and not is_beside(key) and not _of_user(found):
+        if isinstance(found, dict) and not is_beside(key) and not _of_user(found):
             yield from objects_in(found, depth + 1)
 
 
-def read_facts(words: frozenset[str], objects: list[Mapping[str, Any]], *, ends: bool) -> dict[str, Any]:
-    """Return `id`, `session_id`, `model`, `created_at` and `credits`, as far as they stand in *objects*.
+def read_facts(words: frozenset[str], objects: list[Object], *, ends: bool) -> tuple[dict[str, Any], Usage | None]:
+    """Return `id`, `session_id`, `model`, `created_at` and `credits` as far as they are there, and the token counts.
 
     Args:
         words: The words of the frame's labels.
         objects: What `objects_in` found in it.
         ends: Whether the reply is complete with it.
     """
+    known = _known(objects)
+    if not (known or ends) and words.isdisjoint(MENTIONS):
+        return {}, None
     found = {
-        "id": _reply_id(words, objects, ends=ends),
-        "session_id": _session_id(words, objects),
-        "model": _first(objects, ("model",)),
-        "created_at": _first(objects, CREATED_KEYS),
-        "credits": _credits(words, objects),
+        "id": _reply_id(words, objects, known, ends=ends),
+        "session_id": _session_id(words, objects, known),
+        "model": _text(known.get("model")),
+        "created_at": _first(known, CREATED_KEYS),
+        "credits": _credits(words, objects, known),
     }
-    return {key: value for key, value in found.items() if value}
-
-
-def usage_in(words: frozenset[str], objects: list[Mapping[str, Any]]) -> Usage | None:
-    """Return the last token counts in *objects*; a frame labelled `usage` may be the counts itself."""
-    counts = [value.get(key) for value in objects for key in USAGE_KEYS]
-    if "usage" in words:
-        counts += objects
-    found = [usage for count in counts if count and (usage := read_usage(count))]
-    return found[-1] if found else None
+    return {key: value for key, value in found.items() if value}, _usage(words, objects, known)
 
 
 def merged_usage(before: Usage | None, now: Usage | None) -> Usage | None:
@@ -73,7 +75,7 @@ def merged_usage(before: Usage | None, now: Usage | None) -> Usage | None:
     return replace(both, total_tokens=max(both.total_tokens, both.input_tokens + both.output_tokens))
 
 
-def merged_facts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+def merged_facts(before: Object, now: Object) -> dict[str, Any]:
     """Return the facts of both, the later ones where they differ; credits are put together."""
     both = {**before, **now}
     if "credits" in before and "credits" in now:
@@ -81,49 +83,59 @@ def merged_facts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str,
     return both
 
 
-def has_final_credits(objects: list[Mapping[str, Any]]) -> bool:
+def has_final_credits(objects: list[Object]) -> bool:
     """Whether the turn has been charged, which happens at its end."""
-    return "final" in (_credits(frozenset(), objects) or {})
+    return "final" in (_credits(frozenset(), objects, _known(objects)) or {})
 
 
-def _of_user(value: Mapping[str, Any]) -> bool:
+def _known(objects: list[Object]) -> dict[str, Any]:
+    """What stands under the known keys, of the outermost object where several have one."""
+    known: dict[str, Any] = {}
+    for value in objects:
+        for key in KNOWN & value.keys():
+            if value[key] not in NOTHING and key not in known:
+                known[key] = value[key]
+    return known
+
+
+def _of_user(value: Object) -> bool:
     return str(value.get("role")).lower() in {"user", "human"}
 
 
-def _reply_id(words: frozenset[str], objects: list[Mapping[str, Any]], *, ends: bool) -> str | None:
+def _reply_id(words: frozenset[str], objects: list[Object], known: Object, *, ends: bool) -> str | None:
     """The completion's id: other frames may carry ids of events, parts or messages."""
-    named = _first(objects, REPLY_ID_KEYS)
-    about = [value for value in objects if "choices" in value or "credits" in value or "usage" in value]
-    if words & STARTING and words & {"message", "response", "chat", "completion"}:
-        about += objects
-    return named or _first(about or (objects if ends else ()), ("id",))
+    told = ends or not known.keys().isdisjoint(("choices", "credits", "usage"))
+    started = words & STARTING and words & {"message", "response", "chat", "completion"}
+    ids = (_text(value.get("id")) for value in objects) if told or started else ()
+    return _first(known, REPLY_ID_KEYS) or next((found for found in ids if found), None)
 
 
-def _session_id(words: frozenset[str], objects: list[Mapping[str, Any]]) -> str | None:
-    nested = [value[key] for value in objects for key in SESSION_OBJECTS if value.get(key)]
-    own = _first([value for value in nested if isinstance(value, Mapping)], ("id",))
-    bare = next((_text(value) for value in nested if isinstance(value, str)), None)
-    labelled = _first(objects, ("id",)) if "session" in words else None
-    return next((found for key in SESSION_KEYS if (found := _first(objects, (key,)))), own or bare or labelled)
+def _session_id(words: frozenset[str], objects: list[Object], known: Object) -> str | None:
+    nested = next((known[key] for key in SESSION_OBJECTS if key in known), None)
+    own = nested.get("id") if isinstance(nested, dict) else nested
+    labelled = objects[0].get("id") if "session" in words else None
+    return _first(known, SESSION_KEYS) or _text(own) or _text(labelled)
 
 
-def _credits(words: frozenset[str], objects: list[Mapping[str, Any]]) -> dict[str, int | float] | None:
+def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage | None:
+    """The counts; a frame labelled `usage` may be the counts itself."""
+    found = next((usage for key in USAGE_KEYS if (usage := read_usage(known.get(key)))), None)
+    own = objects if "usage" in words and found is None else ()
+    return found or next((usage for value in own if (usage := read_usage(value))), None)
+
+
+def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dict[str, int | float] | None:
     """`{"reserved": n, "final": n}`, nested as the chat page shows it or flat as generations write it."""
-    counted: dict[str, int | float] = {}
-    for value in objects:
-        nested = value.get("credits")
-        own = value if words & {"credits", "credit", "billing"} else {}
-        places = (nested, own, _flat(value)) if isinstance(nested, Mapping) else ({"final": nested}, own, _flat(value))
-        for name, keys in CREDIT_KEYS.items():
-            said = next((n for place in places for key in keys if (n := _count(place.get(key))) is not None), None)
-            if said is not None:
-                counted[name] = said
-    return counted or None
+    nested = known.get("credits")
+    places = [nested if isinstance(nested, dict) else {"final": nested}, known]
+    if words & {"credits", "credit", "billing"}:
+        places += objects
+    counted = {name: _counted(places, keys) for name, keys in CREDIT_KEYS.items()}
+    return {name: count for name, count in counted.items() if count is not None} or None
 
 
-def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that say credits themselves; a bare `final` or `used` beside them may be anything."""
-    return {key: inner for key, inner in value.items() if "credits" in key.lower() and key != "credits"}
+def _counted(places: list[Object], keys: tuple[str, ...]) -> int | float | None:
+    return next((n for place in places for key in keys if (n := _count(place.get(key))) is not None), None)
 
 
 def _count(value: Any) -> int | float | None:
@@ -131,8 +143,8 @@ def _count(value: Any) -> int | float | None:
     return value if counts else None
 
 
-def _first(objects: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> str | None:
-    return next((text for value in objects for key in keys if (text := _text(value.get(key)))), None)
+def _first(known: Object, keys: tuple[str, ...]) -> str | None:
+    return next((text for key in keys if (text := _text(known.get(key)))), None)
 
 
 def _text(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rivya_core.chat import Usage
-from rivya_core.rivya_facts import has_final_credits, objects_in, read_facts, usage_in
+from rivya_core.rivya_facts import has_final_credits, objects_in, read_facts
 from rivya_core.rivya_words import (
     BESIDE,
     ENDING,
@@ -39,6 +39,7 @@ Object = Mapping[str, Any]
 LABEL_KEYS = ("type", "event", "kind")
 ROLE_KEYS = ("role", "author", "sender")
 FINISH_KEYS = ("finish_reason", "finishReason", "stop_reason", "stopReason")
+ROLES, FINISHES = frozenset(ROLE_KEYS), frozenset(FINISH_KEYS)
 TEXT_KEYS = ("content", "text", "output_text", "answer", "reply", "output", "parts", "refusal", "summary")
 STRING_KEYS = (
     "token",
@@ -89,7 +90,7 @@ class Frame:
 
 def read_frame(name: str, payload: Any) -> Frame:
     """Return what the frame *name* with JSON *payload* says."""
-    value = payload if isinstance(payload, Mapping) else {"content": payload}
+    value = payload if isinstance(payload, dict) else {"content": payload}
     if isinstance(payload, str) and ends_reply(words_of(name)) and ends_reply(words_of(payload)):
         value = {}  # `event: done`, `data: done`
     layers = list(_layers(value))
@@ -114,15 +115,15 @@ def _read(labels: list[frozenset[str]], layers: list[Object]) -> Frame:
     text, thought = ("", "") if silent else _said(layers, first="delta" if form == "piece" else "message", ends=ends)
     if thinks(words):
         text, thought = "", text or thought
-    facts = read_facts(words, objects, ends=ends)
-    return Frame(text, thought, form, ends, closes, None, facts, usage_in(words, objects))
+    facts, usage = read_facts(words, objects, ends=ends)
+    return Frame(text, thought, form, ends, closes, None, facts, usage)
 
 
 def _layers(value: Object, depth: int = 0) -> Iterator[Object]:
     """Yield *value* and the objects that merely wrap what it says."""
     yield value
     for key, inner in value.items() if depth < DEEPEST and not _is_foreign(value) else ():
-        if isinstance(inner, Mapping) and is_container(key):
+        if isinstance(inner, dict) and is_container(key):
             yield from _layers(inner, depth + 1)
 
 
@@ -133,7 +134,7 @@ def _label(layer: Object) -> str:
 def _choice(layer: Object) -> Object:
     choices = layer.get("choices") or layer.get("candidates")
     first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else {}
+    return first if isinstance(first, dict) else {}
 
 
 def _is_one_of(value: Any, words: frozenset[str]) -> bool:
@@ -155,7 +156,7 @@ def _error(labels: list[frozenset[str]], layers: list[Object], objects: list[Obj
 
 
 def _holds_error(value: Any) -> bool:
-    return any(value.values()) if isinstance(value, Mapping) else bool(value)
+    return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def _fails(layer: Object) -> bool:
@@ -197,7 +198,7 @@ def _finish_reason(layer: Object) -> str:
     """Why the reply ended, if the layer says so in one of the usual places; empty if not."""
     places: tuple[Any, ...] = (_choice(layer), layer, layer.get("delta"), layer.get("message"))
     for place in places:
-        for key in FINISH_KEYS if isinstance(place, Mapping) else ():
+        for key in FINISH_KEYS if isinstance(place, dict) and not FINISHES.isdisjoint(place) else ():
             reason = place.get(key)
             if isinstance(reason, str) and reason.lower() not in NO_REASON:
                 return reason.lower()
@@ -205,7 +206,7 @@ def _finish_reason(layer: Object) -> str:
 
 
 def _has_message(layers: list[Object]) -> bool:
-    return any(isinstance(layer.get("message"), Mapping) for layer in layers)
+    return any(isinstance(layer.get("message"), dict) for layer in layers)
 
 
 def _form(labels: list[frozenset[str]], layers: list[Object], *, ends: bool) -> Form:
@@ -246,11 +247,11 @@ def _speakers(layer: Object, *, first: str) -> Iterator[Any]:
 
 def _is_foreign(value: Any) -> bool:
     """Whether somebody else than the assistant speaks."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict) or ROLES.isdisjoint(value):
         return False
     for key in ROLE_KEYS:
         role = value.get(key)
-        role = role.get("role") if isinstance(role, Mapping) else role
+        role = role.get("role") if isinstance(role, dict) else role
         if isinstance(role, str) and role.lower() in FOREIGN_ROLES:
             return True
     return False
@@ -263,8 +264,8 @@ def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[
     if isinstance(value, list):
         spoken = [_speech(part, thinking=thinking) for part in value]
         return "".join(text for text, _ in spoken), "".join(thought for _, thought in spoken)
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    if not isinstance(value, Mapping) or _is_foreign(value) or (isinstance(kind, str) and is_beside(kind)):
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or _is_foreign(value) or (isinstance(kind, str) and is_beside(kind)):
         return "", ""
     flagged = flags and any(inner is True and THOUGHT_FLAG.fullmatch(key) for key, inner in value.items())
     thinking = thinking or flagged or (isinstance(kind, str) and is_thought(kind))
