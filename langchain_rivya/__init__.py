@@ -47,10 +47,11 @@ if TYPE_CHECKING:
     from langchain_rivya.tools import RivyaImageTool
     from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
+    from rivya_core.model_list import ModelEntry
     from rivya_core.pictures import GeneratedImage
     from rivya_core.redis_ledger import RedisLedger
     from rivya_core.sqlite_ledger import SQLiteLedger
-    from rivya_core.task_store import SQLiteTaskStore
+    from rivya_core.sqlite_task_store import SQLiteTaskStore
 
 _HOMES = {
     "ChatEvolink": "langchain_rivya.chat_models",
@@ -61,11 +62,12 @@ _HOMES = {
     "register": "langchain_rivya.registry",
     "RivyaImageTool": "langchain_rivya.tools",
     "MemoryLedger": "rivya_core.ledger",
+    "ModelEntry": "rivya_core.model_list",
     "RedisLedger": "rivya_core.redis_ledger",
     "SQLiteLedger": "rivya_core.sqlite_ledger",
     "FetchRules": "rivya_core.fetch",
     "GeneratedImage": "rivya_core.pictures",
-    "SQLiteTaskStore": "rivya_core.task_store",
+    "SQLiteTaskStore": "rivya_core.sqlite_task_store",
     "RivyaImageStatusTool": "langchain_rivya.task_tools",
     "RivyaWaitForImageTool": "langchain_rivya.task_tools",
 }
@@ -95,6 +97,7 @@ __all__ = [
     "InvalidInputError",
     "LedgerError",
     "MemoryLedger",
+    "ModelEntry",
     "NotFoundError",
     "NotSupportedError",
     "PermissionDeniedError",

@@ -23,6 +23,7 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
+from langchain_rivya.account import Account
 from langchain_rivya.errors import InvalidInputError, as_model_errors
 from langchain_rivya.replies import to_chunk, to_message
 from rivya_core import keys
@@ -35,7 +36,7 @@ from rivya_core.providers import VERSION, Endpoint, Provider, endpoint
 from rivya_core.sessions import POINTER_KEY
 
 
-class HTTPChatModel(BaseChatModel):
+class HTTPChatModel(Account, BaseChatModel):
     """Base of the chat models; not for use by itself."""
 
     model: str = ""

@@ -46,13 +46,15 @@ if TYPE_CHECKING:
     )
     from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
+    from rivya_core.model_list import ModelEntry
     from rivya_core.pictures import GeneratedImage
     from rivya_core.redis_ledger import RedisLedger
     from rivya_core.sqlite_ledger import SQLiteLedger
-    from rivya_core.task_store import SQLiteTaskStore
+    from rivya_core.sqlite_task_store import SQLiteTaskStore
 
 _HOMES = {
     "MemoryLedger": "rivya_core.ledger",
+    "ModelEntry": "rivya_core.model_list",
     "RedisLedger": "rivya_core.redis_ledger",
     "SQLiteLedger": "rivya_core.sqlite_ledger",
     "Evolink": "llamaindex_rivya.compatible",
@@ -63,7 +65,7 @@ _HOMES = {
     "RivyaImageToolSpec": "llamaindex_rivya.tools",
     "FetchRules": "rivya_core.fetch",
     "GeneratedImage": "rivya_core.pictures",
-    "SQLiteTaskStore": "rivya_core.task_store",
+    "SQLiteTaskStore": "rivya_core.sqlite_task_store",
     "RivyaImageProgressEvent": "llamaindex_rivya.image_events",
 }
 
@@ -89,6 +91,7 @@ __all__ = [
     "InvalidInputError",
     "LedgerError",
     "MemoryLedger",
+    "ModelEntry",
     "NotFoundError",
     "NotSupportedError",
     "OpenAICompatible",

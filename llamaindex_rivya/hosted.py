@@ -20,6 +20,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Self
 
+from llamaindex_rivya.account import Account
 from llamaindex_rivya.blocks import Takes
 from llamaindex_rivya.copies import Copied
 from llamaindex_rivya.messages import to_core
@@ -29,6 +30,7 @@ from llamaindex_rivya.structured import StructuredPrediction
 from rivya_core.chat import ChatDelta, Message
 from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import Endpoint, Provider, endpoint
 
@@ -47,7 +49,7 @@ class Wire(Protocol):
         ...
 
 
-class HostedLLM(Copied, StructuredPrediction):
+class HostedLLM(Account, Copied, StructuredPrediction):
     """Base of the models; not for use by itself."""
 
     model_config = ConfigDict(
@@ -212,6 +214,10 @@ class HostedLLM(Copied, StructuredPrediction):
             headers=self.default_headers,
             timeout=options.get("timeout", self.timeout),
         )
+
+    @property
+    def _account(self) -> tuple[Endpoint, Retry]:
+        return self._endpoint({}), Retry(self.max_retries)
 
     @property
     def _clients(self) -> Clients:

@@ -1,7 +1,7 @@
 """Credits: what the account has, and budgets that stop before overspending.
 
-https://rivya.ai/docs/api-credits. Prices of pictures with other than default options are on no page, so a budget
-learns them from what the provider reserves.
+https://rivya.ai/docs/api-credits; where a provider's answer holds the balance is told in `providers.py`. Prices of
+pictures with other than default options are on no page, so a budget learns them from what the provider reserves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from rivya_core.answers import invalid_answer, json_of
-from rivya_core.errors import BudgetExceededError, ConfigurationError
+from rivya_core.errors import BudgetExceededError, ConfigurationError, NotSupportedError
 from rivya_core.exchange import Retry, exchange
 from rivya_core.plan import Plan
 from rivya_core.providers import Endpoint
@@ -25,13 +25,20 @@ def read_credits(endpoint: Endpoint, retry: Retry) -> Plan[float]:
     """Return what the account can still spend.
 
     Raises:
+        NotSupportedError: The provider's API does not tell; nothing was sent.
         InvalidAnswerError: The answer has no such number.
     """
+    where = endpoint.provider.balance_at
+    if not where:
+        raise NotSupportedError(
+            f"The API of {endpoint.provider.name} does not tell a balance; nothing was sent. Look in its console."
+        )
     response = yield from exchange(endpoint.request("GET", PATH), retry)
-    value = json_of(response)
-    amount = value.get("current_credits") if isinstance(value, Mapping) else None
+    amount = json_of(response)
+    for key in where:
+        amount = amount.get(key) if isinstance(amount, Mapping) else None
     if not isinstance(amount, (int, float)) or isinstance(amount, bool):
-        raise invalid_answer(response, "has no `current_credits`")
+        raise invalid_answer(response, f"has no `{'.'.join(where)}`")
     return float(amount)
 
 

@@ -1,4 +1,4 @@
-"""The answer of `GET /models`."""
+"""`GET /models`: which models an API lists, and which of them chat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 
 import httpx
 
-from rivya_core.answers import invalid_answer
+from rivya_core.answers import invalid_answer, json_of
+from rivya_core.exchange import Retry, exchange
+from rivya_core.plan import Plan
+from rivya_core.providers import Endpoint
+
+PATH = "/models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,22 @@ class ModelEntry:
     owned_by: str | None = None
     created: int | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def list_models(endpoint: Endpoint, retry: Retry) -> Plan[tuple[ModelEntry, ...]]:
+    """Return all models that the API lists.
+
+    Raises:
+        InvalidAnswerError: The answer is no list of models.
+    """
+    response = yield from exchange(endpoint.request("GET", PATH), retry)
+    return read_models(response, json_of(response))
+
+
+def list_chat_models(endpoint: Endpoint, retry: Retry) -> Plan[list[ModelEntry]]:
+    """Return the models that chat; where an API does not say what its models are for (`category`), all of them."""
+    listed = yield from list_models(endpoint, retry)
+    return [model for model in listed if model.raw.get("category", "chat") == "chat"]
 
 
 def read_models(response: httpx.Response, value: Any) -> tuple[ModelEntry, ...]:

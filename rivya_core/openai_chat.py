@@ -14,19 +14,17 @@ from typing import Any
 import httpx
 
 from rivya_core import quirks
-from rivya_core.answers import json_of
 from rivya_core.chat import ChatDelta, Message
 from rivya_core.chat_rules import ChatRules
 from rivya_core.errors import BadRequestError, NotSupportedError
 from rivya_core.exchange import Retry, exchange
-from rivya_core.model_list import ModelEntry, read_models
+from rivya_core.model_list import ModelEntry, list_models
 from rivya_core.openai_messages import wire_messages
 from rivya_core.openai_stream import OpenAIStream, Reading, read_whole
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import Endpoint
 
 PATH = "/chat/completions"
-MODELS_PATH = "/models"
 
 
 @dataclass(frozen=True)
@@ -133,8 +131,7 @@ class OpenAIChat:
 
     def models(self) -> Plan[tuple[ModelEntry, ...]]:
         """Return the models that the API lists."""
-        response = yield from exchange(self.endpoint.request("GET", MODELS_PATH), self.retry)
-        return read_models(response, json_of(response))
+        return list_models(self.endpoint, self.retry)
 
     @property
     def _reading(self) -> Reading:

@@ -35,6 +35,7 @@ class Provider:
         default_model: Chat model when none is named.
         chat: How chat completions are to be written.
         chat_by_model: The same for the models whose id begins with the key; the longest that fits counts.
+        balance_at: Where the answer of `GET /credits` holds what can still be spent; empty without such an endpoint.
         idempotent_paths: Paths where a POST with the same `Idempotency-Key` is carried out once. Only where a page
             of the provider says so; elsewhere a lost answer is not repeated.
     """
@@ -46,6 +47,7 @@ class Provider:
     default_model: str
     chat: ChatRules = ChatRules()
     chat_by_model: Mapping[str, ChatRules] = field(default_factory=dict, hash=False)
+    balance_at: tuple[str, ...] = ()
     idempotent_paths: frozenset[str] = frozenset()
 
     def chat_rules(self, model: str) -> ChatRules:
@@ -60,6 +62,7 @@ RIVYA = Provider(
     key_variable="RIVYA_API_KEY",
     url_variable="RIVYA_BASE_URL",
     default_model="gpt-5-2-chat",
+    balance_at=("current_credits",),
     # https://rivya.ai/docs/api-chat and /api-generations show the header; the stream's page is silent.
     idempotent_paths=frozenset({"/chat/completions", "/generations"}),
 )
@@ -69,6 +72,7 @@ EVOLINK = Provider(
     key_variable="EVOLINK_API_KEY",
     url_variable="EVOLINK_BASE_URL",
     default_model="gpt-5.2",
+    balance_at=("data", "user", "remaining_credits"),  # https://docs.evolink.ai, "Get credits"
     # Its pages prefer the new name of the limit; `response_format` is shown with `json_object` alone, and the upstream
     # of the `gpt-` models is OpenAI. https://docs.evolink.ai has DeepSeek's reasoning sent back on later turns.
     chat=ChatRules(limit_key="max_completion_tokens", json_schema=False),

@@ -9,7 +9,7 @@ import llamaindex_rivya
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {
-    "llama_index.llms.rivya": {"Rivya"},
+    "llama_index.llms.rivya": {"Rivya", "Evolink", "GMI", "OpenAICompatible"},
     "llama_index.tools.rivya": {"RivyaImageToolSpec"},
 }
 

@@ -3,6 +3,6 @@
 A room of LlamaIndex's namespace; `llama_index` and `llama_index.llms` are shared, so no `__init__.py` may stand there.
 """
 
-from llamaindex_rivya import Rivya
+from llamaindex_rivya import GMI, Evolink, OpenAICompatible, Rivya
 
-__all__ = ["Rivya"]
+__all__ = ["GMI", "Evolink", "OpenAICompatible", "Rivya"]
