@@ -40,7 +40,8 @@ ROLES: dict[str, Role] = {
 }
 THOUGHTS = frozenset({"reasoning", "reasoning_content", "thinking", "redacted_thinking"})
 CALLS = frozenset(
-    {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"}
+    "tool_call tool_call_chunk invalid_tool_call tool_use function_call input_json_delta server_tool_call "
+    "server_tool_call_chunk server_tool_result".split()
 )
 MEDIA: dict[str, MediaKind] = {
     "image": "image",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar, get_args
 
 import httpx
@@ -20,10 +20,9 @@ from langchain_rivya.messages import to_core
 from langchain_rivya.structured import Method, StructuredOutputParser, with_parser
 from rivya_core.chat import ChatDelta
 from rivya_core.model_facts import facts_for
-from rivya_core.openai_chat import OpenAIChat, OpenAIOptions
+from rivya_core.openai_wires import SETTINGS, OpenAIWire
 from rivya_core.plan import Plan, Streaming
-
-OPTIONS = frozenset(option.name for option in fields(OpenAIOptions))
+from rivya_core.sessions import OnMismatch
 
 
 class OpenAIWireChat(HTTPChatModel):
@@ -70,7 +69,30 @@ class OpenAIWireChat(HTTPChatModel):
     think_tags: bool = False
     """Whether text in `<think>` tags is reasoning instead of text."""
 
-    call_options: ClassVar[frozenset[str]] = OPTIONS | {"timeout", "max_completion_tokens"}
+    use_responses_api: bool | None = None
+    """Whether to use the Responses API; by default where a turn needs it: a built-in tool, `include`, a file by URL."""
+    use_previous_response_id: bool = False
+    """Whether to continue the stored response of the last reply, as long as the messages are what it holds."""
+    on_history_mismatch: OnMismatch = "replay"
+    """With `use_previous_response_id`: what to do with a history that no stored response holds."""
+    previous_response_id: str | None = None
+    """A stored response to continue, unchecked; the messages are sent as they are. Responses API."""
+    instructions: str | None = None
+    """A system message beside the messages. Responses API."""
+    include: Sequence[str] | None = None
+    """What else the answer is to hold, for example `reasoning.encrypted_content`. Responses API."""
+    store: bool | None = None
+    """Whether the provider keeps the reply."""
+    truncation: str | None = None
+    """`auto` or `disabled`. Responses API."""
+    reasoning: Mapping[str, Any] | None = None
+    """For example `{"effort": "low", "summary": "auto"}`. Responses API."""
+    reasoning_summary: str | None = None
+    """`auto`, `concise` or `detailed`. Responses API."""
+    max_tool_calls: int | None = None
+    """How many built-in tool calls there may be. Responses API."""
+
+    call_options: ClassVar[frozenset[str]] = SETTINGS | {"timeout", "max_completion_tokens"}
 
     def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
         return self._wire(options).reply(to_core(messages))
@@ -78,23 +100,23 @@ class OpenAIWireChat(HTTPChatModel):
     def _stream_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
         return self._wire(options).stream(to_core(messages))
 
-    def _wire(self, options: Mapping[str, Any]) -> OpenAIChat:
+    def _wire(self, options: Mapping[str, Any]) -> OpenAIWire:
         where = self._endpoint
         if options.get("timeout") is not None:
             where = replace(where, timeout=httpx.Timeout(options["timeout"]))
-        return OpenAIChat(where, self._options(options), self._retry)
+        return OpenAIWire(where, self._settings(options), self._retry)
 
-    def _options(self, given: Mapping[str, Any]) -> OpenAIOptions:
+    def _settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's settings with a call's overrides; `extra_body` of both is merged."""
-        own = {name: value for name in OPTIONS if (value := getattr(self, name, None)) is not None}
-        call = {name: value for name, value in given.items() if name in OPTIONS and value is not None}
+        own = {name: getattr(self, name) for name in SETTINGS & type(self).model_fields.keys() - {"metadata"}}
+        call = {name: value for name, value in given.items() if name in SETTINGS and value is not None}
         if given.get("max_completion_tokens") is not None:
             call["max_tokens"] = given["max_completion_tokens"]
-        body = {**self.extra_body, **call.get("extra_body", {})}
-        tools = tuple(call.get("tools", ()))
-        own.pop("metadata", None)  # LangChain's metadata are for tracing, not for the provider
-        parallel = {} if tools else {"parallel_tool_calls": None}
-        return OpenAIOptions(**{**own, **parallel, **call, "extra_body": body, "tools": tools})
+        merged = {**own, **call, "extra_body": {**self.extra_body, **call.get("extra_body", {})}}
+        merged["tools"] = tuple(call.get("tools", ()))
+        if not merged["tools"] and "parallel_tool_calls" not in call:
+            merged["parallel_tool_calls"] = None
+        return merged
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(kwargs)

@@ -100,7 +100,7 @@ def _content(delta: ChatDelta) -> str | list[dict[str, Any]]:
     text: dict[str, Any] = {"type": "text", "text": delta.text}
     if citations:
         text["annotations"] = citations
-    others = [_block(block) for block in delta.blocks if block.get("type") != "url_citation"]
+    others = [made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)]
     return [text, *others] if citations or delta.text else others
 
 
@@ -111,9 +111,20 @@ def _citation(block: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "citation", **known, **({"extras": rest} if rest else {})}
 
 
-def _block(block: Mapping[str, Any]) -> dict[str, Any]:
-    """A picture or sound as the standard block, anything else as it came."""
-    kind = block.get("type")
+def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A picture or sound as the standard block, a provider's own tool call as two, anything else as it came."""
+    kind = str(block.get("type"))
+    if not kind.endswith("_call"):
+        yield _block(kind, block)
+        return
+    facts = {key: value for key, value in block.items() if key not in {"type", "id", "status", "action"}}
+    args = block["action"] if isinstance(block.get("action"), Mapping) else facts
+    status = "error" if block.get("status") in ("failed", "incomplete") else "success"
+    yield {"type": "server_tool_call", "id": block.get("id"), "name": kind.removesuffix("_call"), "args": dict(args)}
+    yield {"type": "server_tool_result", "tool_call_id": block.get("id"), "status": status}
+
+
+def _block(kind: str, block: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "image_url":
         inner = block.get("image_url")
         url = inner.get("url") if isinstance(inner, Mapping) else inner

@@ -1,5 +1,6 @@
 """What the image tools share: their fields, how they are put together, and how an error is told."""
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.stores import as_task_store
 from rivya_core import keys
 from rivya_core.clients import Clients
-from rivya_core.errors import RivyaError
+from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.fetch import FetchRules
 from rivya_core.image_catalogue import DEFAULT_MODEL
 from rivya_core.image_kit import ImageKit
@@ -39,7 +40,20 @@ class RivyaTool(BaseTool):
     handle_validation_error: Any = explain
     """Wrong arguments become the tool's answer. With False they are raised."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_argument(cls, values: Any) -> Any:
+        """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
+        for name in values if isinstance(values, dict) else ():
+            if name not in cls.model_fields:
+                close = difflib.get_close_matches(str(name), cls.model_fields, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else "."
+                raise ConfigurationError(f"`{cls.__name__}` has no argument `{name}`{hint}")
+        return values
 
     @contextmanager
     def _telling_errors(self) -> Iterator[None]:
@@ -103,8 +117,9 @@ class ImageToolBase(RivyaTool):
     @model_validator(mode="after")
     def _put_together(self) -> Self:
         """Find account and model now, so that what is missing is said at construction."""
-        self._build()
-        self._show_model()
+        if getattr(self, "_kit", None) is None:  # pydantic asks again when a companion is given this tool
+            self._build()
+            self._show_model()
         return self
 
     @property

@@ -822,7 +822,7 @@ class TestTools:
             ("add", {"type": "function", "function": {"name": "add"}}), ({"type": "x"}, {"type": "x"}),
             ("my_own", {"type": "my_own"}),
         ):  # fmt: skip
-            model().bind_tools(tools, tool_choice=choice).invoke("?")
+            model(use_responses_api=False).bind_tools(tools, tool_choice=choice).invoke("?")
             assert sent(backend)["tool_choice"] == expected
         names = [tool.get("function", {}).get("name", tool["type"]) for tool in sent(backend)["tools"]]
         assert names == ["Answer", "add", "Look", "web_search_preview", "my_own"]
