@@ -140,17 +140,27 @@ def selected(llm, response):
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_was_meant_is_what_is_called(llm, backend, calls, case):
-    """The last chunk has the calls, as selections, blocks and plain JSON, each with an id of its own."""
+    """The last chunk has the calls that the model made, with their arguments."""
     raw, expected = CASES[case]
     backend.say(raw)
 
     last = calls.each(llm, "stream_chat_with_tools", TOOLS, user_msg="Hi", allow_parallel_tool_calls=True)[-1]
 
     assert selected(llm, last) == expected
+
+
+@pytest.mark.parametrize("case", ["in fragments", "several in one delta", "no id at all"])
+def test_calls_stand_where_the_framework_looks(llm, backend, calls, case):
+    """As blocks and as plain JSON in `additional_kwargs`, each with an id of its own."""
+    raw, expected = CASES[case]
+    backend.say(raw)
+
+    last = calls.each(llm, "stream_chat_with_tools", TOOLS, user_msg="Hi", allow_parallel_tool_calls=True)[-1]
+
     blocks = [block for block in last.message.blocks if isinstance(block, ToolCallBlock)]
-    plain = last.message.additional_kwargs["tool_calls"]
+    plain = json.loads(json.dumps(last.message.additional_kwargs["tool_calls"]))
     assert [block.tool_name for block in blocks] == [name for name, _ in expected]
-    assert [call["function"]["name"] for call in json.loads(json.dumps(plain))] == [name for name, _ in expected]
+    assert [call["function"]["name"] for call in plain] == [name for name, _ in expected]
     assert len({block.tool_call_id for block in blocks} - {None, ""}) == len(expected)
 
 
