@@ -7,6 +7,8 @@ in between leaves an id with which the task is resumed. What may be ordered is d
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -95,20 +97,19 @@ class Job:
             self._release()
             raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
         try:
-            task = yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry)
+            with _leaving_id(record):
+                task = yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry)
         except RivyaError as error:
             if error.repeat == "if safe":
                 raise _interrupted(record, "may have been created", error) from error
             self._release()
             yield from ask(self.setup.store, lambda: self.setup.store.drop(record.key))
             raise
-        except BaseException as exc:
-            _leave_id(exc, record)
-            raise
         held = tuple((one, one.learn(price_key(record.body), sum_, task.reserved_credits)) for one, sum_ in self.held)
         job = replace(self, record=replace(record, state="running", task_id=task.id), held=held)
-        yield from self._note(job.record)
-        yield from job.tell("queued")
+        with _leaving_id(job.record):
+            yield from self._note(job.record)
+            yield from job.tell("queued")
         return job
 
     def collect(self) -> Plan[GeneratedImage]:
@@ -126,8 +127,9 @@ class Job:
                 yield from self.tell("queued" if task.status == "queued" else "processing", looks=looks)
 
         try:
-            task = yield from wait_for_task(self.setup.endpoint, self.record.id, self.setup.patience, seen)
-            return (yield from self._bring_home(task, looks))
+            with _leaving_id(self.record):
+                task = yield from wait_for_task(self.setup.endpoint, self.record.id, self.setup.patience, seen)
+                return (yield from self._bring_home(task, looks))
         except TaskFailedError:
             self._release()
             yield from self._note(replace(self.record, state="failed"))
@@ -136,9 +138,6 @@ class Job:
             raise
         except (RivyaError, OSError) as error:
             raise _interrupted(self.record, "goes on", error) from error
-        except BaseException as exc:
-            _leave_id(exc, self.record)
-            raise
 
     def look(self) -> Plan[ImageTask | GeneratedImage]:
         """Look at the task once; if it has succeeded, bring its picture home.
@@ -193,7 +192,14 @@ def _interrupted(record: TaskRecord, how: str, error: Exception) -> TaskInterrup
     return TaskInterruptedError(message, task_id=record.id, code=getattr(error, "code", None))
 
 
-def _leave_id(exc: BaseException, record: TaskRecord) -> None:
-    """Leave the id where whoever cancels or interrupts finds it."""
-    exc.task_id = record.id  # type: ignore[attr-defined]
-    log.warning("Image task %s was left while it runs; resume it by its id.", record.id)
+@contextmanager
+def _leaving_id(record: TaskRecord) -> Iterator[None]:
+    """Leave the task's id in a cancellation or an interrupt, and in the log: whoever asked for it finds it there."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as exc:
+        exc.task_id = record.id  # type: ignore[attr-defined]
+        log.warning("Image task %s was left while it runs; resume it by its id.", record.id)
+        raise

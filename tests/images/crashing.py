@@ -8,7 +8,9 @@ import time
 time.sleep = lambda _: None  # before the drivers take it
 
 from langchain_rivya import RivyaImageTool  # noqa: E402
-from rivya_core import images, jobs, task_store  # noqa: E402
+from rivya_core import images, jobs  # noqa: E402
+from rivya_core.sqlite_task_store import SQLiteTaskStore  # noqa: E402
+from rivya_core.task_store import TaskRecord  # noqa: E402
 
 
 def die(*_: object, **__: object) -> None:
@@ -20,12 +22,12 @@ def arm(moment: str) -> None:
     if moment == "before the answer":
         images.read_task = die  # type: ignore[assignment]
     elif moment == "before it is noted":
-        put = task_store.SQLiteTaskStore.put
+        put = SQLiteTaskStore.put
 
-        def note(self: task_store.SQLiteTaskStore, record: task_store.TaskRecord) -> None:
+        def note(self: SQLiteTaskStore, record: TaskRecord) -> None:
             die() if record.task_id else put(self, record)
 
-        task_store.SQLiteTaskStore.put = note  # type: ignore[method-assign]
+        SQLiteTaskStore.put = note  # type: ignore[method-assign]
     elif moment == "while it runs":
         jobs.wait_for_task = die  # type: ignore[assignment]
     else:
