@@ -20,6 +20,7 @@ from rivya_core.errors import (
     IdempotencyConflictError,
     RivyaError,
     TimedOutError,
+    UnavailableError,
 )
 from rivya_core.plan import Plan, pause, send
 
@@ -51,7 +52,7 @@ class Retry:
 
 
 def exchange(
-    request: httpx.Request, retry: Retry, *, keep_open: bool = False, idempotent: bool = False
+    request: httpx.Request, retry: Retry, *, keep_open: bool = False, idempotent: bool = False, strict: bool = False
 ) -> Plan[httpx.Response]:
     """Send *request* until a success comes back.
 
@@ -60,6 +61,8 @@ def exchange(
         retry: How often and how patiently.
         keep_open: Leave the body of the success unread, for streaming.
         idempotent: Whether repeating it after a lost answer cannot charge or change anything twice.
+        strict: Whether a 503 without the provider's own code counts as a lost answer, for gateways send such ones about
+            requests that are being carried out.
 
     Raises:
         RivyaError: The last failure, when it may not be repeated or the retries are used up.
@@ -71,8 +74,9 @@ def exchange(
             return (yield from _attempt(request, keep_open=keep_open))
         except RivyaError as error:
             repetition += 1
-            lost = lost or error.repeat == "if safe"
-            may = repetition <= retry.max_retries and _may_repeat(error, safe=safe, lost=lost)
+            unknown = outcome_unknown(error, strict=strict)
+            lost = lost or unknown
+            may = repetition <= retry.max_retries and _may_repeat(error, unknown=unknown, safe=safe, lost=lost)
             wait = retry.wait_before(repetition, error) if may else None
             if wait is None:
                 if lost and request.method != "GET":
@@ -81,10 +85,17 @@ def exchange(
         yield from pause(wait)
 
 
-def _may_repeat(error: RivyaError, *, safe: bool, lost: bool) -> bool:
+def outcome_unknown(error: RivyaError, *, strict: bool) -> bool:
+    """Whether the request may have been carried out although *error* came instead of an answer."""
+    if isinstance(error, UnavailableError):
+        return strict and error.code is None
+    return error.repeat == "if safe"
+
+
+def _may_repeat(error: RivyaError, *, unknown: bool, safe: bool, lost: bool) -> bool:
     if lost and isinstance(error, IdempotencyConflictError):
         return True  # the lost attempt is still being carried out under our key
-    return error.repeat == "always" or (error.repeat == "if safe" and safe)
+    return safe if unknown else error.repeat == "always"
 
 
 def _warned(error: RivyaError) -> RivyaError:

@@ -24,9 +24,8 @@ from rivya_core.errors import (
     NotFoundError,
     RivyaError,
     SessionConflictError,
-    UnavailableError,
 )
-from rivya_core.exchange import Retry, exchange
+from rivya_core.exchange import Retry, exchange, outcome_unknown
 from rivya_core.fetch import FetchRules, fetch_image
 from rivya_core.files import upload_image
 from rivya_core.ledger import Head, Ledger
@@ -160,24 +159,25 @@ class _Turn:
         endpoint, retry = self.conversation.endpoint, self.conversation.retry
         streamed, idempotent = path == STREAM_PATH, endpoint.idempotent(path)
         try:
-            return (yield from exchange(request, retry, keep_open=streamed, idempotent=idempotent))
+            return (yield from exchange(request, retry, keep_open=streamed, idempotent=idempotent, strict=True))
         except BaseException as error:
-            yield from self._give_up(error, unknown=_outcome_unknown(error))
+            unknown = not isinstance(error, RivyaError) or outcome_unknown(error, strict=True)
+            yield from self._give_up(error, unknown=unknown)
             raise
 
     def settle(self, delta: ChatDelta, said: str) -> Plan[ChatDelta]:
         """Remember the session's new head and return *delta* with its pointer.
 
-        A reply gets no pointer where the session may hold something else than the messages and the reply; the next
-        turn then replays.
+        A reply gets no pointer where the session may hold something else than the messages and the reply, or where the
+        reply does not name its session, as when a stream broke off behind the text; the next turn then replays.
         """
-        facts: dict[str, Any] = {**delta.metadata, "session_route": self.route.reason}
-        doubtful = facts.pop("text_disagrees", False) or self.route.reason == "pinned"
-        session_id = facts.setdefault("session_id", self.route.session_id)
-        if self.route.session_id not in (None, session_id):
-            doubtful = True
-            log.warning("Session %s was continued, and %s answered.", self.route.session_id, session_id)
-        pointer = None if doubtful or session_id is None else self._pointer_after(session_id, said)
+        here, named = self.route.session_id, delta.metadata.get("session_id")
+        facts: dict[str, Any] = {"session_id": here, **delta.metadata, "session_route": self.route.reason}
+        sound = not facts.pop("text_disagrees", False) and self.route.reason != "pinned"
+        if named is not None and here not in (None, named):
+            sound = False
+            log.warning("Session %s was continued, and %s answered.", here, named)
+        pointer = self._pointer_after(named, said) if sound and named is not None else None
         if pointer is None or not (yield from self._tell(self.conversation.ledger.settle, pointer.head)):
             yield from self.poison()
         else:
@@ -235,13 +235,6 @@ class _Turn:
             media = yield from fetch_image(media.url or "", self.conversation.fetching, self.conversation.retry)
         uploaded = yield from upload_image(self.conversation.endpoint, media, self.conversation.retry)
         return uploaded.id
-
-
-def _outcome_unknown(error: BaseException) -> bool:
-    """Whether the turn may have been carried out although *error* came instead of an answer."""
-    if isinstance(error, UnavailableError):
-        return error.code is None  # without the provider's word it may be a gateway's about a turn under way
-    return not isinstance(error, RivyaError) or error.repeat == "if safe"
 
 
 def _accepts(path: str) -> str:

@@ -112,7 +112,7 @@ UNKNOWN = {
     "502 after the work": (Fault(CHAT, status=502, times=3, processed=True), errors.ServerError),
     "503 of a gateway": (
         Fault(CHAT, status=503, body=b"upstream reset", times=3, processed=True),
-        errors.UnavailableError,
+        errors.AnswerLostError,
     ),
     "lost before": (Fault(CHAT, drop="before", times=3), errors.AnswerLostError),
     "lost after": (Fault(CHAT, drop="after", times=3), errors.AnswerLostError),
@@ -153,9 +153,7 @@ class TestOutcomes:
             way.ask(talk, messages)
         sandbox.faults.clear()
 
-        assert CHARGED in str(caught.value) or isinstance(
-            caught.value, (errors.InvalidAnswerError, errors.UnavailableError)
-        )
+        assert CHARGED in str(caught.value) or isinstance(caught.value, errors.InvalidAnswerError)
         watch = Watch(sandbox)
         reply = way.ask(talk, messages)
         assert reply.metadata["session_route"] == "replay"

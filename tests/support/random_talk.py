@@ -24,7 +24,7 @@ from worlds import WAYS, World
 
 from rivya_core import errors
 from rivya_core.ledger import Ledger
-from rivya_sandbox import DIALECTS, Fault, Sandbox
+from rivya_sandbox import DIALECTS, Fault, Sandbox, Turn
 
 CHAT = "/chat/completions"
 WORDS = (
@@ -229,24 +229,29 @@ class Talker:
         ours = {at for at in self._replies(talk) if self.world.pointer(talk[at]) is not None}
         return [replace(seen, name=None) if at in ours else seen for at, seen in enumerate(self.world.transcript(talk))]
 
-    def _judge(self, talk: list[Any], reply: Any, model: str) -> list[Any]:
+    def _judge(self, talk: list[Any], reply: Any, model: str, call: str) -> list[Any]:
         """Judge a reply by what the model saw for it, remember it and return the talk with it."""
         world, facts = self.world, self.world.facts(reply)
-        turns = [turn for turn in self.sandbox.journal.turns if turn.id == facts["id"]]
+        turns = [turn for turn in self.sandbox.journal.turns if turn.id == facts.get("id")] or self._turns(call)
         saw, meant = [normal(context_of(turn)) for turn in turns], normal(world.transcript(talk))
         good = saw == [meant] and turns[0].reply == world.seen(reply).text
         self.figures.note(
             "context",
             good,
-            f"{self.doing}: {world.route(reply)}\n  saw   {saw}\n  meant {meant}\n  reply {turns[0].reply!r} {world.seen(reply).text!r}",
+            f"{self.doing}: {world.route(reply)}\n  saw   {saw}\n  meant {meant}\n  reply {[turn.reply for turn in turns]} {reply!r}",
         )
-        session = facts["session_id"]
+        session = facts.get("session_id")
         if world.route(reply) in ("continue", "pinned"):
             self._died(session)
         pointer = world.pointer(reply)
         if pointer is not None:
-            self.births[facts["id"]] = Birth(self._unsigned([*talk, reply]), pointer, model, session)
+            self.births[str(facts.get("id"))] = Birth(self._unsigned([*talk, reply]), pointer, model, session)
         return [*talk, reply]
+
+    def _turns(self, call: str) -> list[Turn]:
+        """The turns of a call whose reply does not say its id."""
+        asked = [one for one in self.sandbox.journal.requests if isinstance(one.body, dict)]
+        return [turn for one in asked if one.body.get("client_request_id") == call for turn in one.turns]
 
     def _died(self, session: str | None) -> None:
         for born in self.births.values():
@@ -279,7 +284,7 @@ class Talker:
         elif plain is not None:
             good = self.world.route(reply) == "continue" and self.world.facts(reply)["session_id"] == plain.session
             self.figures.note("reused", good, f"{self.doing}: {way}: {self.world.route(reply)}")
-        after = self._judge(talk, reply, model)
+        after = self._judge(talk, reply, model, name)
         if keep:
             self.talks.append(after)
         return after
@@ -392,7 +397,7 @@ class Talker:
             good = [self.world.route(reply) for reply in replies].count("continue") == 1
             self.figures.note("reused", good, f"{self.doing}: {how}")
         for reply in replies:
-            self.talks.append(self._judge(talk, reply, "first"))
+            self.talks.append(self._judge(talk, reply, "first", name))
 
     def leave(self) -> None:
         talk = [*self._talk(), *self._next()]
@@ -451,14 +456,28 @@ class Talker:
             "error in stream": {"cut": self.random.randrange(4), "code": "internal_error"},
             "body": {"body": pick(BODIES), "processed": pick((True, False))},
             "lose": {"code": pick(("not_found", "chat_session_conflict"))},
-            "hang": {"hang": 0.3},
+            "hang": {"hang": 0.3, "cut": pick((None, 0, 2))},
+            "gateway": {"status": 503, "body": b"upstream reset", "processed": pick((True, False))},
             "upload": {"path": "/files", "status": pick((500, 400))},
         }[kind]
         fault = Fault(**{"path": CHAT, "times": min(times, 2) if kind == "lose" else times, **facts})
         return fault, options, kind == "lose"
 
 
-KINDS = ("refuse", "refuse", "busy", "break", "drop", "cut", "error in stream", "body", "lose", "hang", "upload")
+KINDS = (
+    "refuse",
+    "refuse",
+    "busy",
+    "break",
+    "drop",
+    "cut",
+    "error in stream",
+    "body",
+    "lose",
+    "hang",
+    "gateway",
+    "upload",
+)
 BODIES = (b"<html>Bad gateway</html>", b"", b"{", b"null", b'{"error": "no"}')
 OPERATIONS = (
     *("go_on",) * 6,
