@@ -8,6 +8,9 @@ import pytest
 from llama_backend import Backend, Call, OpenAIWire, Raw, Reply, chunk, sse
 from llama_calls import user
 from llama_index.core.base.llms.types import AudioBlock, ChatMessage, ImageBlock, TextBlock, ThinkingBlock
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import BaseModel
 from samples import png
 
 from llamaindex_rivya import (
@@ -147,6 +150,25 @@ def test_an_unknown_tool_choice_is_refused(gmi, backend, calls):
         calls.run(gmi, "chat_with_tools", [tool()], user_msg="Hi", tool_choice="nothing")
 
     assert not backend.requests
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("any", "required"), ("none", "none"), ({"type": "allowed_tools"}, {"type": "allowed_tools"})]
+)
+def test_tool_choices_reach_the_wire(gmi, backend, calls, given, sent):
+    """Other frameworks' words are translated, objects go out as they are."""
+    calls.run(gmi, "chat_with_tools", [tool()], user_msg="Hi", tool_choice=given)
+
+    assert backend.requests[0].body["tool_choice"] == sent
+
+
+@pytest.mark.parametrize("name", ["structured_predict", "stream_structured_predict"])
+def test_programs_of_other_packages_can_be_asked_for(backend, calls, name):
+    """A program mode that is not carried out here is left to LlamaIndex, which names the package it needs."""
+    llm = GMI(api_key=KEY, base_url=backend.url, pydantic_program_mode=PydanticProgramMode.LM_FORMAT_ENFORCER)
+
+    with pytest.raises(ImportError, match="lmformatenforcer"):
+        (calls.run if name == "structured_predict" else calls.each)(llm, name, BaseModel, PromptTemplate("Hi"))
 
 
 def tool():

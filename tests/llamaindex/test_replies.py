@@ -7,9 +7,18 @@ import pickle
 import time
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 
+from llamaindex_rivya.messages import tool_calls_of
 from llamaindex_rivya.replies import Accumulator, as_completion, whole
+from llamaindex_rivya.tool_calls import selections
 from rivya_core.chat import ChatDelta, ToolCallDelta, Usage
 
 DELTAS = [
@@ -87,6 +96,19 @@ def test_unchanged_calls_are_shared():
     assert first.message.blocks[1] is second.message.blocks[1]
     assert [first.message.blocks[2].tool_kwargs, second.message.blocks[2].tool_kwargs] == ["{", "{}"]
     assert first.message.additional_kwargs["tool_calls"][1]["function"]["arguments"] == "{"
+
+
+def test_a_call_without_a_name_is_shown_and_never_run():
+    """While it arrives it is nothing yet; in the end it is broken, and an agent can tell the model."""
+    reply = Accumulator()
+
+    first = reply.add(ChatDelta(tool_calls=(ToolCallDelta(0, "a", None, "{}"),)))
+    last = reply.add(ChatDelta(tool_calls=(ToolCallDelta(0, broken=True),), last=True))
+
+    assert not [block for block in first.message.blocks if isinstance(block, ToolCallBlock)]
+    (found,) = selections(last.message, tool_calls_of(last.message))
+    assert found.tool_name.startswith("unnamed (")
+    assert found.tool_kwargs == {}
 
 
 def test_a_whole_reply_has_no_deltas():
