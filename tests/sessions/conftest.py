@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 import redis_server
+from core_asking import WAYS, Way, conversation, said, user
 
+from rivya_core.chat import Message
 from rivya_core.ledger import Ledger, MemoryLedger
 from rivya_core.redis_ledger import RedisLedger
 from rivya_core.sqlite_ledger import SQLiteLedger
+from rivya_core.turns import Conversation
+from rivya_sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +67,22 @@ def world(request: pytest.FixtureRequest) -> Iterator[Any]:
     world = WORLDS[request.param]()
     yield world
     world.close()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each way of carrying out a turn of the core."""
+    return Way(*WAYS[request.param])
+
+
+@pytest.fixture
+def begun(sandbox: Sandbox) -> Callable[..., tuple[Conversation, list[Message]]]:
+    """Makes a conversation after its first turn, and its messages with the next question."""
+
+    def begin(**changes: Any) -> tuple[Conversation, list[Message]]:
+        talk = conversation(sandbox, changes.pop("ledger", None) or MemoryLedger(), **changes)
+        messages = [user("one")]
+        reply = Way(asynchronous=False, streamed=False).ask(talk, messages)
+        return talk, [*messages, said(reply), user("two")]
+
+    return begin

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from transcript_reader import Seen, is_transcript, read
 
 from rivya_sandbox import Message as Heard
@@ -48,6 +51,11 @@ class Watch:
         (turn,) = self.turns
         assert turn.charged > 0
         return turn
+
+
+def history(messages: Iterable[Any]) -> list[Seen]:
+    """What a model is to see of messages of the core in which user and assistant take turns."""
+    return users(*(message.text for message in messages))
 
 
 def users(*texts: str) -> list[Seen]:
