@@ -76,7 +76,7 @@ def check_text(text: str) -> None:
     if len(text) > LONGEST_MESSAGE:
         raise ContextOverflowError(
             f"The message is {len(text):,} characters long and Rivya's chat takes {LONGEST_MESSAGE:,}; nothing was "
-            "sent. Trim or summarise the history, or use a model behind `ChatGMI` or `ChatEvolink`."
+            "sent. Trim or summarise the history, or use a model of GMI Cloud or Evolink."
         )
 
 
