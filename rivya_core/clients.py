@@ -1,8 +1,8 @@
 """httpx clients: whose they are, when they are made, and which event loop they belong to.
 
 The shared clients are made at the first request, once a process, with one SSL context between them. They keep
-no cookies and no credentials, so that all models, accounts and base URLs can share their connections. An async
-client belongs to one event loop and is closed with it. A caller's own clients are used as they are.
+no cookies and no credentials, so that all models, accounts and base URLs can share their connections. Async clients
+belong to one event loop and are closed with it. A caller's own clients are used as they are.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from threading import Lock
 from typing import Any
 
 import httpx
 
+from rivya_core.crew import IDLE_SECONDS, ROOM, Crew
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.sending import TIMEOUT
 
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=20.0)
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS)
 
 _lock = Lock()
 
@@ -59,26 +60,26 @@ def shared_client() -> httpx.Client:
 
 
 def shared_async_client() -> httpx.AsyncClient:
-    """The running event loop's client."""
+    """One of the running event loop's clients: the first that has room for another request."""
     loop = asyncio.get_running_loop()
-    kept = _async_clients.get(loop)
+    kept = _crews.get(loop)
     if kept is None:
         with _lock:
-            for closed in [other for other in _async_clients if other.is_closed()]:
-                del _async_clients[closed]
-            kept = _async_clients[loop] = _Kept(httpx.AsyncClient(**_settings()))
-    return kept.client
+            for closed in [other for other in _crews if other.is_closed()]:
+                del _crews[closed]
+            kept = _crews[loop] = _Kept(Crew(_async_settings))
+    return kept.crew.client()
 
 
 class _Kept:
-    """A client and the async generator that closes it when its loop shuts its generators down.
+    """A crew and the async generator that closes it when its loop shuts its generators down.
 
     `asyncio.run` closes the loop's async generators but knows nothing of clients; without this each run would
     leave its connections behind.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
         self._guard = self._until_loop_ends()
         with suppress(StopIteration):  # the first step never waits
             self._guard.__anext__().send(None)
@@ -88,11 +89,11 @@ class _Kept:
         try:
             yield
         finally:
-            _async_clients.pop(loop, None)
-            await self.client.aclose()
+            _crews.pop(loop, None)
+            await self.crew.aclose()
 
 
-_async_clients: dict[asyncio.AbstractEventLoop, _Kept] = {}
+_crews: dict[asyncio.AbstractEventLoop, _Kept] = {}
 
 
 @cache
@@ -108,8 +109,19 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 def _settings() -> dict[str, Any]:
-    no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    return {"verify": _ssl_context(), "timeout": TIMEOUT, "limits": LIMITS, "cookies": no_cookies}
+    return {"verify": _ssl_context(), "timeout": TIMEOUT, "limits": LIMITS, "cookies": _NoCookies()}
+
+
+def _async_settings() -> dict[str, Any]:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=ROOM, keepalive_expiry=IDLE_SECONDS)
+    return {**_settings(), "limits": limits}
+
+
+class _NoCookies(CookieJar):
+    """Keeps nothing: a cookie of one account must not reach another one's request."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Pass them over."""
 
 
 def _forget() -> None:
@@ -117,7 +129,7 @@ def _forget() -> None:
     global _lock  # noqa: PLW0603 - the parent may have held it at the fork
     _lock = Lock()
     _shared_client.cache_clear()
-    _async_clients.clear()
+    _crews.clear()
 
 
 if hasattr(os, "register_at_fork"):

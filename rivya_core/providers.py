@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,19 +142,26 @@ class Endpoint:
         Raises:
             InvalidInputError: *body* holds something that JSON cannot carry.
         """
-        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}", **self.headers})
-        if self.key is not None:
-            every["authorization"] = f"Bearer {self.key.get_secret_value()}"
-        every.update(headers)
+        every = self._headers.copy()
+        if headers:
+            every.update(headers)
         content = None
         if body is not None:
             every["content-type"] = "application/json"
             content = encode(body)
         extensions = {} if self.timeout is None else {"timeout": self.timeout.as_dict()}
-        url = self.base_url + path
+        url = _url(self.base_url + path)
         return httpx.Request(
             method, url, headers=every, content=content, files=files, data=fields, extensions=extensions
         )
+
+    @cached_property
+    def _headers(self) -> httpx.Headers:
+        """What every request of this account says."""
+        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}", **self.headers})
+        if self.key is not None:
+            every["authorization"] = f"Bearer {self.key.get_secret_value()}"
+        return every
 
     def idempotent(self, path: str) -> bool:
         """Whether a POST to *path* may be repeated under the same idempotency key."""
@@ -188,7 +195,27 @@ def endpoint(
     if not where:
         raise ConfigurationError("Pass `base_url`, the URL of the API, such as 'http://localhost:8000/v1'.")
     limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
-    return Endpoint(provider, checked_url(where), checked_key(provider, api_key), dict(headers or {}), limit)
+    limits = None if limit is None else tuple(limit.as_dict().items())
+    return _endpoint(provider, checked_url(where), checked_key(provider, api_key), _checked(headers), limits)
+
+
+@lru_cache(maxsize=128)
+def _endpoint(
+    provider: Provider,
+    base_url: str,
+    key: SecretStr | None,
+    headers: tuple[tuple[str, str], ...],
+    timeout: tuple[tuple[str, float | None], ...] | None,
+) -> Endpoint:
+    """The same endpoint for the same account, because models ask for theirs at every call."""
+    return Endpoint(provider, base_url, key, dict(headers), None if timeout is None else httpx.Timeout(**dict(timeout)))
+
+
+def _checked(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    given = tuple((headers or {}).items())
+    if not all(name.isascii() and value.isascii() and value.isprintable() for name, value in given):
+        raise ConfigurationError("`default_headers` must be printable ASCII.")
+    return given
 
 
 def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr | None:
@@ -197,17 +224,28 @@ def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr | No
     Raises:
         ConfigurationError: There is no key, or it cannot be one.
     """
-    given = api_key.get_secret_value() if api_key else _variable(provider.key_variable)
-    if not given.strip():
+    key = SecretStr((api_key.get_secret_value() if api_key else _variable(provider.key_variable)).strip())
+    if not key:
         if not provider.key_variable:
             return None
         raise ConfigurationError(
             f"No API key: set the environment variable `{provider.key_variable}` or pass `api_key`."
         )
-    if not given.strip().isascii() or not given.strip().isprintable() or " " in given.strip():
+    if not _is_printable_word(key):
         where = f" or `{provider.key_variable}`" if provider.key_variable else ""
         raise ConfigurationError(f"The API key in `api_key`{where} has characters no key has.")
-    return SecretStr(given.strip())
+    return key
+
+
+def _is_printable_word(key: SecretStr) -> bool:
+    """Whether it can stand in a header; asked here, so that no local of a traceback holds the key."""
+    given = key.get_secret_value()
+    return given.isascii() and given.isprintable() and " " not in given
+
+
+@lru_cache(maxsize=256)
+def _url(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 def _variable(name: str) -> str:

@@ -119,9 +119,11 @@ def _session_id(words: frozenset[str], objects: list[Object], known: Object) -> 
 
 def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage | None:
     """The counts; a frame labelled `usage` may be the counts itself."""
-    found = next((usage for key in USAGE_KEYS if (usage := read_usage(known.get(key)))), None)
-    own = objects if "usage" in words and found is None else ()
-    return found or next((usage for value in own if (usage := read_usage(value))), None)
+    for key in USAGE_KEYS:
+        if key in known and (usage := read_usage(known[key])):
+            return usage
+    own = objects if "usage" in words else ()
+    return next((usage for value in own if (usage := read_usage(value))), None)
 
 
 def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dict[str, int | float] | None:
@@ -135,7 +137,11 @@ def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dic
 
 
 def _counted(places: list[Object], keys: tuple[str, ...]) -> int | float | None:
-    return next((n for place in places for key in keys if (n := _count(place.get(key))) is not None), None)
+    for place in places:
+        for key in keys:
+            if key in place and (count := _count(place[key])) is not None:
+                return count
+    return None
 
 
 def _count(value: Any) -> int | float | None:
@@ -144,8 +150,13 @@ def _count(value: Any) -> int | float | None:
 
 
 def _first(known: Object, keys: tuple[str, ...]) -> str | None:
-    return next((text for key in keys if (text := _text(known.get(key)))), None)
+    for key in keys:
+        if key in known and (text := _text(known[key])):
+            return text
+    return None
 
 
 def _text(value: Any) -> str | None:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

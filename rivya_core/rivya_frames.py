@@ -14,22 +14,19 @@ from typing import Any
 from rivya_core.chat import Usage
 from rivya_core.rivya_facts import has_final_credits, objects_in, read_facts
 from rivya_core.rivya_words import (
-    BESIDE,
     ENDING,
     FAILING,
     FOREIGN_ROLES,
-    SNAPSHOT,
+    LONGEST_LABEL,
     STARTING_PARTS,
     THOUGHT_FLAG,
-    ends_part,
-    ends_reply,
+    Meaning,
     is_beside,
     is_container,
     is_end_flag,
-    is_silent,
     is_thought,
-    label_words,
-    thinks,
+    meaning,
+    words_end_reply,
     words_of,
 )
 from rivya_core.saying import Form
@@ -58,7 +55,9 @@ NOT_SPEECH = frozenset("status state progress code success ok level stage step".
 """Beside one of these keys a string under `message` is a notice, not the assistant's."""
 NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})
 ERROR_KEYS = frozenset("message code detail details msg content reason".split())
+FAILURE_KEYS = frozenset({"status", "code", "success", "ok"})
 UNNAMED_FAILURE: Object = {"message": "The provider reported an error without saying which."}
+WHOLE = meaning(("completed",))
 DEEPEST = 4
 """How deep a closing object may be nested."""
 
@@ -91,31 +90,29 @@ class Frame:
 def read_frame(name: str, payload: Any) -> Frame:
     """Return what the frame *name* with JSON *payload* says."""
     value = payload if isinstance(payload, dict) else {"content": payload}
-    if isinstance(payload, str) and ends_reply(words_of(name)) and ends_reply(words_of(payload)):
+    if isinstance(payload, str) and words_end_reply(words_of(name)) and words_end_reply(words_of(payload)):
         value = {}  # `event: done`, `data: done`
     layers = list(_layers(value))
-    labels = [words for label in (name, *map(_label, layers)) if (words := label_words(label))]
-    return _read(labels, layers)
+    return _read(meaning((name, *map(_label, layers))), layers)
 
 
 def read_reply(value: Object) -> Frame:
     """Return what a whole reply says, whatever it is labelled."""
-    return _read([label_words("completed")], list(_layers(value)))
+    return _read(WHOLE, list(_layers(value)))
 
 
-def _read(labels: list[frozenset[str]], layers: list[Object]) -> Frame:
+def _read(label: Meaning, layers: list[Object]) -> Frame:
     objects = list(objects_in(layers[0]))
-    error = _error(labels, layers, objects)
+    error = _error(label, layers, objects)
     if error is not None:
         return Frame(error=error)
-    words = frozenset[str]().union(*labels)
-    ends, closes = _end(labels, layers, objects)
-    form = _form(labels, layers, ends=ends)
-    silent = is_silent(words) and not any(map(ends_reply, labels))
-    text, thought = ("", "") if silent else _said(layers, first="delta" if form == "piece" else "message", ends=ends)
-    if thinks(words):
+    ends, closes = _end(label, layers, objects)
+    form = _form(label, layers, ends=ends)
+    first = "delta" if form == "piece" else "message"
+    text, thought = ("", "") if label.silent else _said(layers, first=first, ends=ends)
+    if label.thinks:
         text, thought = "", text or thought
-    facts, usage = read_facts(words, objects, ends=ends)
+    facts, usage = read_facts(label.words, objects, ends=ends)
     return Frame(text, thought, form, ends, closes, None, facts, usage)
 
 
@@ -128,7 +125,8 @@ def _layers(value: Object, depth: int = 0) -> Iterator[Object]:
 
 
 def _label(layer: Object) -> str:
-    return " ".join(value for key in LABEL_KEYS if isinstance(value := layer.get(key), str))
+    found = [value[:LONGEST_LABEL] for key in LABEL_KEYS if isinstance(value := layer.get(key), str)]
+    return " ".join(found)
 
 
 def _choice(layer: Object) -> Object:
@@ -144,12 +142,12 @@ def _is_one_of(value: Any, words: frozenset[str]) -> bool:
 # --- errors and ends
 
 
-def _error(labels: list[frozenset[str]], layers: list[Object], objects: list[Object]) -> Any:
+def _error(label: Meaning, layers: list[Object], objects: list[Object]) -> Any:
     for value in objects:
         for key in ("error", "errors"):
-            if _holds_error(value.get(key)):
+            if key in value and _holds_error(value[key]):
                 return {**value, "error": value[key]}
-    if not (any(words & FAILING and not words & BESIDE for words in labels) or any(map(_fails, layers))):
+    if not (label.fails or any(map(_fails, layers))):
         return None
     told = next((layer for layer in layers if not ERROR_KEYS.isdisjoint(layer)), UNNAMED_FAILURE)
     return {"error": told if "content" not in told else told["content"] or UNNAMED_FAILURE}
@@ -161,6 +159,8 @@ def _holds_error(value: Any) -> bool:
 
 def _fails(layer: Object) -> bool:
     """Whether a frame without an error object says all the same that the turn failed."""
+    if FAILURE_KEYS.isdisjoint(layer) and not _finish_reason(layer):
+        return False
     status, code = layer.get("status"), layer.get("code")
     if _is_one_of(status, FAILING) or _finish_reason(layer) in FAILING:
         return True
@@ -176,14 +176,14 @@ def _is_failure_status(value: Any) -> bool:
     return isinstance(value, int) and 400 <= value < 600  # noqa: PLR2004 - HTTP's own boundaries
 
 
-def _end(labels: list[frozenset[str]], layers: list[Object], objects: list[Object]) -> tuple[bool, bool]:
+def _end(label: Meaning, layers: list[Object], objects: list[Object]) -> tuple[bool, bool]:
     """Whether the reply is complete, and whether no more text can come."""
-    if any(ends_part(words) or thinks(words) or words & BESIDE for words in labels):
+    if label.parts or label.thinks or label.beside:
         return False, False
-    if any(map(ends_reply, labels)):
+    if label.closes:
         return True, True
     if any(inner is True and is_end_flag(key) for layer in layers for key, inner in layer.items()):
-        return True, not any(words & STARTING_PARTS for words in labels)
+        return True, not label.words & STARTING_PARTS
     told = any(map(_is_finished, layers)) or any(map(_finish_reason, layers))
     return told or (_has_message(layers) and has_final_credits(objects)), False
 
@@ -209,15 +209,14 @@ def _has_message(layers: list[Object]) -> bool:
     return any(isinstance(layer.get("message"), dict) for layer in layers)
 
 
-def _form(labels: list[frozenset[str]], layers: list[Object], *, ends: bool) -> Form:
-    closed = any(map(ends_reply, labels))
+def _form(label: Meaning, layers: list[Object], *, ends: bool) -> Form:
     if ends and _has_message(layers):
-        return "whole" if closed or any(map(_is_finished, layers)) else "either"
+        return "whole" if label.closes or any(map(_is_finished, layers)) else "either"
     if any(layer.get("delta") or _choice(layer).get("delta") for layer in layers):
         return "piece"
-    if closed or any(words & SNAPSHOT for words in labels):
+    if label.closes or label.repeats:
         return "whole"
-    return "part" if any(map(ends_part, labels)) else ("either" if ends else "piece")
+    return "part" if label.parts else ("either" if ends else "piece")
 
 
 # --- words

@@ -9,6 +9,7 @@ are looked up here. One edit mends it when the service turns out otherwise. What
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 ENDING = frozenset(
@@ -71,13 +72,6 @@ def words_of(label: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
-def label_words(label: str) -> frozenset[str]:
-    """Return the words of a label, or none if it says nothing."""
-    words = words_of(label)
-    return frozenset() if words <= NOT_LABELS else words
-
-
-@lru_cache(maxsize=1024)
 def is_thought(key: str) -> bool:
     """Whether what stands under *key* is the model's reasoning."""
     return bool(THOUGHT.search(key)) and not NO_THOUGHT.search(key)
@@ -103,25 +97,56 @@ def is_beside(key: str) -> bool:
     return bool(words_of(key) & (BESIDE | FOREIGN_ROLES))
 
 
-def ends_reply(words: frozenset[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the labels of a frame say together.
+
+    Attributes:
+        words: All their words.
+        closes: Whether one of them ends the whole reply.
+        parts: Whether one of them ends only a part of the reply.
+        beside: Whether one of them is about something that is not the reply.
+        thinks: Whether one of them is about the model's reasoning.
+        repeats: Whether one of them says that the text is all so far.
+        fails: Whether one of them reports a failure of the reply.
+        silent: Whether text that comes with them is not the assistant's.
+    """
+
+    words: frozenset[str]
+    closes: bool
+    parts: bool
+    beside: bool
+    thinks: bool
+    repeats: bool
+    fails: bool
+    silent: bool
+
+
+@lru_cache(maxsize=1024)
+def meaning(labels: tuple[str, ...]) -> Meaning:
+    """Return what *labels* say together."""
+    each = [words for label in labels if not (words := words_of(label)) <= NOT_LABELS]
+    words = frozenset[str]().union(*each)
+    thinks = any(THOUGHT.search(word) for word in words)
+    closes = any(words_end_reply(found) for found in each)
+    return Meaning(
+        words=words,
+        closes=closes,
+        parts=any(found & ENDING and not found <= ENDING | REPLY for found in each),
+        beside=bool(words & BESIDE),
+        thinks=thinks,
+        repeats=bool(words & SNAPSHOT),
+        fails=any(found & FAILING and not found & BESIDE for found in each),
+        silent=bool(words) and not (thinks or closes) and _is_silent(words),
+    )
+
+
+def words_end_reply(words: frozenset[str]) -> bool:
     """Whether a label of *words* ends the whole reply."""
     return bool(words & ENDING) and words <= ENDING | REPLY
 
 
-def ends_part(words: frozenset[str]) -> bool:
-    """Whether a label of *words* ends only a part of the reply or something beside it."""
-    return bool(words & ENDING) and not words <= ENDING | REPLY
-
-
-def thinks(words: frozenset[str]) -> bool:
-    """Whether a label of *words* is about the model's reasoning."""
-    return any(THOUGHT.search(word) for word in words)
-
-
-def is_silent(words: frozenset[str]) -> bool:
-    """Whether text in a frame whose labels have *words* is not the assistant's."""
-    if not words or thinks(words):
-        return False
+def _is_silent(words: frozenset[str]) -> bool:
     if words & (BESIDE | BOOKKEEPING) or (words & STARTING and not words & STARTING_PARTS):
         return True
     return not words & (PIECE | SNAPSHOT)

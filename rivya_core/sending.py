@@ -18,9 +18,10 @@ DEFAULTS = TIMEOUT.as_dict()
 
 def fit(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
     """Give *request* what it left open and *client* was set up with: headers and timeout."""
-    for name, value in client.headers.items():
-        if name not in request.headers:
-            request.headers[name] = value
+    own = {name.lower() for name, _ in request.headers.raw}
+    left_open = [(name, value) for name, value in client.headers.raw if name.lower() not in own]
+    if left_open:
+        request.headers = httpx.Headers([*request.headers.raw, *left_open])
     return plain(request, client)
 
 

@@ -42,8 +42,13 @@ def read_usage(value: Any) -> Usage | None:
 
 
 def _count(value: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    counts = [count for name in names if (count := _whole(value.get(name))) is not None]
-    return next((count for count in counts if count), 0) if counts else None
+    count = None
+    for name in names:
+        if name in value and (found := _whole(value[name])) is not None:
+            if found:
+                return found
+            count = 0
+    return count
 
 
 def _whole(value: Any) -> int | None:

@@ -1,0 +1,120 @@
+"""Many requests at once on one event loop: several small clients instead of one large one.
+
+httpx looks through all connections of a client for each request, so that a client costs more the more connections it
+has. A crew sends each request with the first of its clients that has room, and adds one when none has: a single
+caller keeps to one client and its connections, a thousand get as many small ones as they need. What a crowd leaves
+behind is closed after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+
+ROOM = 10
+"""Requests that one client carries at a time."""
+KEPT = 10
+"""Clients that stay when there is nothing to do; with `ROOM` it bounds the idle connections."""
+IDLE_SECONDS = 20.0
+"""How long the other ones stay, and an unused connection of any."""
+
+
+class Member(httpx.AsyncClient):
+    """A client that knows how many of its requests are still being answered.
+
+    Args:
+        left: Called each time one of them is over.
+        options: The client's own.
+    """
+
+    def __init__(self, left: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self.busy = 0
+        self._left = left
+
+    async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
+        """Send *request* and count it until its answer is closed."""
+        self.busy += 1
+        try:
+            response = await super().send(request, **how)
+        except BaseException:
+            self.leave()
+            raise
+        if response.is_closed:
+            self.leave()
+        else:
+            response.stream = _Counted(response.stream, self)
+        return response
+
+    def leave(self) -> None:
+        """A request is over."""
+        self.busy -= 1
+        self._left()
+
+
+class _Counted(httpx.AsyncByteStream):
+    """The body of an answer, which is over when it is closed."""
+
+    def __init__(self, body: Any, member: Member) -> None:
+        self._body = body
+        self._member: Member | None = member
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        iterator: AsyncIterator[bytes] = self._body.__aiter__()
+        return iterator
+
+    async def aclose(self) -> None:
+        """Close the body."""
+        member, self._member = self._member, None
+        try:
+            await self._body.aclose()
+        finally:
+            if member is not None:
+                member.leave()
+
+
+class Crew:
+    """The clients of one event loop.
+
+    Args:
+        settings: Returns the options of a new client.
+    """
+
+    def __init__(self, settings: Callable[[], dict[str, Any]]) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._members: list[Member] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the first client that has room."""
+        for member in self._members:
+            if member.busy < ROOM:
+                return member
+        self._members.append(Member(self._look_round, **self._settings()))
+        return self._members[-1]
+
+    async def aclose(self) -> None:
+        """Close all clients."""
+        if self._timer is not None:
+            self._timer.cancel()
+        members, self._members = self._members, []
+        for member in members:
+            await member.aclose()
+
+    def _look_round(self) -> None:
+        if self._timer is None and len(self._members) > KEPT:
+            self._timer = self._loop.call_later(IDLE_SECONDS, self._dismiss)
+
+    def _dismiss(self) -> None:
+        """Close the clients at the end that have nothing to do; they were needed by a crowd only."""
+        self._timer = None
+        while len(self._members) > KEPT and not self._members[-1].busy:
+            task = self._loop.create_task(self._members.pop().aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._look_round()
