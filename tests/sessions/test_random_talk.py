@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from random_talk import Figures
+from talk_figures import Figures
 from talk_rounds import no_waiting, round_of
 
 from rivya_core.exchange import Retry

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from oracle import Watch, context_of
-from random_talk import normal
 from samples import png
+from talk_figures import normal
 from worlds import World
 
 from rivya_core.errors import HistoryMismatchError

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_world import LangChainWorld
 from oracle import context_of, turn_of
-from random_talk import normal
+from talk_figures import normal
 from transcript_reader import Seen
 
 from rivya_sandbox import Sandbox

@@ -11,7 +11,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 from llamaindex_world import LlamaIndexWorld
 from oracle import context_of, turn_of
-from random_talk import normal
+from talk_figures import normal
 from transcript_reader import Seen
 
 from rivya_sandbox import Sandbox

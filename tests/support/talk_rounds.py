@@ -21,7 +21,8 @@ from pathlib import Path
 import redis_server
 from langchain_world import LangChainWorld
 from llamaindex_world import LlamaIndexWorld
-from random_talk import Figures, Talker
+from random_talk import Talker
+from talk_figures import Figures
 from worlds import World
 
 from rivya_core.exchange import Retry
