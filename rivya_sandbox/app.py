@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
 
-from . import openai_chat, rivya
+from . import openai_apis, rivya
 from .faults import Fault
 from .journal import Exchange, readable_body, readable_headers
 from .media import Media
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .apis import Api
     from .sandbox import Sandbox
 
-APIS: tuple[Api, ...] = (rivya.API, *openai_chat.APIS)
+APIS: tuple[Api, ...] = (rivya.API, *openai_apis.APIS)
 """The APIs that a sandbox speaks; a new one is added here."""
 
 MAX_BODY = 128 * 1024 * 1024

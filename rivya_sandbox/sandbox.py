@@ -18,6 +18,7 @@ from .idempotency import Idempotency
 from .journal import Exchange, Journal
 from .model import StandIn
 from .pauses import Pauses
+from .responses_store import Responses
 from .scripts import Line, Speaker
 from .sessions import Sessions
 from .streams import EventStream, Frame
@@ -48,6 +49,7 @@ class Sandbox:
         journal: Requests and turns so far.
         tasks: The image tasks; `tasks.ready_after` and `tasks.ready_in` say when they are ready.
         files: The uploaded files (`files.all`).
+        responses: The stored responses of the OpenAI-compatible APIs, by the API's name.
         media_leaks: The requests with an `Authorization` header that reached the media host.
         pace: Seconds between the events of a stream.
         stream_idempotency: Whether the stream path honours `Idempotency-Key`.
@@ -223,4 +225,5 @@ class Sandbox:
         self.idempotency = Idempotency(self.lock)
         self.sessions = Sessions(self.ids, self.lock)
         self.files = Files(self.ids, self.lock)
+        self.responses: dict[str, Responses] = {}
         self.tasks = Tasks(self.ids, self.accounts, self._ready_after, self.lock)

@@ -146,7 +146,7 @@ def test_log_probabilities_are_gathered(way: Way) -> None:
 
 
 def test_stop_reason_is_kept(way: Way) -> None:
-    """vLLM names the stop text that ended the reply."""
+    """The stop text that ended the reply, as vLLM names it."""
     last = chunk(finish="stop")
     last["choices"][0]["stop_reason"] = "END"
     whole = body({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop", "stop_reason": "END"}]})
@@ -223,7 +223,7 @@ def test_an_empty_message_with_a_reason_is_an_empty_reply(way: Way, message: Any
     ids=str,
 )
 def test_an_answer_that_is_no_reply_says_so(whole: Way, value: Any) -> None:
-    with pytest.raises(errors.InvalidAnswerError, match="POST http://backend.test/v1/chat/completions"):
+    with pytest.raises(errors.InvalidAnswerError, match=r"POST http://backend\.test/v1/chat/completions"):
         whole.ask(chat(), body(value))
 
 

@@ -187,7 +187,7 @@ def test_what_is_no_object_is_broken_and_stays_as_it_came(arguments: Any) -> Non
     streamed = put_together([piece(arguments, index=0, id="a", name="f")])
     [at_once] = whole_calls([piece(arguments, id="a", name="f")])
 
-    assert streamed.tool_calls[0].broken and at_once.broken
+    assert (streamed.tool_calls[0].broken, at_once.broken) == (True, True)
     assert streamed.tool_calls[0].arguments == at_once.arguments != "{}"
 
 
@@ -195,7 +195,7 @@ def test_a_call_without_a_name_is_broken() -> None:
     streamed = put_together([piece('{"x": 1}', index=0, id="a")])
     [at_once] = whole_calls([piece('{"x": 1}', id="a")])
 
-    assert streamed.tool_calls[0].broken and at_once.broken
+    assert (streamed.tool_calls[0].broken, at_once.broken) == (True, True)
 
 
 def test_pieces_that_say_nothing_make_no_call() -> None:

@@ -108,7 +108,7 @@ def joined(deltas: Sequence[ChatDelta]) -> ChatDelta:
     calls: dict[int, ToolCallDelta] = {}
     for piece in (piece for delta in deltas for piece in delta.tool_calls):
         known = calls.get(piece.index)
-        assert known is None or not (known.id and piece.id) and not (known.name and piece.name), "said twice"
+        assert known is None or (not (known.id and piece.id) and not (known.name and piece.name)), "said twice"
         before = known or ToolCallDelta(piece.index)
         calls[piece.index] = ToolCallDelta(
             piece.index,
