@@ -1,7 +1,6 @@
 """What the models of OpenAI-compatible back ends share: their fields, tools, and how they are asked for objects."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
@@ -19,9 +18,9 @@ from llamaindex_rivya.messages import tool_calls_of
 from llamaindex_rivya.tool_calls import check_calls, selections, tool_choice_for
 from rivya_core.exchange import Retry
 from rivya_core.model_facts import facts_for
-from rivya_core.openai_chat import OpenAIChat, OpenAIOptions
+from rivya_core.openai_wires import SETTINGS, OpenAIWire
+from rivya_core.sessions import OnMismatch
 
-OPTIONS = frozenset(option.name for option in fields(OpenAIOptions))
 UNKNOWN_WINDOW = 32_000
 """Tokens that a model of unknown size is taken to have room for."""
 LONGEST_OUTPUT = 4_096
@@ -37,7 +36,7 @@ class FunctionCallingModel(HostedLLM, FunctionCallingLLM):
         "Put it into a user's message.",
         frozenset({"user", "tool"}),
     )
-    call_options: ClassVar[frozenset[str]] = OPTIONS | {"timeout", "allow_parallel_tool_calls"}
+    call_options: ClassVar[frozenset[str]] = SETTINGS | {"timeout", "allow_parallel_tool_calls"}
 
     temperature: float | None = Field(default=None, description="0 to 2; many reasoning models take none.")
     max_tokens: int | None = Field(default=None, gt=0, description="Limit of the reply's tokens, reasoning included.")
@@ -58,6 +57,26 @@ class FunctionCallingModel(HostedLLM, FunctionCallingLLM):
     extra_body: dict[str, Any] = Field(default_factory=dict, description="Merged into every request's body.")
     include_response_headers: bool = Field(default=False, description="Whether `raw` holds the answer's headers.")
     think_tags: bool = Field(default=False, description="Whether text in `<think>` tags is reasoning.")
+    use_responses_api: bool | None = Field(
+        default=None, description="Whether to use the Responses API; by default where a turn needs it."
+    )
+    use_previous_response_id: bool = Field(
+        default=False, description="Whether to continue the stored response of the last reply, if the history is its."
+    )
+    on_history_mismatch: OnMismatch = Field(
+        default="replay", description="What to do with a history that no stored response holds: `replay` or `error`."
+    )
+    previous_response_id: str | None = Field(default=None, description="A stored response to continue, unchecked.")
+    instructions: str | None = Field(default=None, description="A system message beside the messages.")
+    include: list[str] | None = Field(default=None, description="What else a response is to hold.")
+    store: bool | None = Field(default=None, description="Whether the provider keeps the reply.")
+    truncation: str | None = Field(default=None, description="`auto` or `disabled`; Responses API.")
+    reasoning: dict[str, Any] | None = Field(default=None, description="For example `{'effort': 'low'}`.")
+    reasoning_summary: str | None = Field(default=None, description="`auto`, `concise` or `detailed`.")
+    max_tool_calls: int | None = Field(default=None, description="How many built-in tool calls there may be.")
+    built_in_tools: list[dict[str, Any]] = Field(
+        default_factory=list, description="The provider's own tools, for example `{'type': 'web_search_preview'}`."
+    )
     is_function_calling_model: bool = Field(
         default=True, description="Whether the model calls tools; without them agents and programs work in text."
     )
@@ -78,10 +97,10 @@ class FunctionCallingModel(HostedLLM, FunctionCallingLLM):
             model_name=self.model,
         )
 
-    def _wire(self, options: Mapping[str, Any]) -> OpenAIChat:
-        own = {name: getattr(self, name) for name in OPTIONS if name in type(self).model_fields}
-        call = {name: value for name, value in options.items() if name in OPTIONS}
-        tools = tuple(call.get("tools") or ())
+    def _wire(self, options: Mapping[str, Any]) -> OpenAIWire:
+        own = {name: getattr(self, name) for name in SETTINGS if name in type(self).model_fields}
+        call = {name: value for name, value in options.items() if name in SETTINGS}
+        tools = (*self.built_in_tools, *(call.get("tools") or ()))
         asked = {
             **own,
             **({} if tools else {"parallel_tool_calls": None}),
@@ -90,7 +109,7 @@ class FunctionCallingModel(HostedLLM, FunctionCallingLLM):
             "model": call.get("model") or self.model,
             "extra_body": {**self.extra_body, **(call.get("extra_body") or {})},
         }
-        return OpenAIChat(self._endpoint(options), OpenAIOptions(**asked), Retry(self.max_retries))
+        return OpenAIWire(self._endpoint(options), asked, Retry(self.max_retries))
 
     def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> Form:
         """Natively where the provider takes a JSON schema, else by a tool, else in words."""

@@ -13,6 +13,7 @@ from llamaindex_rivya.blocks import Takes, needs_reading, parts_of
 from rivya_core.chat import Message, Role, ToolCall
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.plan import Plan, call
+from rivya_core.response_items import ITEMS_KEY
 from rivya_core.sessions import POINTER_KEY
 
 ROLES: dict[MessageRole, Role] = {
@@ -62,7 +63,7 @@ def to_message(message: ChatMessage, takes: Takes) -> Message:
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
         thought="\n".join(b.content for b in message.blocks if isinstance(b, ThinkingBlock) and b.content),
         pointer=facts.get(POINTER_KEY),
-        extras={"refusal": facts["refusal"]} if facts.get("refusal") else {},
+        extras={key: facts[key] for key in ("refusal", ITEMS_KEY) if facts.get(key)},
     )
 
 

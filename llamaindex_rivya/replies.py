@@ -69,6 +69,8 @@ class Accumulator:
             facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
             citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
             facts |= {"citations": citations} if citations else {}
+            made = [dict(block) for block in delta.blocks if str(block.get("type")).endswith("_call")]
+            facts |= {"built_in_tool_calls": made} if made else {}
             blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
         return _built(ChatMessage, role=MessageRole.ASSISTANT, additional_kwargs=facts, blocks=blocks)
 

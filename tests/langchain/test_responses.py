@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 import respx
 from asking import WAYS, ainvoke, invoke
@@ -23,6 +22,7 @@ from langchain_core.messages import (
     messages_to_dict,
 )
 from pydantic import BaseModel
+from responses_backend import Backend, said_message
 from wire import PATH, URL, reply
 
 import langchain_rivya
@@ -31,97 +31,6 @@ from langchain_rivya import ChatGMI, ChatOpenAICompatible
 Ask = Callable[..., Any]
 RESPONSES = f"{URL}/responses"
 GMI_RESPONSES = "https://api.gmi-serving.com/v1/responses"
-
-
-class Backend:
-    """A Responses API that remembers what it stored and what its model saw."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, list[Any]] = {}
-        self.seen: list[list[Any]] = []
-        self.bodies: list[dict[str, Any]] = []
-        self.output: list[dict[str, Any]] | None = None
-        self.status = "completed"
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        body = json.loads(request.content)
-        self.bodies.append(body)
-        before = body.get("previous_response_id")
-        if before is not None and before not in self.stored:
-            words = f"Previous response with id '{before}' not found."
-            return httpx.Response(400, json={"error": {"message": words, "param": "previous_response_id"}})
-        items = body["input"] if isinstance(body["input"], list) else [{"role": "user", "content": body["input"]}]
-        context = [*self.stored.get(before, []), *items]
-        self.seen.append([_said(item) for item in context])
-        made = self._response(body, context)
-        return _streamed(made) if body.get("stream") else httpx.Response(200, json=made)
-
-    def _response(self, body: dict[str, Any], context: list[Any]) -> dict[str, Any]:
-        id_ = f"resp_{len(self.bodies)}"
-        output = self.output or [_message(f"answer {len(self.bodies)}")]
-        if body.get("store") is not False and self.status == "completed":
-            self.stored[id_] = [*context, *output]
-        usage = {
-            "input_tokens": 3,
-            "output_tokens": 2,
-            "total_tokens": 5,
-            "output_tokens_details": {"reasoning_tokens": 1},
-        }
-        incomplete = {"reason": "max_output_tokens"} if self.status == "incomplete" else None
-        return {
-            "id": id_, "object": "response", "created_at": 1, "status": self.status, "model": body["model"],
-            "output": output, "usage": usage, "store": body.get("store", True), "incomplete_details": incomplete,
-        }  # fmt: skip
-
-
-def _message(text: str, **fields: Any) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": [], **fields}
-    return {"type": "message", "id": f"msg_{text}", "role": "assistant", "status": "completed", "content": [part]}
-
-
-def _said(item: dict[str, Any]) -> Any:
-    """An item as role and text."""
-    content = item.get("content", item.get("output", item.get("arguments")))
-    text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content or ())
-    return (item.get("role") or item.get("type"), text)
-
-
-def _streamed(made: dict[str, Any]) -> httpx.Response:
-    frames: list[dict[str, Any]] = [
-        {"type": "response.created", "response": {**made, "output": [], "status": "in_progress"}}
-    ]
-    for index, item in enumerate(made["output"]):
-        frames.append(
-            {
-                "type": "response.output_item.added",
-                "output_index": index,
-                "item": {**item, "content": [], "summary": []},
-            }
-        )
-        for part in item.get("content", ()):
-            frames.append(
-                {
-                    "type": "response.output_text.delta",
-                    "output_index": index,
-                    "content_index": 0,
-                    "item_id": item["id"],
-                    "delta": part["text"],
-                }
-            )
-        for part in item.get("summary", ()):
-            frames.append(
-                {
-                    "type": "response.reasoning_summary_text.delta",
-                    "output_index": index,
-                    "summary_index": 0,
-                    "item_id": item["id"],
-                    "delta": part["text"],
-                }
-            )
-        frames.append({"type": "response.output_item.done", "output_index": index, "item": item})
-    frames.append({"type": f"response.{made['status']}", "response": made})
-    text = "".join(f"event: {frame['type']}\ndata: {json.dumps(frame)}\n\n" for frame in frames)
-    return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=text.encode())
 
 
 @pytest.fixture
@@ -237,7 +146,7 @@ class TestContent:
                 "status": "completed",
                 "action": {"type": "search", "query": "q"},
             },
-            _message("Yes.", annotations=[note]),
+            said_message("Yes.", annotations=[note]),
             {
                 "type": "function_call",
                 "id": "fc_1",
@@ -285,7 +194,7 @@ class TestContent:
         assert sent[1]["id"] == "rs_1"
         assert sent[3] == {"type": "function_call_output", "call_id": "c1", "output": "42"}
 
-    def test_an_incomplete_response_is_a_partial_message(self, backend: Backend, ask: Ask) -> None:
+    def test_an_incomplete_response_is_a_partialsaid_message(self, backend: Backend, ask: Ask) -> None:
         """With its reason; it is no pointer for the next turn."""
         backend.status = "incomplete"
         message = ask(chained(), "?")
@@ -301,7 +210,7 @@ class TestContent:
 
             value: int
 
-        backend.output = [_message('{"value": 4}')]
+        backend.output = [said_message('{"value": 4}')]
         chain = gmi().with_structured_output(Answer, method="json_schema", strict=True)
         assert (invoke if ask in WAYS[::2] else ainvoke)(chain, "?") == Answer(value=4)
         form = backend.bodies[-1]["text"]["format"]
