@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from pydantic import BaseModel
 from samples import pdf, png, wav
 
 from llamaindex_rivya.blocks import Takes
@@ -31,6 +32,21 @@ EVERYTHING = Takes("The test", frozenset({"image", "audio", "video", "file"}), "
 
 def core(*blocks, role="user", **facts):
     return to_message(ChatMessage(role=role, blocks=list(blocks), additional_kwargs=facts), EVERYTHING)
+
+
+class SDKFunction(BaseModel):
+    """As SDKs have it."""
+
+    name: str
+    arguments: str
+
+
+class SDKCall(BaseModel):
+    """As SDKs have it."""
+
+    id: str
+    type: str
+    function: SDKFunction
 
 
 class TestMedia:
@@ -147,10 +163,8 @@ class TestText:
 class TestToolCalls:
     def test_calls_of_other_integrations(self):
         """Objects of an SDK, or dicts, in `additional_kwargs` alone."""
-        from openai.types.chat import ChatCompletionMessageToolCall
-
         plain = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
-        for form in (plain, ChatCompletionMessageToolCall.model_validate(plain)):
+        for form in (plain, SDKCall.model_validate(plain)):
             assert core(role="assistant", tool_calls=[form]).tool_calls == (ToolCall("a", "f", '{"x": 1}'),)
 
     @pytest.mark.parametrize("item", [None, "f", {"id": "a"}, {"id": "a", "function": {"arguments": "{}"}}])

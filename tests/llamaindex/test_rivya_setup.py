@@ -240,15 +240,6 @@ class TestImporting:
 
         assert run(code) == "[]"
 
-    def test_the_class_loads_no_other_framework(self):
-        """`Rivya` needs LlamaIndex and httpx: no LangChain, no SDK."""
-        code = (
-            "import sys\nfrom llamaindex_rivya import Rivya\n"
-            "print([m for m in ('langchain_core', 'openai', 'tiktoken', 'starlette') if m in sys.modules])"
-        )
-
-        assert run(code) == "[]"
-
     def test_public_names(self):
         """Each name of `__all__` can be had, `dir()` shows it, and others are attribute errors."""
         assert dir(llamaindex_rivya) == sorted(llamaindex_rivya.__all__)
