@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
-
 from _measure import KEY
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}

@@ -23,9 +23,9 @@ from rivya_core.errors import ConfigurationError, InvalidInputError
 VERSION = "0.1.0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """What there is to know about a provider before the first request.
+    """What there is to know about a provider before the first request; one value each, compared by identity.
 
     Attributes:
         name: As frameworks report it (`ls_provider`, `model_provider`).
