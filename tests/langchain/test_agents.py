@@ -26,7 +26,7 @@ def get_weather(city: str) -> str:
     return f"It is 21 degrees in {city}."
 
 
-@pytest.fixture(params=["evolink", "gmi", "compatible"])
+@pytest.fixture(params=["evolink", "gmi", "compatible", "gmi-responses", "chained"])
 def model(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
     """Each of the compatible models."""
     made = {
@@ -34,6 +34,13 @@ def model(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
         "gmi": lambda: ChatGMI(api_key=sandbox.api_key, base_url=sandbox.gmi_url),
         "compatible": lambda: ChatOpenAICompatible(
             model="gpt-5.2", api_key=sandbox.api_key, base_url=sandbox.openai_url
+        ),
+        "gmi-responses": lambda: ChatGMI(api_key=sandbox.api_key, base_url=sandbox.gmi_url, use_responses_api=True),
+        "chained": lambda: ChatOpenAICompatible(
+            model="gpt-5.2",
+            api_key=sandbox.api_key,
+            base_url=sandbox.openai_url,
+            use_previous_response_id=True,
         ),
     }
     return made[request.param]()
