@@ -106,6 +106,7 @@ class TestSQLiteLedger:
         ledger.claim(head("s"))
         ledger.close()
 
+        assert repr(ledger) == f"SQLiteLedger({str(tmp_path / 'sessions.db')!r})"
         assert not ledger.claim(head("s"))
 
     def test_it_forgets_what_was_not_used_for_long_and_does_not_trust_it_then(self, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from core_asking import Way, conversation, said, user
 from oracle import Watch, context_of, history, users
+from samples import png
 
 from rivya_core import errors
-from rivya_core.chat import Message, Native, Text
-from rivya_core.ledger import MemoryLedger
+from rivya_core.chat import Media, Message, Native, Text
+from rivya_core.ledger import Ledger, MemoryLedger
+from rivya_core.plan import Call, Send
 from rivya_sandbox import Fault, Sandbox
 
 CHAT = "/chat/completions"
@@ -173,3 +175,39 @@ class TestLedgers:
         routes = [one.metadata["session_route"] for one in (reply, fork, third)]
         assert routes == ["continue", "replay", "continue"]
         assert [len(context_of(turn)) for turn in sandbox.journal.turns] == [1, 3, 3, 5]
+
+
+class TestAttachments:
+    def test_images_are_uploaded_or_named(self, sandbox: Sandbox, way: Way) -> None:
+        """Bytes are uploaded; a file that is on the server already is only named."""
+        talk = conversation(sandbox, MemoryLedger())
+        way.ask(talk, [Message("user", (Text("Look!"), Media("image", data=png())))])
+        file_id = sandbox.journal.turns[-1].context[-1].attachments[0].file_id
+        way.ask(talk, [Message("user", (Text("Again!"), Media("image", file_id=file_id)))])
+
+        assert sandbox.journal.turns[-1].context[-1].attachments[0].file_id == file_id
+        assert len(sandbox.journal.to("/files")) == 1
+
+    @pytest.mark.parametrize("media", [Media("audio", data=b"RIFF"), Media("image", url="https://example.com/a.png")])
+    def test_what_cannot_be_attached_is_refused_and_the_session_stays(
+        self, sandbox: Sandbox, way: Way, begun: Any, media: Media
+    ) -> None:
+        """Sound is not taken, and no URL is fetched that the application did not allow."""
+        talk, messages = begun()
+        with pytest.raises(errors.InvalidInputError, match="sent"):
+            way.ask(talk, [*messages[:-1], Message("user", (Text("Listen!"), media))])
+
+        assert way.ask(talk, messages).metadata["session_route"] == "continue"
+
+
+def test_a_plan_that_is_thrown_away_leaves_its_claim(sandbox: Sandbox, begun: Any, ledger: Ledger) -> None:
+    """Nothing can be told to the ledger any more, so the head is never given out again."""
+    talk, messages = begun(ledger=ledger)
+    plan = talk.reply(messages)
+    step = next(plan)
+    while isinstance(step, Call):
+        step = plan.send(step.work())
+    plan.close()
+
+    assert isinstance(step, Send)
+    assert Way(asynchronous=False, streamed=False).ask(talk, messages).metadata["session_route"] == "replay"
