@@ -11,16 +11,16 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing, suppress
-from contextvars import copy_context
 from functools import partial
 from socket import SHUT_RDWR
-from threading import Lock, Thread, Timer
+from threading import Timer
 from typing import Any, TypeVar
 
 import httpx
 
 from rivya_core.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
 from rivya_core.sending import fit, plain, reading
+from rivya_core.threads import together
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -220,36 +220,6 @@ async def acall(work: Callable[[], Any]) -> Any:
     except asyncio.CancelledError:
         await asyncio.wait([task])  # what follows must find it done, not half done
         raise
-
-
-def together(run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
-    """Carry out *plans* in threads. An interrupt does not wait for those under way; they end by themselves."""
-    results: list[Any] = [None] * len(plans)
-    waiting, failures, lock = deque(enumerate(plans)), list[BaseException](), Lock()
-
-    def work() -> None:
-        while not failures:
-            with lock:
-                index, plan = waiting.popleft() if waiting else (0, None)
-            if plan is None:
-                return
-            try:
-                results[index] = run(plan)
-            except BaseException as exc:  # noqa: BLE001 - raised in the calling thread
-                failures.append(exc)
-
-    crew = [Thread(target=copy_context().run, args=(work,), daemon=True) for _ in plans[:at_once]]
-    try:
-        for thread in crew:
-            thread.start()
-        for thread in crew:
-            thread.join()
-    finally:
-        with lock:
-            waiting.clear()
-    if failures:
-        raise failures[0]
-    return results
 
 
 async def atogether(run: Callable[[Plan[Any]], Awaitable[Any]], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:

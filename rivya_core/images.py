@@ -156,22 +156,18 @@ def read_task(response: httpx.Response, task_id: str | None = None) -> ImageTask
     Raises:
         InvalidAnswerError: There is none, or it succeeded without a result.
     """
-    value = json_of_task(response)
-    layer = next((one for one in _layers(value) if _word(one.get("id")) or _word(one.get("status"))), None)
-    found = (_word(layer.get("id")) if layer else None) or task_id
-    if layer is None or not found or len(found) > LONGEST_ID:
+    layer = next((one for one in _layers(json_of_task(response)) if "status" in one or "id" in one), {})
+    found = _word(layer.get("id")) or task_id
+    if not layer or not found or len(found) > LONGEST_ID:
         raise invalid_answer(response, "is not an image task")
     status = STATUSES.get(str(layer.get("status")).lower(), "processing")
-    urls = tuple(dict.fromkeys(_urls(layer.get("result"))))[:MOST_URLS] if status == "succeeded" else ()
-    if status == "succeeded" and not urls:
-        raise invalid_answer(response, "says that the task succeeded and holds no result")
     error = layer.get("error")
     facts = error if isinstance(error, Mapping) else {"message": error}
     return ImageTask(
         found,
         status,
         _word(layer.get("model")) or "",
-        urls,
+        _results(layer, response) if status == "succeeded" else (),
         _amount(layer.get("reserved_credits")),
         _amount(layer.get("final_credits")),
         _word(layer.get("created_at")),
@@ -180,6 +176,13 @@ def read_task(response: httpx.Response, task_id: str | None = None) -> ImageTask
         _word(facts.get("message")),
         retry_after(response.headers),
     )
+
+
+def _results(layer: Mapping[str, Any], response: httpx.Response) -> tuple[str, ...]:
+    urls = tuple(dict.fromkeys(_urls(layer.get("result"))))[:MOST_URLS]
+    if not urls:
+        raise invalid_answer(response, "says that the task succeeded and holds no result")
+    return urls
 
 
 def json_of_task(response: httpx.Response) -> Any:

@@ -89,28 +89,39 @@ class Job:
             APIError: The provider refused it; it is forgotten again.
             TaskInterruptedError: Nobody knows whether it was carried out; the record's key resumes it.
         """
-        record = self.record
         yield from self.tell("submitting")
+        yield from self._announce()
+        with _leaving_id(self.record):
+            task = yield from self._send()
+        record = replace(self.record, state="running", task_id=task.id)
+        price = price_key(record.body)
+        held = tuple((one, one.learn(price, amount, task.reserved_credits)) for one, amount in self.held)
+        job = replace(self, record=record, held=held)
+        with _leaving_id(record):
+            yield from self._note(record)
+            yield from job.tell("queued")
+        return job
+
+    def _announce(self) -> Plan[None]:
+        """Remember the request before it leaves; what cannot be remembered is not sent."""
+        store = self.setup.store
         try:
-            yield from ask(self.setup.store, lambda: self.setup.store.put(record))
+            yield from ask(store, lambda: store.put(self.record))
         except Exception as exc:  # whatever a store raises
             self._release()
             raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
+
+    def _send(self) -> Plan[ImageTask]:
+        """Send the request; what was certainly not carried out is forgotten again."""
+        store, record = self.setup.store, self.record
         try:
-            with _leaving_id(record):
-                task = yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry)
+            return (yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry))
         except RivyaError as error:
             if error.repeat == "if safe":
                 raise _interrupted(record, "may have been created", error) from error
             self._release()
-            yield from ask(self.setup.store, lambda: self.setup.store.drop(record.key))
+            yield from ask(store, lambda: store.drop(record.key))
             raise
-        held = tuple((one, one.learn(price_key(record.body), sum_, task.reserved_credits)) for one, sum_ in self.held)
-        job = replace(self, record=replace(record, state="running", task_id=task.id), held=held)
-        with _leaving_id(job.record):
-            yield from self._note(job.record)
-            yield from job.tell("queued")
-        return job
 
     def collect(self) -> Plan[GeneratedImage]:
         """Wait for the task and bring its picture home.

@@ -52,14 +52,8 @@ class Uploads:
 
     def _upload(self, image: OpenImage) -> Plan[UploadedFile]:
         """Upload one image, or wait for whoever is uploading it already."""
-        while True:
-            with _lock:
-                at, known = self._known.get(image.digest, (0.0, None))
-                fresh = image.digest in self._known and self.clock() - at < UPLOAD_LIFE
-                if not fresh:
-                    self._known[image.digest] = (self.clock(), None)
-            if not fresh:
-                break
+        while not self._claim(image.digest):
+            _, known = self._known.get(image.digest, (0.0, None))
             if known is not None:
                 return known
             yield from pause(0.05)
@@ -74,6 +68,15 @@ class Uploads:
         with _lock:
             self._known[image.digest] = (self.clock(), uploaded)
         return uploaded
+
+    def _claim(self, digest: str) -> bool:
+        """Whether the caller is to upload that content: nobody has, or too long ago, and nobody is about to."""
+        with _lock:
+            at, _ = self._known.get(digest, (float("-inf"), None))
+            if self.clock() - at < UPLOAD_LIFE:
+                return False
+            self._known[digest] = (self.clock(), None)
+            return True
 
 
 def _item(file: UploadedFile) -> dict[str, str]:
