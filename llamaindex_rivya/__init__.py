@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llamaindex_rivya.compatible import GMI, Evolink, OpenAICompatible
     from llamaindex_rivya.errors import OutputError
+    from llamaindex_rivya.handlers import RivyaCreditsHandler
     from llamaindex_rivya.image_events import RivyaImageProgressEvent
     from llamaindex_rivya.llms import Rivya
     from llamaindex_rivya.tools import RivyaImageToolSpec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         ContextOverflowError,
         ContextTooLongError,
+        CreditLimitError,
         HistoryMismatchError,
         IdempotencyConflictError,
         InsufficientCreditsError,
@@ -62,6 +64,7 @@ _HOMES = {
     "OpenAICompatible": "llamaindex_rivya.compatible",
     "OutputError": "llamaindex_rivya.errors",
     "Rivya": "llamaindex_rivya.llms",
+    "RivyaCreditsHandler": "llamaindex_rivya.handlers",
     "RivyaImageToolSpec": "llamaindex_rivya.tools",
     "FetchRules": "rivya_core.fetch",
     "GeneratedImage": "rivya_core.pictures",
@@ -81,6 +84,7 @@ __all__ = [
     "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
+    "CreditLimitError",
     "Evolink",
     "FetchRules",
     "GeneratedImage",
@@ -100,6 +104,7 @@ __all__ = [
     "RateLimitError",
     "RedisLedger",
     "Rivya",
+    "RivyaCreditsHandler",
     "RivyaError",
     "RivyaImageProgressEvent",
     "RivyaImageToolSpec",

@@ -12,7 +12,7 @@ import difflib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
@@ -23,11 +23,13 @@ from typing_extensions import Self
 from llamaindex_rivya.account import Account
 from llamaindex_rivya.blocks import Takes
 from llamaindex_rivya.copies import Copied
+from llamaindex_rivya.handlers import metered
 from llamaindex_rivya.messages import to_core
 from llamaindex_rivya.replies import Accumulator, as_completion, whole
 from llamaindex_rivya.streams import acloses_reply, closes_reply, opened
 from llamaindex_rivya.structured import StructuredPrediction
-from rivya_core.chat import ChatDelta, Message
+from llamaindex_rivya.wires import Wire
+from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.exchange import Retry
@@ -35,18 +37,6 @@ from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import Endpoint, Provider, endpoint
 
 R = TypeVar("R")
-
-
-class Wire(Protocol):
-    """Carries the turns of one call."""
-
-    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
-        """Send the turn and return the whole reply."""
-        ...
-
-    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
-        """Send the turn and return the reply that has begun."""
-        ...
 
 
 class HostedLLM(Account, Copied, StructuredPrediction):
@@ -157,7 +147,7 @@ class HostedLLM(Account, Copied, StructuredPrediction):
     def _reply(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatResponse], R]
     ) -> Plan[R]:
-        wire = self._wire(self._options(kwargs))
+        wire = metered(self._wire(self._options(kwargs)), self.callback_manager.handlers)
 
         def plan() -> Plan[R]:
             core = yield from to_core(messages, self.takes)
@@ -169,7 +159,7 @@ class HostedLLM(Account, Copied, StructuredPrediction):
     def _stream(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
     ) -> tuple[Plan[Streaming[ChatDelta]], Accumulator]:
-        wire = self._wire(self._options(kwargs))
+        wire = metered(self._wire(self._options(kwargs)), self.callback_manager.handlers)
 
         def plan() -> Plan[Streaming[ChatDelta]]:
             core = yield from to_core(messages, self.takes)

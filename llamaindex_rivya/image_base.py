@@ -9,6 +9,7 @@ from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from pydantic import SecretStr
 from typing_extensions import Self
 
+from llamaindex_rivya.handlers import metered_pictures
 from llamaindex_rivya.stores import as_task_store
 from rivya_core import keys
 from rivya_core.clients import Clients
@@ -82,7 +83,8 @@ class ImageSpecBase(BaseToolSpec):
             max_credits: Credits that all of them may cost together.
             options: Options of all of them.
         """
-        return self._clients.driver.run(self._kit.generate_many(prompts, options, max_concurrency, max_credits))
+        plan = metered_pictures(self._kit.generate_many(prompts, options, max_concurrency, max_credits))
+        return self._clients.driver.run(plan)
 
     async def agenerate_many(
         self,
@@ -93,16 +95,16 @@ class ImageSpecBase(BaseToolSpec):
         **options: Any,
     ) -> list[GeneratedImage | RivyaError]:
         """Make a picture of each prompt; see `generate_many`."""
-        plan = self._kit.generate_many(prompts, options, max_concurrency, max_credits)
+        plan = metered_pictures(self._kit.generate_many(prompts, options, max_concurrency, max_credits))
         return await self._clients.async_driver.run(plan)
 
     def resume(self, task_id: str) -> GeneratedImage:
         """Go on with a task, of this process or another, until its picture is in hand; nothing is charged again."""
-        return self._clients.driver.run(self._kit.resume(task_id))
+        return self._clients.driver.run(metered_pictures(self._kit.resume(task_id), ordered=False))
 
     async def aresume(self, task_id: str) -> GeneratedImage:
         """Go on with a task; see `resume`."""
-        return await self._clients.async_driver.run(self._kit.resume(task_id))
+        return await self._clients.async_driver.run(metered_pictures(self._kit.resume(task_id), ordered=False))
 
     def pending(self) -> list[TaskRecord]:
         """Return the tasks that may still bring something; the `id` of each is what `resume` takes."""

@@ -7,6 +7,7 @@ from llama_index.core.base.llms.types import ContentBlock, ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata, ToolOutput
 from llama_index.core.workflow import Context
 
+from llamaindex_rivya.handlers import metered_pictures
 from llamaindex_rivya.image_base import ImageSpecBase
 from llamaindex_rivya.image_events import listener_for
 from rivya_core.image_kit import Outcome, told
@@ -102,19 +103,23 @@ class RivyaImageToolSpec(ImageSpecBase):
 
     def get_image_status(self, task_id: str) -> Outcome:
         """Look at an image task that was ordered before; if the picture is ready, return it."""
-        return self._clients.driver.run(self._kit.status_for_agent(task_id))
+        plan = metered_pictures(self._kit.status_for_agent(task_id), ordered=False)
+        return self._clients.driver.run(plan)
 
     async def aget_image_status(self, task_id: str) -> Outcome:
         """Look at an image task that was ordered before; if the picture is ready, return it."""
-        return await self._clients.async_driver.run(self._kit.status_for_agent(task_id))
+        plan = metered_pictures(self._kit.status_for_agent(task_id), ordered=False)
+        return await self._clients.async_driver.run(plan)
 
     def wait_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
         """Wait until an image task that was ordered before is ready, and return the picture."""
-        return self._clients.driver.run(self._kit.wait_for_agent(task_id, listener_for(ctx)))
+        plan = metered_pictures(self._kit.wait_for_agent(task_id, listener_for(ctx)), ordered=False)
+        return self._clients.driver.run(plan)
 
     async def await_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
         """Wait until an image task that was ordered before is ready, and return the picture."""
-        return await self._clients.async_driver.run(self._kit.wait_for_agent(task_id, listener_for(ctx)))
+        plan = metered_pictures(self._kit.wait_for_agent(task_id, listener_for(ctx)), ordered=False)
+        return await self._clients.async_driver.run(plan)
 
     def to_tool_list(
         self,
@@ -169,4 +174,5 @@ class RivyaImageToolSpec(ImageSpecBase):
         """Return the plan of a call; whoever makes it, texts among its references are not trusted."""
         arguments = {**options, "reference_images": references}
         order = self._kit.order(prompt, arguments, trusted=False)
-        return self._kit.generate(order, listener_for(ctx)) if self._wait else self._kit.start(order)
+        plan: Plan[Outcome] = self._kit.generate(order, listener_for(ctx)) if self._wait else self._kit.start(order)
+        return metered_pictures(plan)

@@ -1,0 +1,204 @@
+"""Credits and tokens of LlamaIndex calls: counted by callback, or by everything that runs inside a `with`.
+
+LlamaIndex's instrumentation swallows whatever its handlers raise, so it cannot stop a call. Two ways can: a callback
+handler on the model's `callback_manager`, and the models and tools of this package, which ask the handlers of the
+current context before they send anything. How costs are added up is told in `rivya_core/spending.py`.
+"""
+
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from typing_extensions import Self
+
+from llamaindex_rivya.wires import Wire
+from rivya_core.chat import ChatDelta, Message
+from rivya_core.pictures import GeneratedImage
+from rivya_core.plan import Plan, Streaming
+from rivya_core.spending import Spending, Tally, cost_of
+
+T = TypeVar("T")
+
+
+class RivyaCreditsHandler(BaseCallbackHandler):
+    """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
+
+    As a context manager it counts every call of this package's models and image tools that is made inside, in
+    agents, engines and workflows too. On a model's `callback_manager` it counts that model's calls, whoever's it is.
+
+    Args:
+        limit: Credits after which the next call raises `CreditLimitError`; None for no limit.
+
+    Example:
+        ```python
+        from llamaindex_rivya import RivyaCreditsHandler
+
+        with RivyaCreditsHandler(limit=50) as spent:
+            engine.query("How long is the Rhine?")
+        print(spent.credits, spent.by_model)
+        ```
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        super().__init__([], [])
+        self._tally = Tally(limit)
+        self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
+
+    @property
+    def credits(self) -> float:
+        """Credits spent so far."""
+        return self._tally.total.credits
+
+    @property
+    def total(self) -> Spending:
+        """Calls, credits and tokens so far."""
+        return self._tally.total
+
+    @property
+    def by_model(self) -> dict[str, Spending]:
+        """The same for each model."""
+        return dict(self._tally.by_model)
+
+    @property
+    def by_run(self) -> dict[str, Spending]:
+        """The same for each reply and each image task, by the provider's ids."""
+        return dict(self._tally.by_run)
+
+    def check(self) -> None:
+        """Refuse the next call once the limit is reached.
+
+        Raises:
+            CreditLimitError: The credits spent so far reach the limit.
+        """
+        self._tally.check()
+
+    def on_event_start(
+        self,
+        event_type: CBEventType,
+        payload: dict[str, Any] | None = None,
+        event_id: str = "",
+        parent_id: str = "",
+        **kwargs: Any,
+    ) -> str:
+        """Refuse a model's call once the limit is reached."""
+        if event_type is CBEventType.LLM:
+            self.check()
+        return event_id
+
+    def on_event_end(
+        self, event_type: CBEventType, payload: dict[str, Any] | None = None, event_id: str = "", **kwargs: Any
+    ) -> None:
+        """Count a model's reply."""
+        said = payload or {}
+        reply = said.get(EventPayload.RESPONSE) or said.get(EventPayload.COMPLETION)
+        if event_type is CBEventType.LLM and isinstance(reply, (ChatResponse, CompletionResponse)):
+            facts = reply.raw if isinstance(reply.raw, dict) else {}
+            cost = cost_of(facts.get("credits"), reply.additional_kwargs)
+            self._tally.add(str(facts.get("model") or "unknown"), str(facts.get("id") or event_id), cost)
+
+    def start_trace(self, trace_id: str | None = None) -> None:
+        """Nothing is kept by trace."""
+
+    def end_trace(self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None) -> None:
+        """Nothing is kept by trace."""
+
+    def count(self, reply: ChatDelta) -> None:
+        """Count a whole reply, or the last piece of one."""
+        facts, usage = reply.metadata, reply.usage
+        tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else None
+        run = str(facts.get("id") or "unknown")
+        self._tally.add(str(facts.get("model") or "unknown"), run, cost_of(facts.get("credits"), tokens))
+
+    def count_picture(self, picture: GeneratedImage) -> None:
+        """Count an image task, once however often its picture is asked for."""
+        task = str(picture["task_id"])
+        if task not in self._tally.by_run:
+            self._tally.add(str(picture["model"]), task, cost_of(picture["credits"], None))
+
+    def __enter__(self) -> Self:
+        """Count everything that runs in this context."""
+        self._token = _counting.set((*_counting.get(), self))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._token is not None:
+            _counting.reset(self._token)
+            self._token = None
+
+
+_counting: ContextVar[tuple[RivyaCreditsHandler, ...]] = ContextVar("rivya_credits_handlers", default=())
+
+
+def _checked(but: Sequence[object] = ()) -> tuple[RivyaCreditsHandler, ...]:
+    """The handlers of this context, all of which allow another call."""
+    handlers = tuple(handler for handler in _counting.get() if handler not in but)
+    for handler in handlers:
+        handler.check()
+    return handlers
+
+
+def metered(wire: Wire, callbacks: Sequence[object]) -> Wire:
+    """Return *wire*, counted by the handlers of this context but those that are *callbacks* and count by themselves.
+
+    Raises:
+        CreditLimitError: One of them allows no further call.
+    """
+    handlers = _checked(callbacks)
+    return _Metered(wire, handlers) if handlers else wire
+
+
+def metered_pictures(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
+    """Return *plan*, whose picture or pictures the handlers of this context count.
+
+    Args:
+        plan: Its outcome is a `GeneratedImage`, a list with such, or something that costs nothing.
+        ordered: Whether it orders anything; what was ordered before is not refused.
+
+    Raises:
+        CreditLimitError: One of the handlers allows no further picture.
+    """
+    handlers = _checked() if ordered else _counting.get()
+
+    def counted() -> Plan[T]:
+        outcome = yield from plan
+        outcomes: list[Any] = outcome if isinstance(outcome, list) else [outcome]
+        for picture in [each for each in outcomes if isinstance(each, GeneratedImage)]:
+            for handler in handlers:
+                handler.count_picture(picture)
+        return outcome
+
+    return counted() if handlers else plan
+
+
+class _Metered:
+    """A wire whose replies are counted."""
+
+    def __init__(self, wire: Wire, handlers: Sequence[RivyaCreditsHandler]) -> None:
+        self._wire, self._handlers = wire, handlers
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn, count it and return the whole reply."""
+        reply = yield from self._wire.reply(messages)
+        self._count(reply)
+        return reply
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun; it is counted when it is whole."""
+        streaming = yield from self._wire.stream(messages)
+
+        def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
+            deltas = yield from streaming.settle(closing)
+            for delta in deltas:
+                if delta.last:
+                    self._count(delta)
+            return deltas
+
+        return replace(streaming, settle=settle)
+
+    def _count(self, reply: ChatDelta) -> None:
+        for handler in self._handlers:
+            handler.count(reply)
