@@ -26,6 +26,7 @@ from typing_extensions import Self
 from langchain_rivya.account import Account
 from langchain_rivya.errors import InvalidInputError, as_model_errors
 from langchain_rivya.replies import to_chunk, to_message
+from langchain_rivya.text_chunks import text_chunk
 from rivya_core import keys
 from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
@@ -192,6 +193,8 @@ class HTTPChatModel(Account, BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=to_message(delta, self.provider.name))])
 
     def _chunk(self, delta: ChatDelta) -> ChatGenerationChunk:
+        if not (delta.last or delta.thought or delta.tool_calls):
+            return text_chunk(delta.text)
         return ChatGenerationChunk(message=to_chunk(delta, self.provider.name))
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:

@@ -1,0 +1,58 @@
+"""Chunks that bring nothing but text, which is nearly all of them, made by copying one that was validated.
+
+Validating costs more than everything else that is done with a chunk, and there is nothing to find: the text is known
+to be a string and all else is empty. The pattern is made by the class itself when this module is loaded, so that a
+copy has whatever the installed version of langchain-core puts into an empty chunk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import BaseModel
+
+_set = object.__setattr__
+
+
+class _Pattern:
+    """A validated model, and how to make more like it."""
+
+    def __init__(self, model: BaseModel) -> None:
+        self._class = type(model)
+        self._values = dict(vars(model))
+        self._containers = [
+            (key, type(value)) for key, value in self._values.items() if isinstance(value, (dict, list))
+        ]
+        self._extra = model.__pydantic_extra__
+        self._fields_set = set(model.__pydantic_fields_set__)
+
+    def made(self, key: str, value: Any) -> tuple[Any, dict[str, Any]]:
+        """Return a model like the pattern but for one value, and its values, which may still be changed."""
+        values = self._values.copy()
+        for name, kind in self._containers:
+            values[name] = kind()
+        values[key] = value
+        made = self._class.__new__(self._class)
+        _set(made, "__dict__", values)
+        _set(made, "__pydantic_extra__", self._extra if self._extra is None else {})
+        _set(made, "__pydantic_fields_set__", self._fields_set.copy())
+        _set(made, "__pydantic_private__", None)
+        return made, values
+
+
+_MESSAGE = _Pattern(AIMessageChunk(content=""))
+_EMPTY = ChatGenerationChunk(message=AIMessageChunk(content=""))
+_GENERATION = _Pattern(_EMPTY)
+_TEXT: type[str] = type(_EMPTY.text)
+"""A kind of string of its own in the versions where `text` was a method once."""
+
+
+def text_chunk(text: str) -> ChatGenerationChunk:
+    """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns."""
+    message, _ = _MESSAGE.made("content", text)
+    chunk: ChatGenerationChunk
+    chunk, values = _GENERATION.made("message", message)
+    values["text"] = _TEXT(text)
+    return chunk

@@ -1,0 +1,74 @@
+"""A chunk that is copied from a pattern is what the validated one is, for everything that is done with chunks."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from langchain_core.load import dumpd
+from langchain_core.messages import AIMessageChunk, message_to_dict
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_rivya.text_chunks import text_chunk
+
+SLOTS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
+
+
+def validated(text: str) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=text))
+
+
+@pytest.mark.parametrize("text", ["", "Hello", "wörld 👋\n"])
+def test_it_equals_the_validated_chunk_in_every_respect(text: str) -> None:
+    """On each supported version of langchain-core: values, types, what counts as set, and what pydantic keeps beside."""
+    ours, theirs = text_chunk(text), validated(text)
+
+    assert ours == theirs
+    for mine, its in ((ours, theirs), (ours.message, theirs.message)):
+        assert type(mine) is type(its)
+        assert {key: type(value) for key, value in vars(mine).items()} == {k: type(v) for k, v in vars(its).items()}
+        assert {slot: getattr(mine, slot) for slot in SLOTS} == {slot: getattr(its, slot) for slot in SLOTS}
+
+
+USES: dict[str, Any] = {
+    "dump": lambda chunk: chunk.model_dump(),
+    "unset left out": lambda chunk: chunk.model_dump(exclude_unset=True),
+    "repr": repr,
+    "message as dict": lambda chunk: message_to_dict(chunk.message),
+    "copy": lambda chunk: chunk.model_copy(update={"text": "x"}).model_dump(),
+    "deep copy": lambda chunk: copy.deepcopy(chunk).model_dump(),
+    "pickle": lambda chunk: pickle.loads(pickle.dumps(chunk)).model_dump(),
+    "added": lambda chunk: (chunk + text_chunk(" there")).model_dump(),
+    "added from the left": lambda chunk: (validated("Oh, ") + chunk).model_dump(),
+    "blocks": lambda chunk: chunk.message.content_blocks,
+    "text": lambda chunk: (chunk.text, chunk.message.text),
+    "dumped": lambda chunk: dumpd(chunk.message),
+    "json": lambda chunk: type(chunk.message).model_validate_json(chunk.message.model_dump_json()).model_dump(),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_it_behaves_as_the_validated_chunk(use: Any) -> None:
+    assert use(text_chunk("Hello")) == use(validated("Hello"))
+
+
+def test_it_can_be_changed_as_langchain_does() -> None:
+    """Core writes an id and metadata into chunks."""
+    ours, theirs = text_chunk("Hello"), validated("Hello")
+    for chunk in (ours, theirs):
+        chunk.message.id = "run-1"
+        chunk.message.response_metadata["a"] = 1
+
+    assert ours.model_dump() == theirs.model_dump()
+    assert ours.message.model_fields_set == theirs.message.model_fields_set
+
+
+def test_no_two_chunks_share_anything_that_can_be_changed() -> None:
+    first, second = text_chunk("a"), text_chunk("b")
+    first.message.response_metadata["x"] = 1
+    first.message.tool_call_chunks.append({"name": "f"})  # type: ignore[typeddict-item]
+    first.message.id = "run-1"
+
+    assert second == validated("b")
