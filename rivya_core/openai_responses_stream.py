@@ -205,9 +205,15 @@ class ResponsesStream(ChatStream):
                 return []
 
     def ended(self, event: Mapping[str, Any]) -> list[ChatDelta]:
-        """The response is over, whole or cut off by a limit."""
+        """The response is over, whole or cut off by a limit; what no event before has told is added."""
         self.complete = True
-        return self.begun(event)
+        self.begun(event)
+        items = self._value.get("output")
+        if not isinstance(items, list):
+            return []
+        told = read_output(items).text == self.partial
+        left = [(n, item) for n, item in enumerate(items) if not (told and _is_message(item))]
+        return [delta for n, item in left for delta in self.item_done({"output_index": n, "item": item})]
 
     def failed(self, event: Mapping[str, Any]) -> list[ChatDelta]:
         """The response failed."""
@@ -231,6 +237,10 @@ class ResponsesStream(ChatStream):
             raise StreamBrokenError(
                 f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
             ) from None
+
+
+def _is_message(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.get("type") == "message"
 
 
 def _numbered(item: Mapping[str, Any], key: str) -> list[tuple[dict[str, int], Mapping[str, Any]]]:
