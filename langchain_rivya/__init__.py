@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from rivya_core.redis_ledger import RedisLedger
     from rivya_core.sqlite_ledger import SQLiteLedger
     from rivya_core.sqlite_task_store import SQLiteTaskStore
+    from rivya_core.timeline import SessionTimeline
 
 _HOMES = {
     "ChatEvolink": "langchain_rivya.chat_models",
@@ -63,6 +64,7 @@ _HOMES = {
     "RivyaImageTool": "langchain_rivya.tools",
     "MemoryLedger": "rivya_core.ledger",
     "ModelEntry": "rivya_core.model_list",
+    "SessionTimeline": "rivya_core.timeline",
     "RedisLedger": "rivya_core.redis_ledger",
     "SQLiteLedger": "rivya_core.sqlite_ledger",
     "FetchRules": "rivya_core.fetch",
@@ -112,6 +114,7 @@ __all__ = [
     "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",
+    "SessionTimeline",
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",

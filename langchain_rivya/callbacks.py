@@ -14,6 +14,8 @@ from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self
 
 from rivya_core.spending import Spending, Tally, cost_of
+from rivya_core.timeline import SessionTimeline, Step, step
+from rivya_core.timeline_html import credits_html
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
@@ -30,6 +32,8 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         print(spent.credits, spent.by_model)
         ```
 
+    A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
+
     Args:
         limit: Credits after which the next chat or tool call raises `CreditLimitError`; None for no limit.
     """
@@ -40,6 +44,8 @@ class RivyaCreditsHandler(BaseCallbackHandler):
     def __init__(self, limit: float | None = None) -> None:
         super().__init__()
         self._tally = Tally(limit)
+        self._asked: dict[UUID, str] = {}
+        self._steps: list[Step] = []
         self._token: Token[RivyaCreditsHandler | None] | None = None
 
     @property
@@ -62,9 +68,21 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         """The same for each run id."""
         return dict(self._tally.by_run)
 
-    def on_chat_model_start(self, serialized: dict[str, Any], messages: list[list[BaseMessage]], **kwargs: Any) -> None:
+    @property
+    def timeline(self) -> SessionTimeline:
+        """Which of the calls continued a session, forked or replayed, and what each cost."""
+        return SessionTimeline.of(self._steps)
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
         """Refuse the call once the limit is reached."""
         self._tally.check()
+        self._asked[run_id] = messages[0][-1].text if messages and messages[0] else ""
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget a call that failed."""
+        self._asked.pop(run_id, None)
 
     def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
         """Refuse the call once the limit is reached."""
@@ -72,12 +90,13 @@ class RivyaCreditsHandler(BaseCallbackHandler):
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a reply."""
+        asked = self._asked.pop(run_id, "")
         for generation in (one for several in response.generations for one in several):
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if isinstance(message, AIMessage):
-                facts = message.response_metadata
-                cost = cost_of(facts.get("credits"), message.usage_metadata)
-                self._tally.add(str(facts.get("model_name") or "unknown"), str(run_id), cost)
+                done = step(message.response_metadata, message.usage_metadata, asked)
+                self._tally.add(done.model, str(run_id), done.cost)
+                self._steps.append(done)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a picture: its artifact says what it cost."""
@@ -85,6 +104,9 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         facts = artifact if isinstance(artifact, Mapping) else {}
         if "credits" in facts:
             self._tally.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
+
+    def _repr_html_(self) -> str:
+        return credits_html(self.by_model, self._tally.limit)
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""

@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from rivya_core.redis_ledger import RedisLedger
     from rivya_core.sqlite_ledger import SQLiteLedger
     from rivya_core.sqlite_task_store import SQLiteTaskStore
+    from rivya_core.timeline import SessionTimeline
 
 _HOMES = {
     "MemoryLedger": "rivya_core.ledger",
     "ModelEntry": "rivya_core.model_list",
+    "SessionTimeline": "rivya_core.timeline",
     "RedisLedger": "rivya_core.redis_ledger",
     "SQLiteLedger": "rivya_core.sqlite_ledger",
     "Evolink": "llamaindex_rivya.compatible",
@@ -112,6 +114,7 @@ __all__ = [
     "SQLiteTaskStore",
     "ServerError",
     "SessionConflictError",
+    "SessionTimeline",
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",

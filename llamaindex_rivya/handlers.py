@@ -20,6 +20,8 @@ from rivya_core.chat import ChatDelta, Message
 from rivya_core.pictures import GeneratedImage
 from rivya_core.plan import Plan, Streaming
 from rivya_core.spending import Spending, Tally, cost_of
+from rivya_core.timeline import SessionTimeline, Step, step, step_of
+from rivya_core.timeline_html import credits_html
 
 T = TypeVar("T")
 
@@ -41,11 +43,14 @@ class RivyaCreditsHandler(BaseCallbackHandler):
             engine.query("How long is the Rhine?")
         print(spent.credits, spent.by_model)
         ```
+
+    A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
     """
 
     def __init__(self, limit: float | None = None) -> None:
         super().__init__([], [])
         self._tally = Tally(limit)
+        self._steps: list[Step] = []
         self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
 
     @property
@@ -67,6 +72,11 @@ class RivyaCreditsHandler(BaseCallbackHandler):
     def by_run(self) -> dict[str, Spending]:
         """The same for each reply and each image task, by the provider's ids."""
         return dict(self._tally.by_run)
+
+    @property
+    def timeline(self) -> SessionTimeline:
+        """Which of the calls continued a session, forked or replayed, and what each cost."""
+        return SessionTimeline.of(self._steps)
 
     def check(self) -> None:
         """Refuse the next call once the limit is reached.
@@ -97,8 +107,8 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         reply = said.get(EventPayload.RESPONSE) or said.get(EventPayload.COMPLETION)
         if event_type is CBEventType.LLM and isinstance(reply, (ChatResponse, CompletionResponse)):
             facts = reply.raw if isinstance(reply.raw, dict) else {}
-            cost = cost_of(facts.get("credits"), reply.additional_kwargs)
-            self._tally.add(str(facts.get("model") or "unknown"), str(facts.get("id") or event_id), cost)
+            done = step(facts, reply.additional_kwargs, _asked(said))
+            self._add(str(facts.get("id") or event_id), done)
 
     def start_trace(self, trace_id: str | None = None) -> None:
         """Nothing is kept by trace."""
@@ -106,18 +116,22 @@ class RivyaCreditsHandler(BaseCallbackHandler):
     def end_trace(self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None) -> None:
         """Nothing is kept by trace."""
 
-    def count(self, reply: ChatDelta) -> None:
+    def count(self, reply: ChatDelta, asked: str) -> None:
         """Count a whole reply, or the last piece of one."""
-        facts, usage = reply.metadata, reply.usage
-        tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else None
-        run = str(facts.get("id") or "unknown")
-        self._tally.add(str(facts.get("model") or "unknown"), run, cost_of(facts.get("credits"), tokens))
+        self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, asked))
 
     def count_picture(self, picture: GeneratedImage) -> None:
         """Count an image task, once however often its picture is asked for."""
         task = str(picture["task_id"])
         if task not in self._tally.by_run:
             self._tally.add(str(picture["model"]), task, cost_of(picture["credits"], None))
+
+    def _add(self, run: str, done: Step) -> None:
+        self._tally.add(done.model, run, done.cost)
+        self._steps.append(done)
+
+    def _repr_html_(self) -> str:
+        return credits_html(self.by_model, self._tally.limit)
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""
@@ -183,7 +197,7 @@ class _Metered:
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn, count it and return the whole reply."""
         reply = yield from self._wire.reply(messages)
-        self._count(reply)
+        self._count(reply, messages)
         return reply
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
@@ -194,11 +208,17 @@ class _Metered:
             deltas = yield from streaming.settle(closing)
             for delta in deltas:
                 if delta.last:
-                    self._count(delta)
+                    self._count(delta, messages)
             return deltas
 
         return replace(streaming, settle=settle)
 
-    def _count(self, reply: ChatDelta) -> None:
+    def _count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
         for handler in self._handlers:
-            handler.count(reply)
+            handler.count(reply, messages[-1].text if messages else "")
+
+
+def _asked(payload: dict[str, Any]) -> str:
+    """The newest message or the prompt of a call that was reported."""
+    messages = payload.get(EventPayload.MESSAGES) or [None]
+    return str(getattr(messages[-1], "content", None) or payload.get(EventPayload.PROMPT) or "")
