@@ -18,6 +18,7 @@ from rivya_core import keys
 from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.fetch import FetchRules
+from rivya_core.headers import public_headers
 from rivya_core.image_catalogue import DEFAULT_MODEL
 from rivya_core.image_kit import ImageKit
 from rivya_core.image_schema import arguments_schema, describe
@@ -98,11 +99,11 @@ class ImageToolBase(RivyaTool):
     """True for a progress bar, False for none, None for one where a person is watching, or a function that is told."""
     wait: bool = True
     """False returns at once with a task id; `companions` has the tools that go on from there."""
-    task_store: Any = Field(default=None, exclude=True)
+    task_store: Any = Field(default=None, exclude=True, repr=False)
     """Where tasks are remembered: a path for a SQLite file, or any LangChain `BaseStore`."""
     allowed_dir: str | os.PathLike[str] | None = None
     """Directory whose files the calling model may name as reference images."""
-    images: Mapping[str, Any] | None = Field(default=None, exclude=True)
+    images: Mapping[str, Any] | None = Field(default=None, exclude=True, repr=False)
     """Images within the calling model's reach, by the name under which it asks for them."""
     fetch_image_urls: bool | FetchRules = False
     """Whether reference images may be named by https URL; `FetchRules` says which hosts are trusted."""
@@ -155,19 +156,21 @@ class ImageToolBase(RivyaTool):
         )
 
     def _show_model(self) -> None:
-        """Show the calling model what the image model takes."""
-        model = self._kit.setup.model
-        self.args_schema = arguments_schema(model)
-        if "description" not in self.model_fields_set or not self.description:
+        """Show the calling model what the image model takes, unless the application describes the tool itself."""
+        model, own = self._kit.setup.model, set(self.model_fields_set)
+        if "args_schema" not in own:
+            self.args_schema = arguments_schema(model)
+        if "description" not in own:
             self.description = describe(model)
-            self.model_fields_set.discard("description")
+        self.__pydantic_fields_set__.intersection_update(own)
 
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the key, and what this process remembers, out of pickles."""
         state = super().__getstate__()
         fields = {**state["__dict__"], "api_key": keys.remember(self.api_key) if self.api_key else None}
-        for made in ("args_schema", "http_client", "http_async_client"):
+        for made in {"args_schema", "http_client", "http_async_client"} - ({"args_schema"} & self.model_fields_set):
             fields[made] = None
+        fields["default_headers"] = public_headers(self.default_headers)
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:

@@ -15,6 +15,7 @@ from rivya_core import keys
 from rivya_core.clients import Clients
 from rivya_core.errors import RivyaError
 from rivya_core.fetch import FetchRules
+from rivya_core.headers import public_headers
 from rivya_core.image_catalogue import DEFAULT_MODEL
 from rivya_core.image_kit import ImageKit, Progress
 from rivya_core.pictures import GeneratedImage
@@ -137,7 +138,8 @@ class ImageSpecBase(BaseToolSpec):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the key, the clients and what this process remembers out of pickles."""
         left = {**self._given, "http_client": None, "http_async_client": None}
-        return {**left, "api_key": keys.remember(left["api_key"])}
+        headers = public_headers(left["default_headers"] or {})
+        return {**left, "api_key": keys.remember(left["api_key"]), "default_headers": headers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**{**state, "api_key": keys.recall(state["api_key"])})  # type: ignore[misc]

@@ -64,10 +64,6 @@ class Budget:
         if not isinstance(self.limit, (int, float)) or not self.limit >= 0:
             raise ConfigurationError(f"A credit budget must be a number from 0 up, not {self.limit!r}.")
 
-    def knows(self, what: str) -> bool:
-        """Whether the price of *what* has been seen."""
-        return what in self._prices
-
     def hold(self, what: str, price: float | None) -> float:
         """Hold back the price of *what*, as seen before or else as expected, and return it.
 

@@ -17,7 +17,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -81,6 +80,20 @@ def download(
         return (yield from call(part.finish))
 
 
+def make_usable(directory: Path) -> None:
+    """Make *directory* where needed; called before anything is paid.
+
+    Raises:
+        ConfigurationError: It cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be made: {exc.strerror}.") from exc
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be written to.")
+
+
 def safe_name(model: str, image_id: str) -> str:
     """Return a file name, without suffix, that is valid everywhere and different for every image."""
     words = re.sub(r"[^A-Za-z0-9.-]+", "-", model)[:60].strip("-.") or "image"
@@ -135,10 +148,7 @@ class _FilePart:
     """A result on its way onto a disk; whoever else fetches the same one at the same time gets a part of his own."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be made: {exc.strerror}.") from exc
+        make_usable(directory)
         self._directory, self._name = directory, name
         self._path = directory / f".{name}.part"
         self.file: BinaryIO = self._open()
@@ -172,14 +182,20 @@ class _FilePart:
             file.close()
 
     def _publish(self, suffix: str) -> Path:
-        for number in count(1):
-            target = self._directory / f"{self._name}{'' if number == 1 else f'-{number}'}{suffix}"
-            if _claim(self._path, target):
-                return target
-            if target.is_file() and not target.is_symlink() and filecmp.cmp(self._path, target, shallow=False):
-                self._path.unlink()
-                return target
-        raise AssertionError  # numbers do not end
+        number, target = 1, self._directory / f"{self._name}{suffix}"
+        while not self._settles(target):
+            number += 1
+            target = self._directory / f"{self._name}-{number}{suffix}"
+        return target
+
+    def _settles(self, target: Path) -> bool:
+        """Whether the picture is at *target* now, because it was free or held this very picture already."""
+        if _claim(self._path, target):
+            return True
+        same = target.is_file() and not target.is_symlink() and filecmp.cmp(self._path, target, shallow=False)
+        if same:
+            self._path.unlink()
+        return same
 
 
 _Part = _MemoryPart | _FilePart

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +15,8 @@ SECRET_NAMES = re.compile(r"auth|key|token|secret|cookie|password|credential", r
 HARMLESS = frozenset({"idempotency-key"})
 SHORTEST_SECRET = 7
 """Shorter words would blot out ordinary ones, such as `Bearer`."""
+CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
+"""Headers with such names may hold credentials."""
 REQUEST_IDS = ("x-request-id", "x-oneapi-request-id", "request-id")
 
 
@@ -44,6 +47,11 @@ def secrets_of(request: httpx.Request) -> list[str]:
     values = [value for name, value in request.headers.items() if SECRET_NAMES.search(name) and name not in HARMLESS]
     words = {word for value in values for word in re.split(r"[\s;,=]+", value)} | set(values)
     return sorted((word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return *headers* without those whose names speak of credentials, for what is written down."""
+    return {name: value for name, value in headers.items() if not CREDENTIAL.search(name)}
 
 
 def without_secrets(text: str, response: httpx.Response) -> str:

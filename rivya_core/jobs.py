@@ -166,7 +166,7 @@ class Job:
         yield from self.tell("downloading", looks=looks)
         files = []
         for number, url in enumerate(task.urls):
-            name = safe_name(str(self.record.body.get("model")), image_id(task.id, number))
+            name = safe_name(str(self.record.body.get("model") or task.model), image_id(task.id, number))
             files.append((yield from download(url, name, self.setup.output_dir, self.setup.endpoint.base_url)))
         seconds = self.setup.patience.clock() - self.started
         picture = generated(task, self.record.body, files, seconds=seconds, looks=looks)

@@ -154,7 +154,7 @@ def generated(
     """Return the pictures of a finished task, the first with the others in its `more`."""
     facts = {
         "task_id": task.id,
-        "model": str(body.get("model")),
+        "model": str(body.get("model") or task.model),
         "prompt": body.get("prompt"),
         "params": {key: value for key, value in (body.get("params") or {}).items() if not isinstance(value, list)},
         "credits": {"reserved": task.reserved_credits, "final": task.final_credits},

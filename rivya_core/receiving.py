@@ -181,5 +181,5 @@ def _redirect(response: httpx.Response) -> str | None:
 def _content_range(response: httpx.Response) -> tuple[int, int | None]:
     found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("content-range", ""))
     if found is None:
-        return 0, None
+        return -1, None  # a part of nobody knows what
     return int(found[1]), None if found[2] == "*" else int(found[2])

@@ -33,11 +33,6 @@ MOST_NAMED = 12
 _lock = Lock()
 
 
-def _gone(picture: GeneratedImage) -> Plan[bytes]:
-    yield from ()
-    raise InvalidInputError(f"The picture {picture.get('id')} is not at hand any more.")
-
-
 @dataclass
 class Shelf:
     """The images within reach, by short id. Safe to use from any thread.
@@ -49,10 +44,10 @@ class Shelf:
         refetch: Plan that gets the bytes of a result from where the provider keeps it.
     """
 
-    allowed_dir: Path | None = None
-    fetching: FetchRules = FetchRules()
-    recall: Callable[[str], GeneratedImage | None] = field(default=lambda _: None, repr=False)
-    refetch: Callable[[GeneratedImage], Plan[bytes]] = field(default=_gone, repr=False)
+    allowed_dir: Path | None
+    fetching: FetchRules
+    recall: Callable[[str], GeneratedImage | None] = field(repr=False)
+    refetch: Callable[[GeneratedImage], Plan[bytes]] = field(repr=False)
     _images: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
 
     def put(self, image: Any, name: str | None = None) -> str:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rivya_core.credits import Budget, price_key
+from rivya_core.downloads import make_usable
 from rivya_core.errors import InvalidInputError, RivyaError
 from rivya_core.image_models import REFERENCES_KEY
 from rivya_core.images import ImageTask
 from rivya_core.jobs import ImageSetup, Job
 from rivya_core.open_images import OpenImage
 from rivya_core.pictures import GeneratedImage
-from rivya_core.plan import Plan
+from rivya_core.plan import Plan, call
 from rivya_core.progress import ImageProgress, Listener, tell
 from rivya_core.task_store import TaskRecord, ask
 from rivya_core.uploads import Uploads
@@ -90,18 +91,13 @@ class ImageStudio:
         if order.references:
             yield from job.tell("uploading")
         body = yield from self.body(order)
+        where = self.setup.output_dir
+        if where is not None:
+            yield from call(lambda: make_usable(where))
         job = replace(job, record=(yield from self._record(body, order.call_id)))
         if job.record.task_id is not None:
             return job
-        held = []
-        try:
-            for budget in order.budgets:
-                held.append((budget, budget.hold(price_key(body), self.setup.model.credits)))
-        except InvalidInputError:
-            for budget, amount in held:
-                budget.settle(amount, 0)
-            raise
-        return (yield from replace(job, held=tuple(held)).create())
+        return (yield from replace(job, held=self._hold(order.budgets, body)).create())
 
     def tell_failed(self, order: ImageOrder, listener: Listener | None, error: RivyaError) -> Plan[None]:
         """Tell *listener* that nothing will come of *order*, for now."""
@@ -162,6 +158,18 @@ class ImageStudio:
         body: dict[str, Any] = {"model": model.id, "prompt": order.prompt}
         return {**body, "params": params} if params else body
 
+    def _hold(self, budgets: Sequence[Budget], body: Mapping[str, Any]) -> tuple[tuple[Budget, float], ...]:
+        """Hold the price back in every budget, or in none."""
+        held: list[tuple[Budget, float]] = []
+        try:
+            for budget in budgets:
+                held.append((budget, budget.hold(price_key(body), self.setup.model.credits)))
+        except InvalidInputError:
+            for budget, amount in held:
+                budget.settle(amount, 0)
+            raise
+        return tuple(held)
+
     def _references(self, order: ImageOrder) -> Plan[list[dict[str, str]]]:
         opened: list[OpenImage] = []
         shelf, largest, retry = self.setup.shelf, self.setup.model.largest_reference, self.setup.retry
@@ -189,6 +197,6 @@ class ImageStudio:
         """Return the job of a task; one that may not exist yet is sent again under its key."""
         record = yield from self.find(record_id)
         if record is None:  # another process's, or older than the store: the provider knows it
-            record = TaskRecord(record_id, self.setup.origin, {"model": self.setup.model.id}, "running", record_id)
+            record = TaskRecord(record_id, self.setup.origin, {}, "running", record_id)
         job = Job(self.setup, record, listener, self.setup.patience.clock())
         return job if record.task_id is not None else (yield from job.create())

@@ -167,9 +167,9 @@ def test_prices_go_by_options_not_by_content() -> None:
 
     assert price_key(one) == price_key(same) != price_key(other)
     budget = Budget(10)
-    assert not budget.knows(price_key(one))
-    budget.learn(price_key(one), budget.hold(price_key(one), 3), None)
-    assert budget.knows(price_key(same))
+    budget.learn(price_key(one), budget.hold(price_key(one), 3), 4)
+    assert 4 == budget.hold(price_key(same), 3)
+    assert 8 == budget.spent
 
 
 def test_credits_are_read(box: Sandbox, studio: Studio) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from image_studio import picture_file
+from image_studio import Studio, picture_file
 
-from rivya_core import downloads
+from rivya_core import downloads, receiving
 from rivya_core.downloads import Downloaded, download, safe_name
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.errors import AnswerLostError, APIError, ConfigurationError, InvalidAnswerError, RivyaError
 from rivya_core.exchange import Retry
+from rivya_sandbox import Sandbox
 
 URL = "https://media.test/result"
 BASE = "https://api.test/v1"
@@ -133,6 +134,20 @@ def test_a_broken_download_is_taken_up_where_it_broke(tmp_path: Path, way: str, 
     assert PNG == content
     assert [None, "bytes=1000-", "bytes=1500-"] == [request.headers.get("range") for request in host.requests]
     assert '"v1"' == host.requests[1].headers["if-range"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-range": "bytes 5-9/10"}, {"content-range": "nonsense"}])
+def test_a_part_of_nobody_knows_what_is_never_taken_for_the_whole(headers: dict[str, str]) -> None:
+    """A picture that lacks its end would still look like one."""
+    part = httpx.Response(206, content=PNG[:100], headers={"content-type": "image/png"} | headers)
+
+    assert PNG == Host(part).fetch().data
+
+
+def test_a_host_that_sends_ever_so_little_is_asked_for_the_rest() -> None:
+    headers = {"content-type": "image/png", "content-range": f"bytes 0-99/{len(PNG)}"}
+
+    assert PNG == Host(httpx.Response(206, content=PNG[:100], headers=headers)).fetch().data
 
 
 def test_every_step_ahead_renews_the_patience() -> None:
@@ -379,6 +394,23 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"`output_dir`.*cannot be made"):
         Host().fetch(tmp_path / "file" / "out")
+
+
+def test_a_directory_that_cannot_be_written_to_is_said_before_anything_is_paid(
+    box: Sandbox, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        studio.generate(studio.tool(output_dir=tmp_path / "file" / "out"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigurationError, match="cannot be written to"):
+        studio.generate(studio.tool(output_dir=tmp_path))
+
+    assert not box.ledger()
+
+
+def test_a_redirect_to_nowhere_is_left_to_the_check() -> None:
+    assert "https://[broken" == receiving._joined(URL, "https://[broken")
 
 
 @pytest.mark.parametrize(

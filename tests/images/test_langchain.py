@@ -24,7 +24,7 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.prebuilt import ToolNode
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from scripted_models import ScriptedChatModel
 
 from langchain_rivya import GeneratedImage, InvalidInputError, RivyaImageTool, TaskFailedError
@@ -32,6 +32,10 @@ from rivya_core.errors import ConfigurationError, TaskTimeoutError
 from rivya_sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.usefixtures("slept")
+
+
+class OnlyPrompt(BaseModel):
+    prompt: str
 
 
 class TestStandardUnit(ToolsUnitTests):
@@ -199,6 +203,12 @@ def test_without_a_listener_nothing_is_told(box: Sandbox) -> None:
     assert RivyaImageTool(verbose=True).invoke({"prompt": "p"}).startswith("Image img_")
 
 
+def test_without_langgraph_there_is_no_stream_writer(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "langgraph.config")
+
+    assert RivyaImageTool().invoke({"prompt": "p"}).startswith("Image img_")
+
+
 def test_handled_errors_are_the_tools_answer(box: Sandbox) -> None:
     box.fault(Fault(task="fail"))
     message = RivyaImageTool().invoke(call(prompt="p"))
@@ -316,10 +326,11 @@ def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
 
 
 def test_a_description_of_ones_own_stays(box: Sandbox) -> None:
-    tool = RivyaImageTool(description="Draws logos.", name="draw")
+    tool = RivyaImageTool(description="Draws logos.", name="draw", args_schema=OnlyPrompt)
     tool.refresh()
 
-    assert ("Draws logos.", "draw") == (tool.description, tool.name)
+    for one in (tool, pickle.loads(pickle.dumps(tool))):
+        assert ("Draws logos.", "draw", ["prompt"]) == (one.description, one.name, [*one.args])
     assert "Nano Banana Pro" in RivyaImageTool(model="nano-banana-pro").description
 
 
@@ -332,15 +343,18 @@ def test_a_missing_key_is_said_at_construction() -> None:
 
 def test_copies_and_pickles_work_and_hold_no_key(box: Sandbox) -> None:
     """A copy shares what was made; a pickle starts anew with the key of its process."""
-    tool = RivyaImageTool(model="nano-banana-pro", images={"logo": picture_file()})
+    headers = {"x-gateway-key": "gw_secret", "x-team": "art"}
+    tool = RivyaImageTool(model="nano-banana-pro", images={"logo": picture_file()}, default_headers=headers)
     picture = tool.generate("p")
     shared = copy.deepcopy(tool)
     assert shared.generate("q", reference_images=[picture["id"]])
 
     pickled = pickle.dumps(tool)
-    assert box.api_key.encode() not in pickled
-    assert box.api_key not in repr(tool)
+    for secret in (box.api_key, "gw_secret"):
+        assert secret.encode() not in pickled
+        assert secret not in repr(tool)
     again = pickle.loads(pickled)
+    assert {"x-team": "art"} == again.default_headers
     assert again.generate("p")["model"] == "nano-banana-pro"
     assert again.args == tool.args
 

@@ -178,6 +178,13 @@ def test_the_list_of_tools_may_be_chosen_and_renamed() -> None:
     assert 3 == len(asyncio.run(spec.to_tool_list_async()))
 
 
+def test_a_context_without_a_running_loop_is_told_nothing(box: Sandbox) -> None:
+    """A sync call in a thread of its own cannot write into a workflow."""
+    made = agent("function", [])
+
+    assert isinstance(RivyaImageToolSpec().generate_image("p", ctx=Context(made)), GeneratedImage)
+
+
 def test_people_get_pictures_and_typed_errors(box: Sandbox) -> None:
     spec = RivyaImageToolSpec()
     assert isinstance(spec.generate_image("p", aspect_ratio="16:9"), GeneratedImage)
@@ -196,11 +203,13 @@ def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
 
 
 def test_copies_and_pickles_work_and_hold_no_key(box: Sandbox) -> None:
-    spec = RivyaImageToolSpec(model="nano-banana-pro", images={"logo": picture_file()})
+    headers = {"x-gateway-key": "gw_secret"}
+    spec = RivyaImageToolSpec(model="nano-banana-pro", images={"logo": picture_file()}, default_headers=headers)
     picture = spec.generate_image("p")
     assert copy.deepcopy(spec).generate_image("q", reference_images=[picture["id"]])
 
     pickled = pickle.dumps(spec)
-    assert box.api_key.encode() not in pickled
-    assert box.api_key not in repr(spec)
+    for secret in (box.api_key, "gw_secret"):
+        assert secret.encode() not in pickled
+        assert secret not in repr(spec)
     assert "nano-banana-pro" == pickle.loads(pickled).generate_image("p", reference_images=["logo"])["model"]

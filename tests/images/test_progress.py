@@ -66,6 +66,15 @@ def test_one_picture_is_shown_by_its_stages(
     assert "5/5" in shown
 
 
+def test_a_failure_is_shown_where_it_happened(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    box.fault(Fault(task="fail"))
+    studio.ask(studio.tool(progress=True), prompt="p")
+    shown = capsys.readouterr().err
+
+    assert "gpt-image-2: failed" in shown
+    assert "5/5" not in shown
+
+
 def test_a_batch_is_shown_by_one_bar(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     """It counts pictures, failures and credits."""
     box.fault(Fault(task="fail"))

@@ -14,11 +14,12 @@ import pytest
 from image_studio import Slept, Studio, picture_file
 from PIL import Image
 
+from langchain_rivya import RivyaImageTool
 from rivya_core.errors import APIError, ConfigurationError, InvalidInputError
 from rivya_core.fetch import FetchRules
 from rivya_core.open_images import short_id
 from rivya_core.pictures import GeneratedImage
-from rivya_core.references import MOST_IN_MEMORY, MOST_ON_SHELF, Shelf
+from rivya_core.references import MOST_IN_MEMORY, MOST_ON_SHELF
 from rivya_core.safe_files import open_below
 from rivya_sandbox import Fault, Sandbox
 
@@ -183,6 +184,17 @@ def test_what_json_can_carry_beside_text_is_no_reference(box: Sandbox, studio: S
 
     assert "must be a list of image ids" in told
     assert not box.ledger()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [({"prompt": 5}, "`prompt` must be text"), ({"prompt": "p", "params": [1]}, "`params` must be an object")],
+)
+def test_arguments_of_the_wrong_type_are_refused(arguments: dict[str, Any], said: str) -> None:
+    kit = RivyaImageTool(api_key="rvya_sk_x", model="brand-new")._kit
+    prompt = arguments.pop("prompt")
+    with pytest.raises(InvalidInputError, match=said):
+        kit.order(prompt, arguments, trusted=False)
 
 
 def test_one_name_alone_is_understood(box: Sandbox, studio: Studio) -> None:
@@ -350,7 +362,7 @@ def _kept(number: int) -> GeneratedImage:
 
 
 def test_the_shelf_is_bounded_and_forgets_the_oldest() -> None:
-    shelf = Shelf()
+    shelf = RivyaImageTool(api_key="rvya_sk_x")._kit.setup.shelf
     for number in range(MOST_ON_SHELF + 5):
         shelf.put(b"%d" % number, f"n{number}")
 

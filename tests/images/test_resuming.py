@@ -249,7 +249,8 @@ def test_a_task_of_before_the_store_is_resumed_by_its_id(box: Sandbox, studio: S
     other = studio.generate(studio.tool())
     tool = studio.tool()
 
-    assert other["id"] == studio.call(tool, "resume", other["task_id"])["id"]
+    again = studio.call(tool, "resume", other["task_id"])
+    assert (other["id"], other["model"]) == (again["id"], again["model"])
     with pytest.raises(TaskError) as caught:
         studio.call(tool, "resume", "task_nonsense")
     assert isinstance(caught.value.__cause__, NotFoundError)
