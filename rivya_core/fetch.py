@@ -3,6 +3,8 @@
 Such URLs are hostile: they may mean to reach what only this machine can reach. So: https alone, public addresses
 alone, every redirect checked anew, size and time limited. A name is resolved once, every address it has is checked,
 and the connection goes to a checked address with the name in TLS and `Host`; resolving again could give another.
+A client that goes through a proxy cannot be bound to an address in that way: the certificate does not fit then, and
+the image is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ipaddress
 import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -76,7 +79,7 @@ def fetch_image(url: str, rules: FetchRules, retry: Retry) -> Plan[Media]:
     file = io.BytesIO()
     landing = Landing(file, rules.largest, rules.clock() + rules.seconds, rules.clock)
     try:
-        yield from obtain(url, lambda place: _approach(place, rules), landing, retry)
+        yield from obtain(url, _Visits(rules).request, landing, retry)
     except InvalidInputError:
         raise
     except RivyaError as error:
@@ -126,19 +129,27 @@ def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wraps else None
 
 
-def _approach(url: str, rules: FetchRules) -> Plan[httpx.Request]:
-    """Return the request for *url*, bound to a checked address."""
-    host, port = _checked(url, rules)
-    headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": "rivya-integrations"}
-    limits = httpx.Timeout(rules.seconds, connect=min(10.0, rules.seconds)).as_dict()
-    if host in rules.trusted_hosts:
-        return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
-    address = yield from _address(host, port, rules)
-    shown = f"[{host}]" if ":" in host else host
-    # A kept connection to this address may have been opened for another name, so none is kept.
-    headers |= {"host": shown if port == 443 else f"{shown}:{port}", "connection": "close"}  # noqa: PLR2004 - https
-    pinned = httpx.URL(url).copy_with(host=address, fragment=None)
-    return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})
+class _Visits:
+    """The requests of one fetch; each goes to an address that was checked for it."""
+
+    def __init__(self, rules: FetchRules) -> None:
+        self._rules, self._tried = rules, Counter[str]()
+
+    def request(self, url: str) -> Plan[httpx.Request]:
+        """Return the request for *url*; a repetition takes the host's next address."""
+        host, port = _checked(url, self._rules)
+        headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": "rivya-integrations"}
+        limits = httpx.Timeout(self._rules.seconds, connect=min(10.0, self._rules.seconds)).as_dict()
+        if host in self._rules.trusted_hosts:
+            return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
+        addresses = yield from _addresses(host, port, self._rules)
+        address = addresses[self._tried[host] % len(addresses)]
+        self._tried[host] += 1
+        shown = f"[{host}]" if ":" in host else host
+        # A kept connection to this address may have been opened for another name, so none is kept.
+        headers |= {"host": shown if port == 443 else f"{shown}:{port}", "connection": "close"}  # noqa: PLR2004 - https
+        pinned = httpx.URL(url).copy_with(host=address, fragment=None)
+        return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})
 
 
 def _checked(url: str, rules: FetchRules) -> tuple[str, int]:
@@ -156,14 +167,14 @@ def _checked(url: str, rules: FetchRules) -> tuple[str, int]:
     raise _refused("only https is allowed")
 
 
-def _address(host: str, port: int, rules: FetchRules) -> Plan[str]:
+def _addresses(host: str, port: int, rules: FetchRules) -> Plan[list[str]]:
     try:
         addresses = yield from call(lambda: rules.resolve(host, port))
     except (OSError, UnicodeError):
         raise _refused("its host cannot be found") from None
     if not addresses or not all(is_public(address) for address in addresses):
         raise _refused("its host is not a public one")
-    return addresses[0]
+    return addresses
 
 
 def _refused(why: str) -> InvalidInputError:

@@ -169,7 +169,7 @@ class ImageModel:
 
     def check_references(self, count: int) -> None:
         """Raise `InvalidInputError` for more reference images than the model takes."""
-        if not count or not self.known:
+        if not count:
             return
         if self.references is None:
             raise InvalidInputError(f"`{self.id}` takes no reference images; nothing was sent.")

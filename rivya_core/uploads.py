@@ -19,6 +19,9 @@ AT_ONCE = 16
 UPLOAD_LIFE = 3600.0
 """Seconds for which an upload is used again; how long the provider keeps one is not documented."""
 
+MOST_KNOWN = 10_000
+"""Contents whose uploads are remembered; the first is forgotten first."""
+
 _lock = Lock()
 
 
@@ -75,6 +78,8 @@ class Uploads:
             at, _ = self._known.get(digest, (float("-inf"), None))
             if self.clock() - at < UPLOAD_LIFE:
                 return False
+            if len(self._known) >= MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
             self._known[digest] = (self.clock(), None)
             return True
 

@@ -102,6 +102,14 @@ def test_a_name_that_changes_its_address_gains_nothing() -> None:
     assert 1 == len(web.asked)
 
 
+def test_an_address_that_does_not_answer_gives_way_to_the_next() -> None:
+    """A machine without IPv6 reaches a host that has both; each address was checked."""
+    web = Web(httpx.Response(503), addresses=[["2606:4700::1111", PUBLIC]])
+    web.fetch("https://example.com/x")
+
+    assert ["2606:4700::1111", PUBLIC] == [request.url.host for request in web.requests]
+
+
 def test_international_names_and_ipv6_are_reached() -> None:
     web = Web(addresses=[["2606:4700::1111"]])
     web.fetch("https://bücher.example/x")

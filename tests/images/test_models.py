@@ -106,7 +106,9 @@ def test_references_are_counted() -> None:
     with pytest.raises(InvalidInputError, match="at most 8 reference images, not 9"):
         image_model("nano-banana-pro").check_references(9)
     image_model("gpt-image-2").check_references(16)
-    unknown_model("x").check_references(99)
+    unknown_model("x").check_references(16)
+    with pytest.raises(InvalidInputError, match="at most 16"):
+        unknown_model("x").check_references(17)
 
 
 def test_the_table_agrees_with_the_services_list(sandbox: Sandbox) -> None:

@@ -289,6 +289,28 @@ def _references_of(box: Sandbox, number: int) -> list[bytes]:
     return [file.content for name in names if (file := box.files.by_media_name(name))]
 
 
+def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the provider keeps them is not documented, and memory is bounded."""
+    tool, studio = (
+        RivyaImageTool(images={"a": picture_file("red"), "b": picture_file("blue")}),
+        Studio("langchain", "sync"),
+    )
+    uploads = tool._kit.studio.uploads
+    monkeypatch.setattr("rivya_core.uploads.MOST_KNOWN", 1)
+    now = 0.0
+    uploads.clock = lambda: now
+    for names, seconds, count in (
+        (["a"], 0, 1),
+        (["a"], 3500, 1),
+        (["a"], 3700, 2),
+        (["b"], 3700, 3),
+        (["a"], 3700, 4),
+    ):
+        now = seconds
+        studio.generate(tool, reference_images=names)
+        assert count == len(box.journal.to("/files"))
+
+
 def test_too_many_references_are_refused_before_one_goes_up(box: Sandbox, studio: Studio) -> None:
     tool = studio.tool(images={"logo": picture_file()})
     told = studio.ask(tool, prompt="p", reference_images=["logo"] * 17)
