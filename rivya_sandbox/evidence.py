@@ -20,7 +20,8 @@ PLACE = re.compile(
 )
 VALUE = (
     r"\s*(?:=|:|\bis\b|\bwas\b|\bof\b|\bnamed\b|\bcalled\b)\s*"
-    r"(?:'([^']*)'|\"([^\"]*)\"|([^,;.\n()]+?))(?=\s*(?:$|[,;.\n()]|\band\b))"
+    r"(?:'([^']*)'|\"([^\"]*)\"|([^,;\n()]+?))"
+    r"(?=\s*(?:$|[,;\n()]|\.(?:\s|$)|\band\b))"
 )
 DASHED = re.compile(r"\s[-\u2013\u2014]\s+(.{3,200})$", re.DOTALL)
 
@@ -81,6 +82,10 @@ class Evidence:
         """Lines or sentences."""
         after = self.text.rpartition(":\n")[2]
         return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+|;\s*", after) if part.strip()]
+
+    def says(self, word: str) -> bool:
+        """Whether the word stands in the text."""
+        return re.search(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", self.text) is not None
 
     def mentions(self, words: str) -> bool:
         """Whether the text speaks of something."""

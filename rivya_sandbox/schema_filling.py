@@ -119,8 +119,7 @@ def type_of(schema: Mapping[str, Any]) -> str:
 def option(options: list[Any], text: Evidence, field: Field) -> Any:
     """The option that the text names, else the first."""
     given = (text.pair(field.name) or "").lower() if field.name else ""
-    spoken = text.text.lower()
-    named = [one for one in options if re.search(rf"(?<!\w){re.escape(str(one).lower())}(?!\w)", given or spoken)]
+    named = [one for one in options if (Evidence(given) if given else text).says(str(one))]
     return (named or list(options))[0]
 
 
@@ -141,23 +140,31 @@ def speaks_of(name: str, text: Evidence) -> bool:
 
 
 def make_array(field: Field, text: Evidence) -> list[Any]:
-    """A list: of the items in the text, or with one item for each sentence."""
+    """A list of what the text has of such items, as long as it may be."""
     schema = field.schema
     items = schema.get("items") or schema.get("prefixItems") or {}
     least, most = int(schema.get("minItems") or 0), int(schema.get("maxItems") or MOST_ITEMS)
     if field.depth > DEEPEST:
         return []
     inner = resolved(field.inner(items if isinstance(items, Mapping) else items[0]), text)
-    kind = type_of(inner.schema)
-    if kind in ("integer", "number") and not inner.schema.get("enum"):
-        numbers = list(iter(text.number, None))
-        made: list[Any] = [int(found) if kind == "integer" else found for found in numbers]
-    else:
-        parts = text.sentences() if kind == "object" else text.items()
-        made = [value_of(inner, Evidence(part)) if kind == "object" else shortened(part) for part in parts]
-    while len(made) < max(1, least):
+    made = [value_of(inner, part) for part in parts_for(inner.schema, text)][:most]
+    while len(made) < max(min(1, most), least):
         made.append(value_of(inner, text))
-    return made[:most]
+    return made
+
+
+def parts_for(schema: Mapping[str, Any], text: Evidence) -> list[Evidence]:
+    """The parts of the text that stand for one item each."""
+    if "const" in schema:
+        return []
+    if schema.get("enum"):
+        return [Evidence(str(one)) for one in schema["enum"] if text.says(str(one))]
+    kind = type_of(schema)
+    if kind == "object":
+        return [Evidence(part) for part in text.sentences()]
+    if kind in ("integer", "number"):
+        return [Evidence(str(number)) for number in iter(text.number, None)]
+    return [Evidence(part) for part in text.items()] if kind == "string" and not schema.get("format") else []
 
 
 def make_string(field: Field, text: Evidence) -> str:

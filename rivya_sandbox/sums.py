@@ -17,7 +17,7 @@ WORDS = (
     (re.compile(r"(?i)\b(?:times|multiplied by)\b|(?<=\d)\s*[x\u00d7](?=\s*\d)"), "*"),
     (re.compile(r"(?i)\bdivided by\b|÷"), "/"),
 )
-EXPRESSION = re.compile(r"[\d(][\d\s.+*/()-]*[+*/-][\d\s.+*/()-]*[\d)]")
+EXPRESSION = re.compile(r"(?<![\w.])-?[\d(][\d\s.+*/()-]*[+*/-][\d\s.+*/()-]*[\d)]")
 NAMES: Mapping[type, frozenset[str]] = {
     ast.Add: frozenset(stems("add adder addition sum plus")),
     ast.Sub: frozenset(stems("subtract subtraction minus difference")),

@@ -167,16 +167,21 @@ def handover(order: Order, question: str, done: Sequence[Mapping[str, Any]]) -> 
     """The call that hands the conversation over to another agent, if one is due."""
     instructions = "\n".join(message.text for message in order.context if message.role == "system")
     before = " ".join(call["arguments"] + call["name"] for call in done if HANDOVER.match(call["name"]))
-    working = bool(done) or best([one for one in order.functions if not HANDOVER.match(one.name)], question)
-    for one in order.functions:
-        if not HANDOVER.match(one.name):
-            continue
-        for agent, about in agents_of(one):
-            told = re.search(rf"(?i)(?:hand|transfer)[^.\n]*\b{re.escape(agent)}\b", instructions)
-            fits = not working and stems(question) & stems(f"{spaced(agent)} {about}")
-            if agent not in before and (told or fits):
-                return (hand(one, agent, question),)
-    return ()
+    found = [
+        (wanted(agent, about, instructions, "" if done else question), one, agent)
+        for one in order.functions
+        if HANDOVER.match(one.name)
+        for agent, about in agents_of(one)
+        if agent not in before
+    ]
+    most, function, agent = max(found, key=lambda each: each[0], default=(0, None, ""))
+    return (hand(function, agent, question),) if function is not None and most else ()
+
+
+def wanted(agent: str, about: str, instructions: str, question: str) -> int:
+    """How much another agent is wanted: told by name, or fitting what is still to be done."""
+    told = re.search(rf"(?i)(?:hand|transfer)[^.\n]*\b{re.escape(agent)}\b", instructions)
+    return FITS * 10 if told else len(stems(question) & stems(f"{spaced(agent)} {about}"))
 
 
 def agents_of(function: Function) -> list[tuple[str, str]]:
