@@ -5,6 +5,9 @@
     with serve() as sandbox:
         print(sandbox.rivya_url, sandbox.api_key)
 
+Beside Rivya's own API it speaks chat completions and the Responses API as Evolink (`sandbox.evolink_url`), GMI Cloud
+(`sandbox.gmi_url`) and OpenAI (`sandbox.openai_url`) do. What is said next can be scripted: `sandbox.answer("text")`,
+tool calls with `sandbox.answer(Completion(calls=(Call("add", {"a": 1}),)))`, exact bytes with `Wire`.
 It keeps its state in memory, answers deterministically, records every request and, for every chat turn, the context
 that the model saw (`sandbox.journal`), and can be told what goes wrong next (`sandbox.fault(Fault(...))`).
 `python -m rivya_sandbox --port 8008` runs it on its own.

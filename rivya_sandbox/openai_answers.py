@@ -48,8 +48,9 @@ def stand_in(model: StandIn, order: Order) -> Completion:
     if order.schema is not None:
         return Completion(conforming(order.schema, said_by_user(order)), thoughts)
     found = findings(order.context)
-    if len(found) > 1:
-        return Completion("The tools answered: " + "; ".join(found), thoughts)
+    if len(found) > 1 or (found and order.context[-1].role == "tool"):
+        said_it = "The tool answered: " if len(found) == 1 else "The tools answered: "
+        return Completion(said_it + "; ".join(found), thoughts)
     return Completion(said.text, thoughts)
 
 

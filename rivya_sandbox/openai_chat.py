@@ -6,6 +6,7 @@ flavours. Conversations are the caller's: nothing is kept but the journal.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -67,6 +68,13 @@ class OpenAIChat:
         row = {"id": model.id, "object": "model", "created": CREATED, "owned_by": model.owner}
         return {**row, **dict(self._flavour.model_facts)}
 
+    def _new_id(self) -> str:
+        plain = self._box.ids.new("chatcmpl").replace("_", "-")
+        if not self._flavour.dated_ids:
+            return plain
+        moment = dt.datetime.fromtimestamp(self._box.clock(), dt.timezone.utc)
+        return plain.replace("-", f"-{moment:%Y%m%d%H%M%S%f}", 1)
+
     async def _create(self, request: Request, body: Mapping[str, Any]) -> ASGIApp:
         if self._flavour.model_before_key:
             known_model(body, self._flavour)
@@ -76,7 +84,7 @@ class OpenAIChat:
         )
 
     async def _carry_out(self, order: Order, account: str, request: Request) -> ASGIApp:
-        reply_id = self._box.ids.new("chatcmpl").replace("_", "-")
+        reply_id = self._new_id()
         turn = Turn(reply_id, 1, account, order.model.id, order.context, id=reply_id, api="chat_completions")
         running = self._turns.begin(order, request, turn)
         answered = await self._turns.answer(running)

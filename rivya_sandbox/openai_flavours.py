@@ -113,6 +113,7 @@ class Flavour:
         usage_in_last_chunk: Whether the last chunk of a stream has the usage although nobody asked for it.
         model_before_key: Whether an unknown model is refused before the key is looked at.
         model_facts: Further keys of every entry of `GET /models`.
+        dated_ids: Whether a reply's id begins with its time.
         bare: Whether replies have none of OpenAI's newer keys (`system_fingerprint`, `refusal`, …).
     """
 
@@ -126,6 +127,7 @@ class Flavour:
     usage_in_last_chunk: bool = False
     model_before_key: bool = False
     model_facts: tuple[tuple[str, Any], ...] = ()
+    dated_ids: bool = False
     bare: bool = False
 
 
@@ -164,6 +166,7 @@ EVOLINK = Flavour(
     errors.evolink_body,
     usage=evolink_usage,
     model_facts=(("supported_endpoint_types", ["openai"]),),
+    dated_ids=True,
     bare=True,
 )
 GMI = Flavour(

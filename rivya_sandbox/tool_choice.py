@@ -23,7 +23,7 @@ from .values import Context
 from .words import stems
 
 HANDOVER = re.compile(r"^(?:handoff|hand_off|transfer)(?:$|_)")
-AGENT = re.compile(r"(?m)^\s*[-*]?\s*([\w -]{1,60}?):\s+(.+)$")
+AGENT = re.compile(r"(?m)(?:^\s*[-*]?\s*|[{,]\s*['\"])([\w -]{1,60}?)['\"]?:\s+(?:['\"](.*?)['\"](?=[,}])|(.+)$)")
 NEXT = re.compile(r"(?i)\b(?:and then|then|after that|afterwards|finally|next)\b|[;\n]|(?<=[.!?])\s+")
 ALSO = re.compile(r"(?i)\s*,?\s*\b(?:and|as well as)\b\s*|,\s+")
 
@@ -186,7 +186,8 @@ def wanted(agent: str, about: str, instructions: str, question: str) -> int:
 
 def agents_of(function: Function) -> list[tuple[str, str]]:
     """The agents that a function hands over to: those that it lists, or the one in its name."""
-    listed = AGENT.findall(function.about.rpartition("available agents:")[2]) if "agents:" in function.about else []
+    lines = function.about.rpartition("available agents:")[2] if "agents:" in function.about else ""
+    listed = [(name, quoted or plain) for name, quoted, plain in AGENT.findall(lines)]
     named = HANDOVER.sub("", function.name).removeprefix("to_")
     return listed or ([(named, function.about)] if named else [])
 
@@ -204,6 +205,10 @@ def spaced(name: str) -> str:
 
 
 def findings(context: Context) -> list[str]:
-    """What the tools said since the user last spoke."""
+    """What the tools said since the user last spoke; that the conversation was handed over is none of it."""
     place = max((at for at, message in enumerate(context) if message.role == "user"), default=-1)
-    return [message.text for message in context[place + 1 :] if message.role == "tool"]
+    since = context[place + 1 :]
+    handed = {
+        call["id"] for message in since for call in message.tool_calls if HANDOVER.match(call["function"]["name"])
+    }
+    return [message.text for message in since if message.role == "tool" and message.tool_call_id not in handed]

@@ -137,6 +137,15 @@ def test_an_agent_hands_over_when_its_work_is_done() -> None:
     assert called(order(question, *offered, system=RESEARCH, after=handed)) == []
 
 
+def test_agents_may_be_listed_as_a_dictionary() -> None:
+    """As LlamaIndex's workflows list them."""
+    about = "Hand over.\n\nCurrently available agents:\n{'WriteAgent': 'Writes a poem.', 'ReviewAgent': 'Reviews, kindly.'}\n"
+    hand = function("handoff", about, to_agent=TEXT, reason=TEXT)
+
+    for text, agent in (("Please write a poem.", "WriteAgent"), ("Please review it.", "ReviewAgent")):
+        assert called(order(text, WEATHER, hand))[0][1]["to_agent"] == agent
+
+
 def test_an_agent_without_a_fitting_tool_hands_over_to_one_that_fits() -> None:
     [(name, arguments)] = called(order("Please review my report.", WEATHER, HANDOFF))
 
