@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai_asking import KEY
 from wire import URL
@@ -87,23 +87,27 @@ def feed(stream: ChatStream, frames: list[Any]) -> None:
         pass
 
 
+@settings(deadline=None, max_examples=60)
 @given(values | choices)
 def test_a_whole_completion(value: Any) -> None:
     with suppress(errors.RivyaError):
         check(read_whole(answer(json.dumps(value).encode()), Reading(think_tags=True, headers=True)))
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(values | choices, max_size=5))
 def test_a_streamed_completion(frames: list[Any]) -> None:
     feed(OpenAIStream(answer(b"", "text/event-stream"), Reading(think_tags=True)), frames)
 
 
+@settings(deadline=None, max_examples=60)
 @given(values | outputs)
 def test_a_whole_response(value: Any) -> None:
     with suppress(errors.RivyaError):
         check(read_response(answer(json.dumps(value).encode()), ResponseReading(ORIGIN)))
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(values | events, max_size=6))
 def test_a_streamed_response(frames: list[Any]) -> None:
     feed(ResponsesStream(answer(b"", "text/event-stream"), ResponseReading(ORIGIN)), frames)

@@ -165,6 +165,7 @@ def test_media(media: Media, part: dict[str, Any]) -> None:
     ("role", "media", "words"),
     [
         ("user", Media("file", url="https://a.test/x.pdf"), "use_responses_api"),
+        ("user", Media("video", file_id="file-1"), "file_id"),
         ("user", Media("audio", url="https://a.test/x.wav"), "bytes"),
         ("user", Media("image", file_id="file-1"), "file_id"),
         ("assistant", PICTURE, "image in a message of role 'assistant'"),

@@ -291,6 +291,45 @@ def test_an_end_mark_alone_ends_it_but_says_that_it_is_not_known_to_be_complete(
     assert (said.text, said.metadata["status"]) == ("Hi 👋", "in_progress")
 
 
+@pytest.mark.parametrize(
+    ("frame", "kind", "words"),
+    [
+        ("event: error\ndata: out of memory", errors.ServerError, "out of memory"),
+        ("data: {broken", errors.StreamBrokenError, "not JSON"),
+        ('data: {"object": "error", "message": "bad", "code": 400}', errors.BadRequestError, "bad"),
+    ],
+)
+def test_rubbish_in_mid_stream(stream: Way, frame: str, kind: type, words: str) -> None:
+    made = sse(*events([MESSAGE])[:4]).content + f"{frame}\n\n".encode()
+
+    with pytest.raises(kind, match=words):
+        stream.ask(model(), httpx.Response(200, headers={"content-type": "text/event-stream"}, content=made))
+
+
+def test_signs_of_life_and_events_without_content_are_passed_over(stream: Way) -> None:
+    nothing = b': ping\n\ndata: ping\n\nevent: response.output_item.added\ndata: {"item": null}\n\n'
+    empty = b'event: response.output_item.done\ndata: {"item": 7}\n\ndata: "x"\n\n'
+    made = nothing + empty + sse(*events([MESSAGE])).content
+
+    said = stream.ask(model(), httpx.Response(200, headers={"content-type": "text/event-stream"}, content=made))
+
+    assert said.text == "Hi 👋"
+
+
+def test_an_error_with_a_success_status(whole: Way) -> None:
+    with pytest.raises(errors.BadRequestError, match="bad"):
+        whole.ask(model(), httpx.Response(200, json={"object": "error", "message": "bad", "code": 400}))
+
+
+def test_models_and_formats(whole: Way) -> None:
+    listed = httpx.Response(200, json={"data": [{"id": "a"}]})
+
+    assert [entry.id for entry in whole.run(model().models(), listed)] == ["a"]
+    with pytest.raises(errors.InvalidInputError, match="must be an object"):
+        sent(whole, tools=({"type": "function", "function": "f"},))
+    assert sent(whole, [Message("assistant"), *HI])["input"][0] == {"role": "assistant", "content": ""}
+
+
 def test_the_other_kind_of_answer(way: Way) -> None:
     other = httpx.Response(200, json=response()) if way.streamed else sse(*events())
     for kind in ("application/json", "text/event-stream"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivya_core import quirks
@@ -18,6 +18,7 @@ from rivya_core.think_tags import ThinkTags
 from rivya_core.usage import read_usage
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="ab👋🏽é", max_size=8), st.data())
 def test_characters_survive_any_cut_of_their_utf_16(text: str, data: st.DataObject) -> None:
     """Halves of pairs, as escapes carry them, come together again."""

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai_asking import Way, calls_of, chat, joined
 from wire import chunk, events, piece, reply
@@ -203,6 +203,7 @@ def test_pieces_that_say_nothing_make_no_call() -> None:
     assert whole_calls([None, {}, "rubbish"]) == whole_calls(None) == ()
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8), max_size=3), min_size=1, max_size=3

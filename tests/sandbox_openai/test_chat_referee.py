@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 from referee import ADD, MULTIPLY, WEATHER, client, strictly
 
-from rivya_sandbox import Call, Completion, Fault, Sandbox, Wire
+from rivya_sandbox import Call, Completion, Fault, Message, Sandbox, Wire, serve
 
 MODELS = {"openai": "gpt-5.2", "evolink": "gpt-5.2", "gmi": "openai/gpt-5.2-chat"}
 EVOLINKS = frozenset({"text_tokens", "image_tokens", "input_tokens", "output_tokens", "input_tokens_details"})
@@ -337,6 +337,35 @@ def test_an_empty_account(sandbox: Sandbox, flavour: str) -> None:
         ({"n": 2}, "n"),
         ({"reasoning_effort": "enormous"}, "Supported values"),
         ({"temperature": 7}, "between"),
+        ({"max_completion_tokens": 0}, "below minimum"),
+        ({"messages": ["x"]}, "role"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "tool_call_id"),
+        ({"messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}]}, "arguments"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "text"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image_url"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "data URL"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "x"}}]}]}, "file_id"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"format": "x"}}]}]},
+            "format",
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x;base64,!"}}]}
+                ]
+            },
+            "base64",
+        ),
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}]}, "object"),
+        (
+            {
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "tool_choice": {"type": "function", "function": {"name": "g"}},
+            },
+            "not found",
+        ),
+        ({"response_format": {"type": "json_schema"}}, "name"),
         (
             {
                 "response_format": {
@@ -345,6 +374,25 @@ def test_an_empty_account(sandbox: Sandbox, flavour: str) -> None:
                 }
             },
             "additionalProperties",
+        ),
+        (
+            {
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": "f",
+                            "strict": True,
+                            "parameters": {
+                                "type": "object",
+                                "properties": {"a": {"anyOf": [{"type": "string"}]}},
+                                "additionalProperties": False,
+                            },
+                        },
+                    }
+                ]
+            },
+            "Missing 'a'",
         ),
     ],
     ids=str,
@@ -372,6 +420,24 @@ def test_deepseek_wants_its_reasoning_back(sandbox: Sandbox) -> None:
 
     assert "reasoning_content" in refused(sandbox, "evolink", model="deepseek-v4", messages=without).message
     assert whole(sandbox, "evolink", model="deepseek-v4", messages=with_it).choices
+
+
+def test_a_model_of_ones_own_answers_too() -> None:
+    """It gets the context and may say anything; if it fails, nothing is charged."""
+
+    def parrot(context: tuple[Message, ...]) -> Completion:
+        if context[-1].text == "fail":
+            raise ValueError("no")
+        return Completion(context[-1].text, calls=(Call("f", '{"long": "argument"}'),))
+
+    with serve(model=parrot) as own:
+        said = whole(own, "openai", messages=user("Hi")).choices[0].message
+        cut = whole(own, "openai", messages=user("Hi"), max_completion_tokens=1).choices[0]
+        assert (said.content, said.tool_calls[0].function.name) == ("Hi", "f")
+        assert (cut.message.tool_calls[0].function.arguments, cut.finish_reason) == ('{"lo', "length")
+        before = own.credits()
+        assert refused(own, "openai", messages=user("fail")).status_code == 500
+        assert own.credits() == before
 
 
 def test_faults_speak_the_apis_language(sandbox: Sandbox, flavour: str) -> None:

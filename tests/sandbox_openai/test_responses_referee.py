@@ -187,6 +187,28 @@ def test_structured_output(sandbox: Sandbox) -> None:
     assert parsed == Person(name="Anna Berg", age=34)
 
 
+def test_an_item_can_be_referred_to(sandbox: Sandbox) -> None:
+    first = create(sandbox, "My name is Ann.")
+    reference = {"type": "item_reference", "id": first.output[0].id}
+
+    create(sandbox, [{"role": "user", "content": "My name is Ann."}, reference, {"role": "user", "content": "Hm?"}])
+
+    assert [m.role for m in sandbox.journal.turns[1].context] == ["user", "assistant", "user"]
+    with pytest.raises(openai.NotFoundError):
+        create(sandbox, [{"type": "item_reference", "id": "msg_unknown"}])
+
+
+def test_a_search_can_be_demanded_or_forbidden(sandbox: Sandbox) -> None:
+    tools = [{"type": "web_search_preview"}]
+
+    assert (
+        create(sandbox, "Hello!", tools=tools, tool_choice={"type": "web_search_preview"}).output[0].type
+        == "web_search_call"
+    )
+    assert create(sandbox, "Hello!", tools=tools, tool_choice="required").output[0].type == "web_search_call"
+    assert [item.type for item in create(sandbox, "Any news?", tools=tools, tool_choice="none").output] == ["message"]
+
+
 def test_a_web_search_cites_its_source(sandbox: Sandbox) -> None:
     said = create(
         sandbox,
@@ -232,6 +254,12 @@ def test_incomplete_says_why(sandbox: Sandbox) -> None:
         ({"input": [{"type": "function_call", "call_id": "x", "name": "f", "arguments": "{}"}]}, "No tool output"),
         ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "exactly one"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools\\[0\\].name"),
+        ({"input": ["x"]}, "object"),
+        ({"input": [{"type": "strange"}]}, "strange"),
+        ({"input": [{"role": "user", "content": 7}]}, "content"),
+        ({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}, "call_id"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "x"}]}]}, "filename"),
+        ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "schema"),
         ({"tools": [{"type": "strange"}]}, "Supported values"),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
         ({"max_output_tokens": 5}, ">= 16"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -79,6 +79,7 @@ schemas: st.SearchStrategy[dict[str, Any]] = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(schemas, st.sampled_from(TEXTS) | st.text(max_size=60))
 def test_a_value_always_conforms(schema: dict[str, Any], text: str) -> None:
     value = fill(schema, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from openai import OpenAI
@@ -23,10 +24,16 @@ def client(sandbox: Sandbox, flavour: str = "openai", **options: Any) -> OpenAI:
 
 def strictly(kind: Any, value: Any, allowed: frozenset[str] = frozenset()) -> Any:
     """The value as *kind*, validated; no key may be one that the type does not know."""
-    made = TypeAdapter(kind).validate_python(value)
-    strange = set(extras(made)) - allowed
+    valid = adapter(kind).validate_python(value)
+    strange = set(extras(valid)) - allowed
     assert not strange, f"keys that {kind} does not know: {strange}"
-    return made
+    return valid
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """The validator of a type; that of all events takes a while to build."""
+    return TypeAdapter(kind)
 
 
 def extras(value: Any) -> Iterator[str]:
