@@ -113,7 +113,7 @@ class Bar:
     """
 
     def __init__(self, total: int = 1) -> None:
-        tqdm = import_module("tqdm.auto").tqdm
+        tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm  # else it warns in notebooks
         self._single, self._lock = total == 1, Lock()
         self._failed, self._credits = 0, 0.0
         steps = len(STAGES) - 1

@@ -129,14 +129,25 @@ def make_object(field: Field, text: Evidence) -> dict[str, Any]:
     required = schema.get("required") or []
     made: dict[str, Any] = {}
     for name, inner in (schema.get("properties") or {}).items():
-        if name in required or (field.depth < DEEPEST and speaks_of(name, text)):
+        if name in required or (field.depth < DEEPEST and speaks_of(field.inner(inner, name), text)):
             made[name] = value_of(field.inner(inner, name), text)
     return made
 
 
-def speaks_of(name: str, text: Evidence) -> bool:
-    """Whether the text gives a value for an optional property."""
-    return text.pair(name) is not None or text.mentions(name)
+def speaks_of(field: Field, text: Evidence) -> bool:
+    """Whether the text gives a value for an optional property.
+
+    An option is given by its own name. A list is meant by its whole name only: to draw an image gives no list of
+    reference images.
+    """
+    if text.pair(field.name) is not None:
+        return True
+    schema = resolved(field, text).schema
+    if schema.get("enum"):
+        return any(text.says(str(one)) for one in schema["enum"]) or text.mentions(field.name)
+    if type_of(schema) == "array":
+        return text.says(" ".join(field.name.split("_")))
+    return text.mentions(field.name)
 
 
 def make_array(field: Field, text: Evidence) -> list[Any]:
