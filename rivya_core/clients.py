@@ -18,10 +18,11 @@ from functools import cache
 from http.cookiejar import CookieJar
 from threading import Lock
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
-from rivya_core.crew import IDLE_SECONDS, ROOM, Crew
+from rivya_core.crew import IDLE_SECONDS, KEPT_CONNECTIONS, Crew
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.sending import TIMEOUT
 
@@ -67,7 +68,7 @@ def shared_async_client() -> httpx.AsyncClient:
         with _lock:
             for closed in [other for other in _crews if other.is_closed()]:
                 del _crews[closed]
-            kept = _crews[loop] = _Kept(Crew(_async_settings))
+            kept = _crews[loop] = _Kept(Crew(_async_settings()))
     return kept.crew.client()
 
 
@@ -94,6 +95,7 @@ class _Kept:
 
 
 _crews: dict[asyncio.AbstractEventLoop, _Kept] = {}
+_left_to_parent: list[dict[asyncio.AbstractEventLoop, _Kept]] = []
 
 
 @cache
@@ -113,8 +115,11 @@ def _settings() -> dict[str, Any]:
 
 
 def _async_settings() -> dict[str, Any]:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=ROOM, keepalive_expiry=IDLE_SECONDS)
-    return {**_settings(), "limits": limits}
+    """Where no proxy is set, the environment need not be read anew for each client of a crowd."""
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
+    )
+    return {**_settings(), "limits": limits, "trust_env": bool(getproxies())}
 
 
 class _NoCookies(CookieJar):
@@ -129,6 +134,7 @@ def _forget() -> None:
     global _lock  # noqa: PLW0603 - the parent may have held it at the fork
     _lock = Lock()
     _shared_client.cache_clear()
+    _left_to_parent.append(dict(_crews))  # ending them here would reach into the parent's loops
     _crews.clear()
 
 

@@ -14,26 +14,30 @@ from typing import Any
 
 import httpx
 
-ROOM = 10
+ROOM = 2
 """Requests that one client carries at a time."""
-KEPT = 10
-"""Clients that stay when there is nothing to do; with `ROOM` it bounds the idle connections."""
+KEPT = 20
+"""Clients that stay when there is nothing to do."""
+KEPT_CONNECTIONS = 8
+"""Idle connections of one client, to as many hosts."""
 IDLE_SECONDS = 20.0
-"""How long the other ones stay, and an unused connection of any."""
+"""How long the other clients stay, and an unused connection of any."""
 
 
 class Member(httpx.AsyncClient):
     """A client that knows how many of its requests are still being answered.
 
     Args:
-        left: Called each time one of them is over.
+        left: Called with *index* each time one of them is over.
+        index: Which of a crew it is.
         options: The client's own.
     """
 
-    def __init__(self, left: Callable[[], None], **options: Any) -> None:
+    def __init__(self, left: Callable[[int], None], index: int, **options: Any) -> None:
         super().__init__(**options)
         self.busy = 0
         self._left = left
+        self._index = index
 
     async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
         """Send *request* and count it until its answer is closed."""
@@ -52,7 +56,7 @@ class Member(httpx.AsyncClient):
     def leave(self) -> None:
         """A request is over."""
         self.busy -= 1
-        self._left()
+        self._left(self._index)
 
 
 class _Counted(httpx.AsyncByteStream):
@@ -80,22 +84,26 @@ class Crew:
     """The clients of one event loop.
 
     Args:
-        settings: Returns the options of a new client.
+        settings: The options of each client.
     """
 
-    def __init__(self, settings: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._members: list[Member] = []
+        self._full = 0
+        """How many of the first ones have no room."""
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def client(self) -> httpx.AsyncClient:
         """Return the first client that has room."""
-        for member in self._members:
-            if member.busy < ROOM:
-                return member
-        self._members.append(Member(self._look_round, **self._settings()))
+        for index in range(self._full, len(self._members)):
+            if self._members[index].busy < ROOM:
+                self._full = index
+                return self._members[index]
+        self._full = len(self._members)
+        self._members.append(Member(self._look_round, self._full, **self._settings))
         return self._members[-1]
 
     async def aclose(self) -> None:
@@ -106,7 +114,9 @@ class Crew:
         for member in members:
             await member.aclose()
 
-    def _look_round(self) -> None:
+    def _look_round(self, index: int = 0) -> None:
+        """There is room at *index* again."""
+        self._full = min(self._full, index)
         if self._timer is None and len(self._members) > KEPT:
             self._timer = self._loop.call_later(IDLE_SECONDS, self._dismiss)
 
