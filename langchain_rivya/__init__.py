@@ -42,9 +42,9 @@ if TYPE_CHECKING:
         TimedOutError,
         UnavailableError,
     )
+    from langchain_rivya.images.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
+    from langchain_rivya.images.tools import RivyaImageTool
     from langchain_rivya.registry import register
-    from langchain_rivya.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
-    from langchain_rivya.tools import RivyaImageTool
     from rivya_core.fetch import FetchRules
     from rivya_core.ledger import MemoryLedger
     from rivya_core.model_list import ModelEntry
@@ -61,7 +61,7 @@ _HOMES = {
     "ChatRivya": "langchain_rivya.chat_models",
     "RivyaCreditsHandler": "langchain_rivya.callbacks",
     "register": "langchain_rivya.registry",
-    "RivyaImageTool": "langchain_rivya.tools",
+    "RivyaImageTool": "langchain_rivya.images.tools",
     "MemoryLedger": "rivya_core.ledger",
     "ModelEntry": "rivya_core.model_list",
     "SessionTimeline": "rivya_core.timeline",
@@ -70,8 +70,8 @@ _HOMES = {
     "FetchRules": "rivya_core.fetch",
     "GeneratedImage": "rivya_core.pictures",
     "SQLiteTaskStore": "rivya_core.sqlite_task_store",
-    "RivyaImageStatusTool": "langchain_rivya.task_tools",
-    "RivyaWaitForImageTool": "langchain_rivya.task_tools",
+    "RivyaImageStatusTool": "langchain_rivya.images.task_tools",
+    "RivyaWaitForImageTool": "langchain_rivya.images.task_tools",
 }
 
 __all__ = [

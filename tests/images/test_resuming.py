@@ -304,7 +304,7 @@ STORES = {
 
 
 def _langchain(store: Any) -> TaskStore:
-    from langchain_rivya.stores import as_task_store
+    from langchain_rivya.images.stores import as_task_store
 
     return as_task_store(store)
 

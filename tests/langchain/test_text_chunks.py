@@ -11,7 +11,7 @@ from langchain_core.load import dumpd
 from langchain_core.messages import AIMessageChunk, message_to_dict
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_rivya.text_chunks import text_chunk
+from langchain_rivya.chat_models.text_chunks import text_chunk
 
 SLOTS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError,
 from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
-from langchain_rivya.stores import as_task_store
+from langchain_rivya.images.stores import as_task_store
 from rivya_core import keys
 from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError, RivyaError

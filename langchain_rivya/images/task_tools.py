@@ -6,9 +6,9 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools.base import ArgsSchema
 
-from langchain_rivya.image_events import listener_for
-from langchain_rivya.tool_base import RivyaTool
-from langchain_rivya.tools import RivyaImageTool
+from langchain_rivya.images.image_events import listener_for
+from langchain_rivya.images.tool_base import RivyaTool
+from langchain_rivya.images.tools import RivyaImageTool
 from rivya_core.image_schema import STATUS, WAIT, TaskArguments
 
 

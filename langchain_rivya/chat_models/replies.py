@@ -15,7 +15,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.messages.tool import tool_call_chunk as chunk_of
+from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_rivya.chat_models.text_chunks import text_chunk
 from rivya_core.chat import ChatDelta, ToolCallDelta, Usage
 
 FAR = 1000
@@ -53,6 +55,13 @@ def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
     if delta.thought:
         return AIMessageChunk(content=delta.text, additional_kwargs=_extras(delta))
     return AIMessageChunk(content=delta.text)
+
+
+def to_generation_chunk(provider: str, delta: ChatDelta) -> ChatGenerationChunk:
+    """Return a piece of a reply as LangChain's streams want it."""
+    if not (delta.last or delta.thought or delta.tool_calls):
+        return text_chunk(delta.text)
+    return ChatGenerationChunk(message=to_chunk(delta, provider))
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:

@@ -9,19 +9,22 @@ from typing import Any, ClassVar, get_args
 import httpx
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from pydantic import AliasChoices, Field
 
-from langchain_rivya.base import HTTPChatModel
-from langchain_rivya.bindings import ToolLike, json_schema_format, schema_tool, tool_choice_for, tool_schemas
+from langchain_rivya.chat_models.base import HTTPChatModel, Wire
+from langchain_rivya.chat_models.bindings import (
+    ToolLike,
+    json_schema_format,
+    schema_tool,
+    tool_choice_for,
+    tool_schemas,
+)
+from langchain_rivya.chat_models.structured import Method, StructuredOutputParser, with_parser
 from langchain_rivya.errors import InvalidInputError
-from langchain_rivya.messages import to_core
-from langchain_rivya.structured import Method, StructuredOutputParser, with_parser
-from rivya_core.chat import ChatDelta
 from rivya_core.model_facts import facts_for
 from rivya_core.openai_wires import SETTINGS, OpenAIWire
-from rivya_core.plan import Plan, Streaming
 from rivya_core.sessions import OnMismatch
 
 
@@ -94,13 +97,7 @@ class OpenAIWireChat(HTTPChatModel):
 
     call_options: ClassVar[frozenset[str]] = SETTINGS | {"timeout", "max_completion_tokens"}
 
-    def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
-        return self._wire(options).reply(to_core(messages))
-
-    def _stream_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
-        return self._wire(options).stream(to_core(messages))
-
-    def _wire(self, options: Mapping[str, Any]) -> OpenAIWire:
+    def _wire(self, options: Mapping[str, Any]) -> Wire:
         where = self._endpoint
         if options.get("timeout") is not None:
             where = replace(where, timeout=httpx.Timeout(options["timeout"]))

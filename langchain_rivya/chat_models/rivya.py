@@ -1,30 +1,22 @@
-"""The chat models: one class a provider, each little more than its fields and how a turn is sent."""
+"""`ChatRivya`: chat whose history lives on the server, in sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 import httpx
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import BaseMessage
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from langchain_rivya.base import HTTPChatModel
+from langchain_rivya.chat_models.base import HTTPChatModel, Wire
 from langchain_rivya.errors import InvalidInputError, NotSupportedError
-from langchain_rivya.messages import to_core
-from langchain_rivya.openai_wire import OpenAIWireChat
-from rivya_core.chat import ChatDelta
 from rivya_core.errors import ConfigurationError
-from rivya_core.fetch import FetchRules
 from rivya_core.ledger import PROCESS_LEDGER, Ledger
-from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, RIVYA, Provider
-from rivya_core.rivya_chat import EFFORTS, LONGEST_MESSAGE, ChatOptions
+from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions import OnMismatch
-from rivya_core.turns import Conversation
 
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -123,16 +115,14 @@ class ChatRivya(HTTPChatModel):
             )
         return self
 
-    def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
-        return self._conversation(options).reply(to_core(messages))
+    def _wire(self, options: Mapping[str, Any]) -> Wire:
+        from rivya_core.fetch import FetchRules
+        from rivya_core.rivya_chat import ChatOptions
+        from rivya_core.turns import Conversation
 
-    def _stream_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
-        return self._conversation(options).stream(to_core(messages))
-
-    def _conversation(self, options: Mapping[str, Any]) -> Conversation:
         effort = options.get("reasoning_effort", self.reasoning_effort)
-        if effort is not None and effort not in EFFORTS:
-            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
+        if effort is not None and effort not in get_args(Effort):
+            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(get_args(Effort))}, not {effort!r}.")
         where = self._endpoint
         if options.get("timeout") is not None:
             where = replace(where, timeout=httpx.Timeout(options["timeout"]))
@@ -174,6 +164,8 @@ class ChatRivya(HTTPChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile:
         """A replayed transcript must fit into one message; at four characters a token that is the input limit."""
+        from rivya_core.rivya_chat import LONGEST_MESSAGE
+
         return ModelProfile(
             max_input_tokens=LONGEST_MESSAGE // 4,
             text_inputs=True,
@@ -182,110 +174,3 @@ class ChatRivya(HTTPChatModel):
             tool_calling=False,
             structured_output=False,
         )
-
-
-class ChatEvolink(OpenAIWireChat):
-    """Chat models behind Evolink.
-
-    Source: https://docs.evolink.ai
-
-    Setup:
-        Install `rivya-integrations[langchain]` and set the environment variable `EVOLINK_API_KEY`.
-
-    Key init args:
-        model: Default `gpt-5.2`.
-        api_key: Key; default from `EVOLINK_API_KEY`.
-        base_url: Default from `EVOLINK_BASE_URL`, else `https://api.evolink.ai/v1`.
-        temperature, max_tokens, top_p, stop, seed, reasoning_effort, …: sent only when set.
-        timeout: Seconds; by default 10 to connect and 120 between reads.
-        max_retries: Extra requests after a failure that may be repeated. Default 2.
-
-    Instantiate:
-        ```python
-        from langchain_rivya import ChatEvolink
-
-        model = ChatEvolink(max_tokens=500)
-        ```
-
-    Invoke, stream and async as with every LangChain chat model.
-
-    Tool calling:
-        ```python
-        model.bind_tools([get_weather]).invoke("Weather in Basel?").tool_calls
-        ```
-
-    Structured output:
-        ```python
-        model.with_structured_output(Joke).invoke("Tell me a joke.")
-        ```
-
-    Response metadata:
-        `model_provider`, `model_name`, `id`, `finish_reason`, `created` and what else the provider says.
-    """
-
-    provider: ClassVar[Provider] = EVOLINK
-
-
-class ChatGMI(OpenAIWireChat):
-    """Chat models behind GMI Cloud.
-
-    Source: https://docs.gmicloud.ai
-
-    Setup:
-        Install `rivya-integrations[langchain]` and set the environment variable `GMI_API_KEY`.
-
-    Key init args:
-        model: Default `openai/gpt-5.2-chat`; ids carry their vendor's prefix.
-        api_key: Key; default from `GMI_API_KEY`.
-        base_url: Default from `GMI_BASE_URL`, else `https://api.gmi-serving.com/v1`.
-        temperature, max_tokens, top_p, stop, seed, reasoning_effort, …: sent only when set; `max_tokens` goes out as
-            `max_completion_tokens` where the model wants that.
-        timeout: Seconds; by default 10 to connect and 120 between reads.
-        max_retries: Extra requests after a failure that may be repeated. Default 2.
-
-    Instantiate:
-        ```python
-        from langchain_rivya import ChatGMI
-
-        model = ChatGMI(max_tokens=500)
-        ```
-
-    Invoke, stream and async as with every LangChain chat model.
-
-    Tool calling, structured output and response metadata as in `ChatEvolink`.
-    """
-
-    provider: ClassVar[Provider] = GMI
-
-
-class ChatOpenAICompatible(OpenAIWireChat):
-    """Chat models behind any other server that speaks chat completions: vLLM, Ollama, LM Studio, a gateway.
-
-    Source: https://platform.openai.com/docs/api-reference/chat
-
-    Nothing is read from the environment, least of all `OPENAI_API_KEY`.
-
-    Key init args:
-        model: Model id; there is no default.
-        base_url: Where the API is, for example `http://localhost:8000/v1`; there is no default.
-        api_key: Key, where the server wants one.
-        temperature, max_tokens, top_p, stop, seed, reasoning_effort, …: sent only when set.
-        timeout: Seconds; by default 10 to connect and 120 between reads.
-        max_retries: Extra requests after a failure that may be repeated. Default 2.
-
-    Instantiate:
-        ```python
-        from langchain_rivya import ChatOpenAICompatible
-
-        model = ChatOpenAICompatible(model="qwen3", base_url="http://localhost:8000/v1")
-        ```
-
-    Invoke, stream, async, tools and structured output as with every LangChain chat model.
-    """
-
-    provider: ClassVar[Provider] = COMPATIBLE
-
-    model: str = Field(min_length=1)
-    """Model id."""
-    base_url: str = Field(min_length=1)
-    """Where the API is."""

@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.json import parse_partial_json
 from pydantic import ValidationError
 
-from langchain_rivya.bindings import is_model_class
+from langchain_rivya.chat_models.bindings import is_model_class
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 FENCE = re.compile(r"```[a-zA-Z0-9_-]*\s*\n?(.*?)(?:```|\Z)", re.DOTALL)

@@ -1,7 +1,7 @@
 """What all chat models of this package share: fields, clients, and LangChain's hooks in terms of two plans.
 
-A sibling says how a turn is sent (`_reply_plan`, `_stream_plan`) and what a call may override. The hooks below are
-the same for all of them and differ between sync and async by nothing but the driver.
+A sibling says with whom a call talks (`_wire`) and what a call may override. The hooks below are the same for all of
+them and differ between sync and async by nothing but the driver. What only a call needs is imported by the first call.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import difflib
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, ClassVar, cast
+from functools import partial
+from typing import Any, ClassVar, Protocol, cast
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -23,18 +24,28 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
-from langchain_rivya.account import Account
+from langchain_rivya.chat_models.account import Account
 from langchain_rivya.errors import InvalidInputError, as_model_errors
-from langchain_rivya.replies import to_chunk, to_message
-from langchain_rivya.text_chunks import text_chunk
 from rivya_core import keys
-from rivya_core.chat import ChatDelta
+from rivya_core.chat import ChatDelta, Message
 from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import VERSION, Endpoint, Provider, endpoint
 from rivya_core.sessions import POINTER_KEY
+
+
+class Wire(Protocol):
+    """Carries the turns of one call."""
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn and return the whole reply."""
+        ...
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun."""
+        ...
 
 
 class HTTPChatModel(Account, BaseChatModel):
@@ -69,12 +80,8 @@ class HTTPChatModel(Account, BaseChatModel):
     )
 
     @abstractmethod
-    def _reply_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
-        """Return the plan of a whole reply; *options* are the call's overrides."""
-
-    @abstractmethod
-    def _stream_plan(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[Streaming[ChatDelta]]:
-        """Return the plan of a streamed reply; *options* are the call's overrides."""
+    def _wire(self, options: Mapping[str, Any]) -> Wire:
+        """Return with whom a call with these overrides talks."""
 
     @model_validator(mode="before")
     @classmethod
@@ -143,7 +150,7 @@ class HTTPChatModel(Account, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            plan = self._reply_plan(messages, self._overrides(stop, kwargs))
+            plan = self._reply(messages, self._overrides(stop, kwargs))
             return self._result(self._clients.driver.run(plan))
 
     async def _agenerate(
@@ -154,7 +161,7 @@ class HTTPChatModel(Account, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            plan = self._reply_plan(messages, self._overrides(stop, kwargs))
+            plan = self._reply(messages, self._overrides(stop, kwargs))
             return self._result(await self._clients.async_driver.run(plan))
 
     def _stream(
@@ -165,10 +172,10 @@ class HTTPChatModel(Account, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with as_model_errors():
-            plan = self._stream_plan(messages, self._overrides(stop, kwargs))
+            plan, chunk_of = self._stream_of(messages, self._overrides(stop, kwargs))
             with closing(self._clients.driver.stream(plan)) as deltas:
                 for delta in deltas:
-                    chunk = self._chunk(delta)
+                    chunk = chunk_of(delta)
                     if run_manager:
                         run_manager.on_llm_new_token(delta.text, chunk=chunk)
                     yield chunk
@@ -181,21 +188,32 @@ class HTTPChatModel(Account, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with as_model_errors():
-            plan = self._stream_plan(messages, self._overrides(stop, kwargs))
+            plan, chunk_of = self._stream_of(messages, self._overrides(stop, kwargs))
             async with aclosing(self._clients.async_driver.stream(plan)) as deltas:
                 async for delta in deltas:
-                    chunk = self._chunk(delta)
+                    chunk = chunk_of(delta)
                     if run_manager:
                         await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                     yield chunk
 
-    def _result(self, delta: ChatDelta) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=to_message(delta, self.provider.name))])
+    def _reply(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
+        from langchain_rivya.chat_models.messages import to_core
 
-    def _chunk(self, delta: ChatDelta) -> ChatGenerationChunk:
-        if not (delta.last or delta.thought or delta.tool_calls):
-            return text_chunk(delta.text)
-        return ChatGenerationChunk(message=to_chunk(delta, self.provider.name))
+        return self._wire(options).reply(to_core(messages))
+
+    def _stream_of(
+        self, messages: Sequence[BaseMessage], options: Mapping[str, Any]
+    ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
+        """Return the plan of a streamed reply, and what makes its deltas chunks."""
+        from langchain_rivya.chat_models.messages import to_core
+        from langchain_rivya.chat_models.replies import to_generation_chunk
+
+        return self._wire(options).stream(to_core(messages)), partial(to_generation_chunk, self.provider.name)
+
+    def _result(self, delta: ChatDelta) -> ChatResult:
+        from langchain_rivya.chat_models.replies import to_message
+
+        return ChatResult(generations=[ChatGeneration(message=to_message(delta, self.provider.name))])
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         """A reply from the cache was not given in any session and costs nothing, so it points to none and says so."""

@@ -8,8 +8,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from langchain_rivya.errors import as_model_errors
-from langchain_rivya.image_events import listener_for
-from langchain_rivya.tool_base import ImageToolBase
+from langchain_rivya.images.image_events import listener_for
+from langchain_rivya.images.tool_base import ImageToolBase
 from rivya_core.errors import RivyaError
 from rivya_core.image_kit import Outcome, told
 from rivya_core.images import ImageTask
@@ -152,7 +152,7 @@ class RivyaImageTool(ImageToolBase):
 
     def companions(self) -> list[BaseTool]:
         """Return the tools `get_image_status` and `wait_for_image`, which go on with this tool's tasks."""
-        from langchain_rivya.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
+        from langchain_rivya.images.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
 
         return [RivyaImageStatusTool(image_tool=self), RivyaWaitForImageTool(image_tool=self)]
 

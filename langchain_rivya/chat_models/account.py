@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 
 from langchain_rivya.errors import as_model_errors
 from rivya_core.clients import Clients
-from rivya_core.credits import read_credits
 from rivya_core.exchange import Retry
-from rivya_core.model_list import ModelEntry, list_chat_models
+from rivya_core.model_list import ModelEntry
+from rivya_core.plan import Plan
 from rivya_core.providers import Endpoint
 
 
@@ -34,19 +34,29 @@ class Account(ABC):
             NotSupportedError: The provider's API does not tell; nothing was sent.
         """
         with as_model_errors():
-            return self._clients.driver.run(read_credits(self._endpoint, self._retry))
+            return self._clients.driver.run(self._read_credits())
 
     async def acredits(self) -> float:
         """Return the credits that the account can still spend; see `credits`."""
         with as_model_errors():
-            return await self._clients.async_driver.run(read_credits(self._endpoint, self._retry))
+            return await self._clients.async_driver.run(self._read_credits())
 
     def models(self) -> list[ModelEntry]:
         """Return the chat models that the API lists; the `id` of each is what `model` takes."""
         with as_model_errors():
-            return self._clients.driver.run(list_chat_models(self._endpoint, self._retry))
+            return self._clients.driver.run(self._list_models())
 
     async def amodels(self) -> list[ModelEntry]:
         """Return the chat models that the API lists; see `models`."""
         with as_model_errors():
-            return await self._clients.async_driver.run(list_chat_models(self._endpoint, self._retry))
+            return await self._clients.async_driver.run(self._list_models())
+
+    def _read_credits(self) -> Plan[float]:
+        from rivya_core.credits import read_credits
+
+        return read_credits(self._endpoint, self._retry)
+
+    def _list_models(self) -> Plan[list[ModelEntry]]:
+        from rivya_core.model_list import list_chat_models
+
+        return list_chat_models(self._endpoint, self._retry)

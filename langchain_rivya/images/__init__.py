@@ -1,0 +1,1 @@
+"""The image tools: LangChain's side of image tasks."""
