@@ -1,7 +1,7 @@
 """Runs every notebook from top to bottom on the sandbox, as `make notebooks` and continuous integration do.
 
-`python notebooks/run.py 01 04` runs some of them; `--save DIR` keeps what came out, to be looked at; `--real` leaves the
-keys in the environment, so that the services answer. The notebooks themselves are never changed.
+`python notebooks/run.py 01 04` runs some of them; `--save DIR` keeps what came out, to be looked at; `--real` leaves
+the keys in the environment, so that the services answer. The notebooks themselves are never changed.
 """
 
 from __future__ import annotations

@@ -87,10 +87,13 @@ def both(*listeners: Listener | None) -> Listener | None:
 
 def interactive() -> bool:
     """Whether a person is watching: a terminal, or a notebook."""
+    return in_notebook() or bool(getattr(sys.stderr, "isatty", lambda: False)())
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is not None and "IPKernelApp" in shell.config:
-        return True
-    return bool(getattr(sys.stderr, "isatty", lambda: False)())
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def bar_wanted(progress: object) -> bool:
@@ -117,7 +120,9 @@ class Bar:
         self._single, self._lock = total == 1, Lock()
         self._failed, self._credits = 0, 0.0
         steps = len(STAGES) - 1
-        unit = {"unit": "step"} if self._single else {"unit": "image"}
+        unit: dict[str, Any] = {"unit": "step"} if self._single else {"unit": "image"}
+        if in_notebook():
+            unit["file"] = sys.stdout  # notebooks show the other stream as an error
         self._bar = tqdm(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
 
     def __call__(self, progress: ImageProgress) -> None:

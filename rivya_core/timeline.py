@@ -27,6 +27,8 @@ class Step:
         session: The session that it went to, if there is one.
         model: Who answered.
         cost: Its credits and tokens.
+        id: The reply's id.
+        after: Id of the reply that it went on from, where the API says so instead of naming a session.
     """
 
     asked: str
@@ -34,6 +36,8 @@ class Step:
     session: str | None
     model: str
     cost: Spending
+    id: str = ""
+    after: str | None = None
 
 
 class SessionTimeline:
@@ -80,13 +84,15 @@ def step(facts: Mapping[str, Any], usage: Mapping[str, Any] | None, asked: str) 
         usage: Tokens, as `cost_of` takes them.
         asked: The message that it answered.
     """
-    route, session = facts.get("session_route"), facts.get("session_id")
+    route, session, after = (facts.get(name) for name in ("session_route", "session_id", "previous_response_id"))
     return Step(
         asked=shortened(asked),
         route=route if isinstance(route, str) else None,
         session=session if isinstance(session, str) else None,
         model=str(facts.get("model_name") or facts.get("model") or "unknown"),
         cost=cost_of(facts.get("credits"), usage),
+        id=str(facts.get("id") or ""),
+        after=after if isinstance(after, str) else None,
     )
 
 

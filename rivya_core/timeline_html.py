@@ -68,16 +68,26 @@ def _route(step: Step) -> str:
     return step.route if step.route in COLOURS else "whole"
 
 
-def _lanes(steps: Sequence[Step]) -> dict[str, int]:
-    """A lane for each session, in the order in which they began; calls without one share the first."""
-    return {name: lane for lane, name in enumerate(dict.fromkeys(step.session or "" for step in steps))}
+def _lanes(steps: Sequence[Step]) -> list[int]:
+    """The lane of each step: one a session, in the order in which they began.
+
+    Where replies continue replies, a lane is a chain of them, and a second continuation of a reply a lane of its own.
+    """
+    numbers: dict[str, int] = {}
+    tips: dict[str, str] = {}
+    lanes = []
+    for step in steps:
+        name = step.session or (tips.pop(step.after or "", step.id) if step.route else "")
+        tips[step.id] = name
+        lanes.append(numbers.setdefault(name, len(numbers)))
+    return lanes
 
 
-def _row(number: int, steps: Sequence[Step], lanes: Mapping[str, int]) -> str:
+def _row(number: int, steps: Sequence[Step], lanes: Sequence[int]) -> str:
     step = steps[number]
     colour = COLOURS[_route(step)]
     cells = (
-        (CELL, _graph(number, steps, lanes)),
+        (CELL, _graph(number, lanes, colour)),
         (CELL, escape(step.asked)),
         (CELL, f'<span title="{escape(step.session or "")}" style="color:{colour}">{escape(_route(step))}</span>'),
         (NUMBER, f"{step.cost.credits:g}"),
@@ -88,19 +98,17 @@ def _row(number: int, steps: Sequence[Step], lanes: Mapping[str, int]) -> str:
     return f'<tr style="background:none;height:{ROW}px">{inside}</tr>'
 
 
-def _graph(number: int, steps: Sequence[Step], lanes: Mapping[str, int]) -> str:
+def _graph(number: int, lanes: Sequence[int], colour: str) -> str:
     """The lanes at one row: a line through those that go on, a dot where the call went."""
-    names = [step.session or "" for step in steps]
     parts = []
-    for name, lane in lanes.items():
-        first, last = names.index(name), len(names) - 1 - names[::-1].index(name)
+    for lane in range(max(lanes) + 1):
+        first, last = lanes.index(lane), len(lanes) - 1 - lanes[::-1].index(lane)
         top, bottom = (0 if number > first else ROW // 2), (ROW if number < last else ROW // 2)
         if first <= number <= last and top < bottom:
             x = _x(lane)
             parts.append(f'<path d="M{x} {top}V{bottom}" stroke="#9aa3ad" stroke-width="2"/>')
-    here = _x(lanes[names[number]])
-    parts.append(f'<circle cx="{here}" cy="{ROW // 2}" r="{RADIUS}" fill="{COLOURS[_route(steps[number])]}"/>')
-    width = len(lanes) * LANE
+    parts.append(f'<circle cx="{_x(lanes[number])}" cy="{ROW // 2}" r="{RADIUS}" fill="{colour}"/>')
+    width = (max(lanes) + 1) * LANE
     return f'<svg width="{width}" height="{ROW}" style="display:block" role="img">{"".join(parts)}</svg>'
 
 
