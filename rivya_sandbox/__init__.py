@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
     from .server import Served, serve
     from .transcript import unfold
+    from .upstream import Upstream
     from .values import Answer, Attachment, Message, Model
 
 _HOMES = {
@@ -47,6 +48,7 @@ _HOMES = {
     "Served": "server",
     "StandIn": "model",
     "Turn": "journal",
+    "Upstream": "upstream",
     "Wire": "completions",
     "serve": "server",
     "unfold": "transcript",
@@ -69,6 +71,7 @@ __all__ = [
     "Served",
     "StandIn",
     "Turn",
+    "Upstream",
     "Wire",
     "serve",
     "unfold",

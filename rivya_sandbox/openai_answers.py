@@ -11,6 +11,7 @@ from .json_answers import conforming
 from .model import StandIn
 from .scripts import heard
 from .tool_choice import decide, findings
+from .upstream import Upstream
 from .values import count_tokens
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ async def answer(box: Sandbox, order: Order) -> Completion:
         return completion(await asyncio.to_thread(heard, line, order.context))
     if isinstance(box.speaker.model, StandIn):
         return shortened(stand_in(box.speaker.model, order), order)
+    if isinstance(model := box.speaker.model, Upstream):
+        return completion(await asyncio.to_thread(heard, lambda _: model.complete(order), order.context))
     said, _ = await box.speaker.answer(order.context)
     return shortened(completion(said), order)
 

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
+from . import upstream
 from .accounts import Accounts, Entry, Key, scopes_from
 from .app import Front
 from .dialects import Dialect, dialect_named
@@ -76,7 +77,8 @@ class Sandbox:
 
         Args:
             dialect: How chat is streamed; a name out of `rivya_sandbox.dialects.DIALECTS` or a `Dialect`.
-            model: Who answers; by default a deterministic stand-in.
+            model: Who answers; by default the server that `RIVYA_SANDBOX_UPSTREAM` names, else a deterministic
+                stand-in.
             credits: What each account begins with.
             pace: See the attribute.
             ready_after: How many looks an image task takes.
@@ -99,7 +101,8 @@ class Sandbox:
         self.media_url: str | None = None
         self._credits = credits
         self._ready_after = ready_after
-        self.speaker = Speaker(model or StandIn(), blocking=model is not None)
+        given = model or upstream.from_environment()
+        self.speaker = Speaker(given or StandIn(), blocking=given is not None)
         self._new_state()
         self.app: ASGIApp = Front(self)
         self.media_app: ASGIApp = Front(self, apis=())

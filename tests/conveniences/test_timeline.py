@@ -9,8 +9,8 @@ from llama_index.core.llms import ChatMessage
 import langchain_rivya
 import llamaindex_rivya
 from langchain_rivya import ChatGMI, ChatRivya, RivyaCreditsHandler, SessionTimeline
+from rivya_core.sessions.timeline_html import credits_html, timeline_html
 from rivya_core.spending import Spending
-from rivya_core.timeline_html import credits_html, timeline_html
 
 
 def where(sandbox, provider="rivya"):

@@ -1,0 +1,115 @@
+"""`RIVYA_SANDBOX_UPSTREAM`: another server behind the sandbox. Here that server is a second sandbox."""
+
+import httpx
+import pytest
+import respx
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from langchain_rivya import ChatGMI, ChatOpenAICompatible, ChatRivya, ServerError
+from rivya_sandbox import Sandbox, Upstream, serve
+
+BASE = "http://upstream.test/v1"
+
+
+@pytest.fixture
+def behind(sandbox, monkeypatch):
+    """A sandbox whose words are those of the sandbox `sandbox`."""
+    monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM", sandbox.openai_url)
+    monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM_KEY", sandbox.api_key)
+    monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM_MODEL", "gpt-5.2")
+    with serve() as front:
+        yield front
+        front.speaker.model.close()
+
+
+def where(box, provider):
+    return {"api_key": box.api_key, "base_url": getattr(box, f"{provider}_url"), "max_retries": 0}
+
+
+def test_sessions_are_the_sandboxs_and_words_the_upstreams(behind, sandbox):
+    """The upstream gets the whole context of the session; the sandbox keeps it and charges."""
+    sandbox.answer("Servus.")
+    sandbox.answer("Pfiat di.")
+    model = ChatRivya(**where(behind, "rivya"))
+    first = model.invoke("Hello")
+    second = model.invoke([("user", "Hello"), first, ("user", "Goodbye")])
+
+    assert (first.text, second.text) == ("Servus.", "Pfiat di.")
+    assert second.response_metadata["session_route"] == "continue"
+    assert [message.text for message in sandbox.journal.turns[-1].context] == ["Hello", "Servus.", "Goodbye"]
+    assert behind.ledger()
+
+
+def test_tools_and_schemas_go_to_the_upstream(behind):
+    """A model behind the OpenAI half may call functions and answer in a form."""
+
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    class River(BaseModel):
+        """A river."""
+
+        name: str
+
+    model = ChatGMI(**where(behind, "gmi"))
+    (call,) = model.bind_tools([add]).invoke("Please add 3 and 4.").tool_calls
+    forced = model.bind_tools([add], tool_choice="add").invoke("Please add 5 and 6.").tool_calls[0]
+
+    assert (call["name"], call["args"]) == ("add", {"a": 3, "b": 4})
+    assert forced["args"] == {"a": 5, "b": 6}
+    river = ChatOpenAICompatible(model="gpt-5.2", **where(behind, "openai")).with_structured_output(River)
+    assert river.invoke("The Rhine is a river.").name
+
+
+def test_scripted_answers_come_first(behind, sandbox):
+    """What a test queues is said without asking the upstream."""
+    behind.answer("Scripted.")
+
+    assert ChatRivya(**where(behind, "rivya")).invoke("Hello").text == "Scripted."
+    assert sandbox.journal.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (httpx.Response(503, text="busy"), "503: busy"),
+        (httpx.Response(200, text="<html>"), "does not answer"),
+        (httpx.Response(200, json={"choices": []}), "no message"),
+        (httpx.Response(200, json={"choices": [{"message": {"tool_calls": [7]}}]}), "none"),
+        (httpx.ConnectError("refused"), "refused"),
+    ],
+    ids=["refusal", "page", "empty", "odd call", "nobody"],
+)
+def test_a_broken_upstream_is_a_failing_model(answer, told):
+    """The sandbox answers with an internal error that says what the upstream said."""
+    kind = "side_effect" if isinstance(answer, Exception) else "return_value"
+    with respx.mock(base_url=BASE) as wire:
+        wire.post("/chat/completions").mock(**{kind: answer})
+        with pytest.raises(RuntimeError, match=told):
+            Upstream(BASE, "m")([])
+
+
+def test_a_failing_upstream_reaches_the_caller_as_the_apis_own_error(monkeypatch):
+    """A client sees a server's error with the reason, not a broken connection."""
+    with serve(model=Upstream("http://127.0.0.1:9", "m")) as front, pytest.raises(ServerError, match="upstream"):
+        ChatRivya(**where(front, "rivya")).invoke("Hello")
+
+
+def test_the_first_listed_model_answers_by_default():
+    """Most local servers have one model; it need not be named."""
+    with respx.mock(base_url=BASE) as wire:
+        wire.get("/models").mock(return_value=httpx.Response(200, json={"data": [{"id": "only"}]}))
+        assert Upstream(BASE + "/").model == "only"
+        wire.get("/models").mock(return_value=httpx.Response(200, json={"data": []}))
+        with pytest.raises(RuntimeError, match="RIVYA_SANDBOX_UPSTREAM_MODEL"):
+            _ = Upstream(BASE).model
+
+
+def test_without_the_variable_the_stand_in_answers(monkeypatch):
+    """The default needs no other server."""
+    monkeypatch.delenv("RIVYA_SANDBOX_UPSTREAM", raising=False)
+
+    assert type(Sandbox().speaker.model).__name__ == "StandIn"
