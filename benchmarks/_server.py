@@ -19,7 +19,10 @@ LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 KIND = re.compile(rb'"stream": *true')
 USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21}
 SESSION = {"session_id": "sess_1", "model": "gpt-5-2-chat", "created_at": "2026-05-11T00:00:00.000Z"}
-SESSION |= {"usage": {"input_tokens": 12, "output_tokens": 9, "total_tokens": 21}, "credits": {"reserved": 3, "final": 2}}
+SESSION |= {
+    "usage": {"input_tokens": 12, "output_tokens": 9, "total_tokens": 21},
+    "credits": {"reserved": 3, "final": 2},
+}
 WORD = "token "
 ARGUMENT = '"k": 1, '
 

@@ -42,8 +42,18 @@ def main() -> None:
     loop = asyncio.new_event_loop()
     with serving() as server:
         for framework, models, invoke, ainvoke in (
-            ("LangChain", langchain_models(server, KEY), lambda m: m.invoke("Say hello."), lambda m: m.ainvoke("Say hello.")),
-            ("LlamaIndex", llamaindex_models(server, KEY), lambda m: m.complete("Say hello."), lambda m: m.acomplete("Say hello.")),
+            (
+                "LangChain",
+                langchain_models(server, KEY),
+                lambda m: m.invoke("Say hello."),
+                lambda m: m.ainvoke("Say hello."),
+            ),
+            (
+                "LlamaIndex",
+                llamaindex_models(server, KEY),
+                lambda m: m.complete("Say hello."),
+                lambda m: m.acomplete("Say hello."),
+            ),
         ):
             bases = ["httpx", *[name for name in models if name.startswith("incumbent")]]
             goals = {name: "<= 1.6 x httpx, <= 0.45 x incumbent" for name in models if name not in bases}

@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     from langchain_rivya.images.tools import RivyaImageTool
     from langchain_rivya.registry import register
     from rivya_core.fetch import FetchRules
-    from rivya_core.ledger import MemoryLedger
+    from rivya_core.images.pictures import GeneratedImage
+    from rivya_core.images.sqlite_task_store import SQLiteTaskStore
     from rivya_core.model_list import ModelEntry
-    from rivya_core.pictures import GeneratedImage
-    from rivya_core.redis_ledger import RedisLedger
-    from rivya_core.sqlite_ledger import SQLiteLedger
-    from rivya_core.sqlite_task_store import SQLiteTaskStore
-    from rivya_core.timeline import SessionTimeline
+    from rivya_core.sessions.ledger import MemoryLedger
+    from rivya_core.sessions.redis_ledger import RedisLedger
+    from rivya_core.sessions.sqlite_ledger import SQLiteLedger
+    from rivya_core.sessions.timeline import SessionTimeline
 
 _HOMES = {
     "ChatEvolink": "langchain_rivya.chat_models",
@@ -62,14 +62,14 @@ _HOMES = {
     "RivyaCreditsHandler": "langchain_rivya.callbacks",
     "register": "langchain_rivya.registry",
     "RivyaImageTool": "langchain_rivya.images.tools",
-    "MemoryLedger": "rivya_core.ledger",
+    "MemoryLedger": "rivya_core.sessions.ledger",
     "ModelEntry": "rivya_core.model_list",
-    "SessionTimeline": "rivya_core.timeline",
-    "RedisLedger": "rivya_core.redis_ledger",
-    "SQLiteLedger": "rivya_core.sqlite_ledger",
+    "SessionTimeline": "rivya_core.sessions.timeline",
+    "RedisLedger": "rivya_core.sessions.redis_ledger",
+    "SQLiteLedger": "rivya_core.sessions.sqlite_ledger",
     "FetchRules": "rivya_core.fetch",
-    "GeneratedImage": "rivya_core.pictures",
-    "SQLiteTaskStore": "rivya_core.sqlite_task_store",
+    "GeneratedImage": "rivya_core.images.pictures",
+    "SQLiteTaskStore": "rivya_core.images.sqlite_task_store",
     "RivyaImageStatusTool": "langchain_rivya.images.task_tools",
     "RivyaWaitForImageTool": "langchain_rivya.images.task_tools",
 }

@@ -13,9 +13,9 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self
 
+from rivya_core.sessions.timeline import SessionTimeline, Step, step
+from rivya_core.sessions.timeline_html import credits_html
 from rivya_core.spending import Spending, Tally, cost_of
-from rivya_core.timeline import SessionTimeline, Step, step
-from rivya_core.timeline_html import credits_html
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)

@@ -18,8 +18,8 @@ from llamaindex_rivya.messages import tool_calls_of
 from llamaindex_rivya.tool_calls import check_calls, selections, tool_choice_for
 from rivya_core.exchange import Retry
 from rivya_core.model_facts import facts_for
-from rivya_core.openai_wires import SETTINGS, OpenAIWire
-from rivya_core.sessions import OnMismatch
+from rivya_core.openai.wires import SETTINGS, OpenAIWire
+from rivya_core.sessions.pointers import OnMismatch
 
 UNKNOWN_WINDOW = 32_000
 """Tokens that a model of unknown size is taken to have room for."""

@@ -17,11 +17,11 @@ from typing_extensions import Self
 
 from llamaindex_rivya.wires import Wire
 from rivya_core.chat import ChatDelta, Message
-from rivya_core.pictures import GeneratedImage
+from rivya_core.images.pictures import GeneratedImage
 from rivya_core.plan import Plan, Streaming
+from rivya_core.sessions.timeline import SessionTimeline, Step, step, step_of
+from rivya_core.sessions.timeline_html import credits_html
 from rivya_core.spending import Spending, Tally, cost_of
-from rivya_core.timeline import SessionTimeline, Step, step, step_of
-from rivya_core.timeline_html import credits_html
 
 T = TypeVar("T")
 

@@ -16,11 +16,11 @@ from rivya_core.clients import Clients
 from rivya_core.errors import RivyaError
 from rivya_core.fetch import FetchRules
 from rivya_core.headers import public_headers
-from rivya_core.image_catalogue import DEFAULT_MODEL
-from rivya_core.image_kit import ImageKit, Progress
-from rivya_core.pictures import GeneratedImage
+from rivya_core.images.catalogue import DEFAULT_MODEL
+from rivya_core.images.kit import ImageKit, Progress
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.task_store import TaskRecord
 from rivya_core.providers import RIVYA, endpoint
-from rivya_core.task_store import TaskRecord
 
 
 class ImageSpecBase(BaseToolSpec):

@@ -5,7 +5,7 @@ from contextvars import copy_context
 
 from llama_index.core.workflow import Context, Event
 
-from rivya_core.progress import ImageProgress, Listener
+from rivya_core.images.progress import ImageProgress, Listener
 
 
 class RivyaImageProgressEvent(Event):

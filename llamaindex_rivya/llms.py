@@ -13,11 +13,11 @@ from llamaindex_rivya.hosted import HostedLLM
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.exchange import Retry
 from rivya_core.fetch import FetchRules
-from rivya_core.ledger import PROCESS_LEDGER, Ledger
 from rivya_core.providers import RIVYA, Provider
-from rivya_core.rivya_chat import EFFORTS, ChatOptions
-from rivya_core.sessions import OnMismatch
-from rivya_core.turns import Conversation
+from rivya_core.rivya.chat import EFFORTS, ChatOptions
+from rivya_core.rivya.turns import Conversation
+from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
+from rivya_core.sessions.pointers import OnMismatch
 
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 

@@ -12,9 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingB
 from llamaindex_rivya.blocks import Takes, needs_reading, parts_of
 from rivya_core.chat import Message, Role, ToolCall
 from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.openai.response_items import ITEMS_KEY
 from rivya_core.plan import Plan, call
-from rivya_core.response_items import ITEMS_KEY
-from rivya_core.sessions import POINTER_KEY
+from rivya_core.sessions.pointers import POINTER_KEY
 
 ROLES: dict[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",

@@ -7,7 +7,7 @@ from typing import Any
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
-from rivya_core.task_store import KeyValueTaskStore, TaskStore
+from rivya_core.images.task_store import KeyValueTaskStore, TaskStore
 
 COLLECTION = "rivya_image_tasks"
 

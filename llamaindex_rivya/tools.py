@@ -10,9 +10,9 @@ from llama_index.core.workflow import Context
 from llamaindex_rivya.handlers import metered_pictures
 from llamaindex_rivya.image_base import ImageSpecBase
 from llamaindex_rivya.image_events import listener_for
-from rivya_core.image_kit import Outcome, told
-from rivya_core.image_schema import STATUS, WAIT, TaskArguments, arguments_schema, describe
-from rivya_core.pictures import GeneratedImage
+from rivya_core.images.kit import Outcome, told
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.schema import STATUS, WAIT, TaskArguments, arguments_schema, describe
 from rivya_core.plan import Plan
 
 PAIRS = (

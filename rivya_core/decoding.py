@@ -13,8 +13,8 @@ import httpx
 
 from rivya_core.chat import ChatDelta
 from rivya_core.errors import RivyaError, StreamBrokenError
+from rivya_core.openai.tool_calls import joined
 from rivya_core.sse import BYTE_ORDER_MARK, Event, SSEDecoder
-from rivya_core.tool_calls import joined
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
 """What a stream of events begins with."""

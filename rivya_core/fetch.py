@@ -26,9 +26,9 @@ import httpx
 from rivya_core.chat import Media
 from rivya_core.errors import InvalidInputError, RivyaError
 from rivya_core.exchange import Retry
-from rivya_core.files import check_image
 from rivya_core.plan import Plan, call
 from rivya_core.receiving import Landing, obtain
+from rivya_core.rivya.files import check_image
 
 MEGABYTE = 1024 * 1024
 LONGEST_URL = 8192

@@ -52,7 +52,7 @@ class Account(ABC):
             return await self._clients.async_driver.run(self._list_models())
 
     def _read_credits(self) -> Plan[float]:
-        from rivya_core.credits import read_credits
+        from rivya_core.rivya.credits import read_credits
 
         return read_credits(self._endpoint, self._retry)
 

@@ -33,7 +33,7 @@ from rivya_core.errors import ConfigurationError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
 from rivya_core.providers import VERSION, Endpoint, Provider, endpoint
-from rivya_core.sessions import POINTER_KEY
+from rivya_core.sessions.pointers import POINTER_KEY
 
 
 class Wire(Protocol):

@@ -25,7 +25,7 @@ from langchain_core.messages import (
 from rivya_core.chat import Media, MediaKind, Message, Native, Part, Role, Text, ToolCall
 from rivya_core.errors import InvalidInputError
 from rivya_core.fetch import data_url
-from rivya_core.sessions import POINTER_KEY
+from rivya_core.sessions.pointers import POINTER_KEY
 
 ROLES: dict[str, Role] = {
     "user": "user",

@@ -24,8 +24,8 @@ from langchain_rivya.chat_models.bindings import (
 from langchain_rivya.chat_models.structured import Method, StructuredOutputParser, with_parser
 from langchain_rivya.errors import InvalidInputError
 from rivya_core.model_facts import facts_for
-from rivya_core.openai_wires import SETTINGS, OpenAIWire
-from rivya_core.sessions import OnMismatch
+from rivya_core.openai.wires import SETTINGS, OpenAIWire
+from rivya_core.sessions.pointers import OnMismatch
 
 
 class OpenAIWireChat(HTTPChatModel):

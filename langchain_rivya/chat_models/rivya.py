@@ -14,9 +14,9 @@ from typing_extensions import Self
 from langchain_rivya.chat_models.base import HTTPChatModel, Wire
 from langchain_rivya.errors import InvalidInputError, NotSupportedError
 from rivya_core.errors import ConfigurationError
-from rivya_core.ledger import PROCESS_LEDGER, Ledger
 from rivya_core.providers import RIVYA, Provider
-from rivya_core.sessions import OnMismatch
+from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
+from rivya_core.sessions.pointers import OnMismatch
 
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -117,8 +117,8 @@ class ChatRivya(HTTPChatModel):
 
     def _wire(self, options: Mapping[str, Any]) -> Wire:
         from rivya_core.fetch import FetchRules
-        from rivya_core.rivya_chat import ChatOptions
-        from rivya_core.turns import Conversation
+        from rivya_core.rivya.chat import ChatOptions
+        from rivya_core.rivya.turns import Conversation
 
         effort = options.get("reasoning_effort", self.reasoning_effort)
         if effort is not None and effort not in get_args(Effort):
@@ -164,7 +164,7 @@ class ChatRivya(HTTPChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile:
         """A replayed transcript must fit into one message; at four characters a token that is the input limit."""
-        from rivya_core.rivya_chat import LONGEST_MESSAGE
+        from rivya_core.rivya.chat import LONGEST_MESSAGE
 
         return ModelProfile(
             max_input_tokens=LONGEST_MESSAGE // 4,

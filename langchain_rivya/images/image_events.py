@@ -10,7 +10,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, set_config_context
 
-from rivya_core.progress import ImageProgress, Listener
+from rivya_core.images.progress import ImageProgress, Listener
 
 EVENT = "rivya_image_progress"
 """Name of the custom event, and `type` of what the stream writer gets."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.stores import BaseStore
 
-from rivya_core.task_store import KeyValueTaskStore, TaskStore
+from rivya_core.images.task_store import KeyValueTaskStore, TaskStore
 
 
 class _Values:

@@ -9,7 +9,7 @@ from langchain_core.tools.base import ArgsSchema
 from langchain_rivya.images.image_events import listener_for
 from langchain_rivya.images.tool_base import RivyaTool
 from langchain_rivya.images.tools import RivyaImageTool
-from rivya_core.image_schema import STATUS, WAIT, TaskArguments
+from rivya_core.images.schema import STATUS, WAIT, TaskArguments
 
 
 class RivyaImageStatusTool(RivyaTool):

@@ -19,9 +19,9 @@ from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.fetch import FetchRules
 from rivya_core.headers import public_headers
-from rivya_core.image_catalogue import DEFAULT_MODEL
-from rivya_core.image_kit import ImageKit
-from rivya_core.image_schema import arguments_schema, describe
+from rivya_core.images.catalogue import DEFAULT_MODEL
+from rivya_core.images.kit import ImageKit
+from rivya_core.images.schema import arguments_schema, describe
 from rivya_core.providers import RIVYA, Provider, endpoint
 
 

@@ -11,12 +11,12 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.images.image_events import listener_for
 from langchain_rivya.images.tool_base import ImageToolBase
 from rivya_core.errors import RivyaError
-from rivya_core.image_kit import Outcome, told
-from rivya_core.images import ImageTask
-from rivya_core.pictures import GeneratedImage
+from rivya_core.images.kit import Outcome, told
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.progress import Listener
+from rivya_core.images.task_store import TaskRecord
+from rivya_core.images.tasks import ImageTask
 from rivya_core.plan import Plan
-from rivya_core.progress import Listener
-from rivya_core.task_store import TaskRecord
 
 
 class RivyaImageTool(ImageToolBase):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reading import FACTS, RIVYA, TEXT, THOUGHT, USAGE, answer, decoded, frames, message, stream
 
 from rivya_core import errors
-from rivya_core.rivya_chat import read_whole
+from rivya_core.rivya.chat import read_whole
 
 BY_NAME = pytest.mark.parametrize("path", RIVYA, ids=lambda path: path.stem)
 

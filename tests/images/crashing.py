@@ -8,9 +8,10 @@ import time
 time.sleep = lambda _: None  # before the drivers take it
 
 from langchain_rivya import RivyaImageTool  # noqa: E402
-from rivya_core import images, jobs  # noqa: E402
-from rivya_core.sqlite_task_store import SQLiteTaskStore  # noqa: E402
-from rivya_core.task_store import TaskRecord  # noqa: E402
+from rivya_core.images import jobs  # noqa: E402
+from rivya_core.images import tasks as images  # noqa: E402
+from rivya_core.images.sqlite_task_store import SQLiteTaskStore  # noqa: E402
+from rivya_core.images.task_store import TaskRecord  # noqa: E402
 
 
 def die(*_: object, **__: object) -> None:

@@ -11,8 +11,6 @@ import pytest
 from image_studio import Studio, picture_file
 
 from langchain_rivya import RivyaImageTool
-from rivya_core import progress
-from rivya_core.credits import Budget, price_key, read_credits
 from rivya_core.drivers import Driver
 from rivya_core.errors import (
     BudgetExceededError,
@@ -24,8 +22,10 @@ from rivya_core.errors import (
     TaskFailedError,
 )
 from rivya_core.exchange import Retry
-from rivya_core.pictures import GeneratedImage
+from rivya_core.images import progress
+from rivya_core.images.pictures import GeneratedImage
 from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.rivya.credits import Budget, price_key, read_credits
 from rivya_sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.usefixtures("slept")

@@ -13,11 +13,12 @@ import httpx
 import pytest
 from image_studio import Studio, picture_file
 
-from rivya_core import downloads, receiving
-from rivya_core.downloads import Downloaded, download, safe_name
+from rivya_core import receiving
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.errors import AnswerLostError, APIError, ConfigurationError, InvalidAnswerError, RivyaError
 from rivya_core.exchange import Retry
+from rivya_core.images import downloads
+from rivya_core.images.downloads import Downloaded, download, safe_name
 from rivya_sandbox import Sandbox
 
 URL = "https://media.test/result"

@@ -10,9 +10,9 @@ import pytest
 from rivya_core.drivers import Driver
 from rivya_core.errors import InvalidInputError
 from rivya_core.exchange import Retry
-from rivya_core.image_catalogue import IMAGE_MODELS, fetch_models, image_model
-from rivya_core.image_models import ImageModel, ImageParam, unknown_model
-from rivya_core.image_schema import arguments_schema
+from rivya_core.images.catalogue import IMAGE_MODELS, fetch_models, image_model
+from rivya_core.images.models import ImageModel, ImageParam, unknown_model
+from rivya_core.images.schema import arguments_schema
 from rivya_core.providers import RIVYA, Endpoint
 from rivya_sandbox import Sandbox
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from image_studio import picture_file
 
-from rivya_core.downloads import Downloaded
 from rivya_core.errors import ConfigurationError, InvalidInputError
-from rivya_core.images import ImageTask
-from rivya_core.pictures import LARGEST_SHOWN, GeneratedImage, generated, image_id
+from rivya_core.images.downloads import Downloaded
+from rivya_core.images.pictures import LARGEST_SHOWN, GeneratedImage, generated, image_id
+from rivya_core.images.tasks import ImageTask
 
 PNG, JPEG = picture_file("red"), picture_file("blue", kind="JPEG")
 TASK = ImageTask("task_1", "succeeded", "m", ("https://m.test/1?signature=s", "https://m.test/2"), 3, 3, "then", "now")

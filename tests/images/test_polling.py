@@ -22,9 +22,9 @@ from rivya_core.errors import (
     TaskTimeoutError,
 )
 from rivya_core.exchange import Retry
-from rivya_core.images import ImageTask, create_task, wait_for_task
+from rivya_core.images.polling import Patience
+from rivya_core.images.tasks import ImageTask, create_task, wait_for_task
 from rivya_core.plan import Plan
-from rivya_core.polling import Patience
 from rivya_core.providers import RIVYA, Endpoint
 
 ENDPOINT = Endpoint(RIVYA, "https://api.test/v1", SecretStr("rvya_sk_secret"))

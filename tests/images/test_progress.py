@@ -12,10 +12,10 @@ import pytest
 from image_studio import Studio
 
 from langchain_rivya import RivyaImageTool
-from rivya_core import progress
 from rivya_core.errors import ConfigurationError
-from rivya_core.pictures import GeneratedImage
-from rivya_core.progress import ImageProgress, bar_wanted, both, interactive
+from rivya_core.images import progress
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.progress import ImageProgress, bar_wanted, both, interactive
 from rivya_sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.usefixtures("slept")

@@ -17,10 +17,10 @@ from PIL import Image
 from langchain_rivya import RivyaImageTool
 from rivya_core.errors import APIError, ConfigurationError, InvalidInputError
 from rivya_core.fetch import FetchRules
-from rivya_core.open_images import short_id
-from rivya_core.pictures import GeneratedImage
-from rivya_core.references import MOST_IN_MEMORY, MOST_ON_SHELF
-from rivya_core.safe_files import open_below
+from rivya_core.images.open_images import short_id
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.references import MOST_IN_MEMORY, MOST_ON_SHELF
+from rivya_core.images.safe_files import open_below
 from rivya_sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.usefixtures("slept")
@@ -170,7 +170,7 @@ def test_a_directory_that_becomes_a_link_after_the_check_is_not_followed(
 def test_systems_that_cannot_walk_open_without_following_the_last_link(
     gallery: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rivya_core import safe_files
+    from rivya_core.images import safe_files
 
     monkeypatch.setattr(safe_files, "_WALKS", False)
     with open_below(gallery, "deep/sea.jpg") as file:
@@ -296,7 +296,7 @@ def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, mo
         Studio("langchain", "sync"),
     )
     uploads = tool._kit.studio.uploads
-    monkeypatch.setattr("rivya_core.uploads.MOST_KNOWN", 1)
+    monkeypatch.setattr("rivya_core.images.uploads.MOST_KNOWN", 1)
     now = 0.0
     uploads.clock = lambda: now
     for names, seconds, count in (

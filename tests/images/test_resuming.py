@@ -26,9 +26,9 @@ from rivya_core.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
-from rivya_core.pictures import GeneratedImage
-from rivya_core.sqlite_task_store import SQLiteTaskStore
-from rivya_core.task_store import (
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.sqlite_task_store import SQLiteTaskStore
+from rivya_core.images.task_store import (
     KeyValueTaskStore,
     MemoryTaskStore,
     TaskRecord,
@@ -221,7 +221,7 @@ def test_an_interrupt_leaves_its_id(
     tool = RivyaImageTool()
     with monkeypatch.context() as patch:
         if request_cut:
-            patch.setattr("rivya_core.images.read_task", interrupt)
+            patch.setattr("rivya_core.images.tasks.read_task", interrupt)
         else:
             slept.then = interrupt
         with pytest.raises(KeyboardInterrupt) as caught:

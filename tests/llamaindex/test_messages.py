@@ -25,7 +25,7 @@ from llamaindex_rivya.messages import to_core, to_message
 from rivya_core.chat import Media, Text, ToolCall
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.plan import Call
-from rivya_core.sessions import digest_of
+from rivya_core.sessions.pointers import digest_of
 
 EVERYTHING = Takes("The test", frozenset({"image", "audio", "video", "file"}), "Do without.")
 

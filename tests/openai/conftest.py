@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from openai_asking import Way
 
-from rivya_core import quirks
+from rivya_core.openai import quirks
 
 WAYS = {
     "sync whole": (False, False),

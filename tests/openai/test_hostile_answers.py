@@ -16,9 +16,9 @@ from wire import URL
 from rivya_core import errors
 from rivya_core.chat import ChatDelta
 from rivya_core.decoding import ChatStream
-from rivya_core.openai_responses_stream import EVENTS, ResponseReading, ResponsesStream, read_response
-from rivya_core.openai_stream import OpenAIStream, Reading, read_whole
-from rivya_core.sessions import origin_of
+from rivya_core.openai.responses_stream import EVENTS, ResponseReading, ResponsesStream, read_response
+from rivya_core.openai.stream import OpenAIStream, Reading, read_whole
+from rivya_core.sessions.pointers import origin_of
 
 ORIGIN = origin_of(URL, "", KEY.get_secret_value())
 WORDS = (

@@ -14,7 +14,7 @@ from wire import body, events, reply, text_frames
 from rivya_core import errors
 from rivya_core.chat import Media, Message, Native, Text, ToolCall
 from rivya_core.chat_rules import ChatRules
-from rivya_core.openai_messages import wire_messages
+from rivya_core.openai.messages import wire_messages
 from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, Provider
 
 CALL = ToolCall("a", "f", '{"x": 1}')

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivya_core import quirks
 from rivya_core.chat import Usage
 from rivya_core.errors import BadRequestError
 from rivya_core.json_text import Characters, arguments_text, is_object, parse
-from rivya_core.openai_stream import OpenAIStream, Reading
-from rivya_core.think_tags import ThinkTags
+from rivya_core.openai import quirks
+from rivya_core.openai.stream import OpenAIStream, Reading
+from rivya_core.openai.think_tags import ThinkTags
 from rivya_core.usage import read_usage
 
 

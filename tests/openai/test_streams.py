@@ -12,7 +12,7 @@ from wire import chunk, events, text_frames
 
 from rivya_core import errors
 from rivya_core.chat import ChatDelta, Usage
-from rivya_core.openai_stream import OpenAIStream, Reading
+from rivya_core.openai.stream import OpenAIStream, Reading
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 

@@ -13,7 +13,7 @@ from openai_asking import Way, calls_of, chat, joined
 from wire import chunk, events, piece, reply
 
 from rivya_core.chat import ChatDelta, ToolCallDelta
-from rivya_core.tool_calls import ToolCalls, whole_calls
+from rivya_core.openai.tool_calls import ToolCalls, whole_calls
 
 F = ("f", '{"x": 1}')
 G = ("g", '{"y": 2}')

@@ -11,10 +11,10 @@ import redis_server
 from core_asking import WAYS, Way, conversation, said, user
 
 from rivya_core.chat import Message
-from rivya_core.ledger import Ledger, MemoryLedger
-from rivya_core.redis_ledger import RedisLedger
-from rivya_core.sqlite_ledger import SQLiteLedger
-from rivya_core.turns import Conversation
+from rivya_core.rivya.turns import Conversation
+from rivya_core.sessions.ledger import Ledger, MemoryLedger
+from rivya_core.sessions.redis_ledger import RedisLedger
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_sandbox import Sandbox
 
 

@@ -10,7 +10,7 @@ import pytest
 from oracle import Watch, context_of, turn_of
 from worlds import World
 
-from rivya_core.ledger import Ledger, MemoryLedger
+from rivya_core.sessions.ledger import Ledger, MemoryLedger
 from rivya_sandbox import Fault, Sandbox
 
 CROWDS = ("threads", "tasks", "streaming threads", "streaming tasks", "batch", "abatch")

@@ -16,22 +16,22 @@ import redis_server
 
 from rivya_core import keys
 from rivya_core.errors import ConfigurationError, LedgerError
-from rivya_core.ledger import Head, MemoryLedger
-from rivya_core.redis_ledger import RedisLedger
-from rivya_core.sqlite_ledger import SQLiteLedger
+from rivya_core.sessions.ledger import Head, MemoryLedger
+from rivya_core.sessions.redis_ledger import RedisLedger
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 
 CLAIM_AND_DIE = """
 import os, signal, sys
-from rivya_core.ledger import Head
-from rivya_core.sqlite_ledger import SQLiteLedger
+from rivya_core.sessions.ledger import Head
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 assert SQLiteLedger(sys.argv[1]).claim(Head("s", 1, "d", "sqlite"))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 FORK_WITH_FILE = """
 import os, sys
-from rivya_core.ledger import Head
-from rivya_core.sqlite_ledger import SQLiteLedger
+from rivya_core.sessions.ledger import Head
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 ledger = SQLiteLedger(sys.argv[1])
 ledger.claim(Head("parent", 1, "d"))
 ledger._lock.acquire()  # as another thread of the parent may hold it
@@ -44,7 +44,7 @@ assert ledger.claim(Head("child", 1, "d"))
 """
 FORK = """
 import os, sys
-from rivya_core.ledger import Head, MemoryLedger
+from rivya_core.sessions.ledger import Head, MemoryLedger
 ledger = MemoryLedger()
 parent = ledger.name
 ledger.claim(Head("claimed", 1, "d"))
@@ -266,5 +266,5 @@ class TestRedisLedger:
 
 def test_loading_the_ledgers_loads_no_client() -> None:
     """`import redis` and `import sqlite3` wait for who needs them."""
-    code = "import sys, rivya_core.redis_ledger; sys.exit('redis' in sys.modules or 'sqlite3' in sys.modules)"
+    code = "import sys, rivya_core.sessions.redis_ledger; sys.exit('redis' in sys.modules or 'sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd()).returncode == 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from rivya_core.ledger import Head, Ledger
+from rivya_core.sessions.ledger import Head, Ledger
 
 
 def head(turn: int, *, session: str = "origin:s1", by: str = "") -> Head:

@@ -9,7 +9,7 @@ from core_asking import Way, said, user
 from oracle import Watch, context_of, history
 
 from rivya_core import errors
-from rivya_core.ledger import Head, MemoryLedger
+from rivya_core.sessions.ledger import Head, MemoryLedger
 from rivya_sandbox import Fault, Sandbox
 
 CHAT = "/chat/completions"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rivya_core.chat import Media, Message, Native, Text, ToolCall
 from rivya_core.errors import HistoryMismatchError, InvalidInputError
-from rivya_core.sessions import Pointer, digest_of, origin_of, pinned, route
+from rivya_core.sessions.pointers import Pointer, digest_of, origin_of, pinned, route
 
 ORIGIN = origin_of("https://host/v1", "m", "key-1")
 USER = Message("user", (Text("hi"),))

@@ -41,8 +41,8 @@ def test_the_model_sees_what_the_caller_passes_and_it_is_paid_once(
 
 def test_a_broken_promise_would_be_seen(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the digest and the ledger the same operations do go wrong, so the figures mean something."""
-    from rivya_core.ledger import MemoryLedger
-    from rivya_core.sessions import Origin
+    from rivya_core.sessions.ledger import MemoryLedger
+    from rivya_core.sessions.pointers import Origin
 
     monkeypatch.setattr(Origin, "owns", lambda *_: True)
     monkeypatch.setattr(MemoryLedger, "claim", lambda *_: True)

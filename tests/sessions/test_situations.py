@@ -14,7 +14,7 @@ from talk_figures import normal
 from worlds import World
 
 from rivya_core.errors import HistoryMismatchError
-from rivya_core.ledger import MemoryLedger
+from rivya_core.sessions.ledger import MemoryLedger
 from rivya_sandbox import Fault, Sandbox, serve
 
 Messages = list[Any]

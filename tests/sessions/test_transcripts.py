@@ -12,8 +12,8 @@ from transcript_reader import Seen, is_transcript, read
 
 from rivya_core.chat import Media, Message, Native, Part, Text, ToolCall
 from rivya_core.errors import InvalidInputError
-from rivya_core.sessions import written
-from rivya_core.transcript import is_plain, render
+from rivya_core.sessions.pointers import written
+from rivya_core.sessions.transcript import is_plain, render
 
 IMAGE = Media("image", data=b"\x89PNG")
 

@@ -12,8 +12,8 @@ from samples import png
 
 from rivya_core import errors
 from rivya_core.chat import Media, Message, Native, Text
-from rivya_core.ledger import Ledger, MemoryLedger
 from rivya_core.plan import Call, Send
+from rivya_core.sessions.ledger import Ledger, MemoryLedger
 from rivya_sandbox import Fault, Sandbox
 
 CHAT = "/chat/completions"

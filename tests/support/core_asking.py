@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from rivya_core.chat import ChatDelta, Message, Text
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.exchange import Retry
-from rivya_core.ledger import Ledger
 from rivya_core.providers import RIVYA, endpoint
-from rivya_core.rivya_chat import ChatOptions
-from rivya_core.sessions import POINTER_KEY
-from rivya_core.turns import Conversation
+from rivya_core.rivya.chat import ChatOptions
+from rivya_core.rivya.turns import Conversation
+from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.pointers import POINTER_KEY
 from rivya_sandbox import Sandbox
 
 

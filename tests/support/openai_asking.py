@@ -16,7 +16,7 @@ from rivya_core.chat import ChatDelta, Message, Text, ToolCallDelta
 from rivya_core.clients import Clients
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.exchange import Retry
-from rivya_core.openai_chat import OpenAIChat, OpenAIOptions
+from rivya_core.openai.chat import OpenAIChat, OpenAIOptions
 from rivya_core.plan import Plan
 from rivya_core.providers import COMPATIBLE, Provider, endpoint
 

@@ -21,12 +21,12 @@ from pydantic import SecretStr
 
 from rivya_core.chat import ChatDelta, Message, Text
 from rivya_core.drivers import AsyncDriver, Driver
-from rivya_core.ledger import Ledger
 from rivya_core.providers import RIVYA, endpoint
-from rivya_core.redis_ledger import RedisLedger
-from rivya_core.rivya_chat import ChatOptions
-from rivya_core.sqlite_ledger import SQLiteLedger
-from rivya_core.turns import Conversation
+from rivya_core.rivya.chat import ChatOptions
+from rivya_core.rivya.turns import Conversation
+from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.redis_ledger import RedisLedger
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 
 Talk = list[dict[str, Any]]
 

@@ -10,7 +10,7 @@ import httpx
 
 from rivya_core.chat import ChatDelta, Usage
 from rivya_core.decoding import ChatStream
-from rivya_core.rivya_chat import RivyaStream
+from rivya_core.rivya.chat import RivyaStream
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
 RIVYA = sorted((TRANSCRIPTS / "rivya").glob("*.sse"))

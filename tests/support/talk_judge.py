@@ -21,7 +21,7 @@ from transcript_reader import Seen
 from worlds import WAYS, World
 
 from rivya_core import errors
-from rivya_core.ledger import Ledger
+from rivya_core.sessions.ledger import Ledger
 from rivya_sandbox import DIALECTS, Sandbox, Turn
 
 WORDS = (

@@ -26,9 +26,9 @@ from talk_figures import Figures
 from worlds import World
 
 from rivya_core.exchange import Retry
-from rivya_core.ledger import Ledger, MemoryLedger
-from rivya_core.redis_ledger import RedisLedger
-from rivya_core.sqlite_ledger import SQLiteLedger
+from rivya_core.sessions.ledger import Ledger, MemoryLedger
+from rivya_core.sessions.redis_ledger import RedisLedger
+from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_sandbox import Sandbox, serve
 
 WORLDS: dict[str, type[World]] = {"langchain": LangChainWorld, "llamaindex": LlamaIndexWorld}

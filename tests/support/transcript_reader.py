@@ -1,4 +1,4 @@
-"""An independent reader of the transcripts that `rivya_core.transcript` writes, from their documented form alone.
+"""An independent reader of the transcripts that `rivya_core.sessions.transcript` writes, from their documented form alone.
 
 It is the other half of the proof that a transcript can be read in one way only, and it turns what the sandbox's
 journal saw back into a list of messages.

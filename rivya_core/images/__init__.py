@@ -1,0 +1,1 @@
+"""Image tasks: models as data, references, jobs that survive a crash, downloads, batches."""

@@ -1,0 +1,239 @@
+"""Results on their way into the caller's hands: fetched at once, resumable, and written so that nothing is half there.
+
+How long a result stays at the provider is not promised. A file appears under its name only when it is whole and
+proved to be an image; until then it is a hidden `.part` beside it, from which a later try goes on. Names come from
+the model and the image's id, never from a server's answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import importlib.util
+import io
+import ipaddress
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import httpx
+
+from rivya_core.errors import ConfigurationError, InvalidAnswerError
+from rivya_core.exchange import Retry
+from rivya_core.plan import Plan, call
+from rivya_core.receiving import Landing, obtain
+from rivya_core.rivya.files import image_type
+
+LARGEST_RESULT = 128 * 1024 * 1024
+"""Bytes that a result may have."""
+SECONDS = 600.0
+"""How long one result may take to come, with all retries."""
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
+HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
+RETRY = Retry(max_retries=5, longest_wait=15.0)
+"""Results are paid for, so their download is more patient than other requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A result in the caller's hands: a file, or bytes where nothing is saved."""
+
+    mime_type: str
+    size: int
+    path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+
+def download(
+    url: str,
+    name: str,
+    directory: Path | None,
+    base_url: str,
+    *,
+    retry: Retry = RETRY,
+    clock: Callable[[], float] = time.monotonic,
+) -> Plan[Downloaded]:
+    """Fetch the result at *url*, into *directory* under *name* and the suffix of its type, or into memory.
+
+    Args:
+        url: Where the provider says that it is.
+        name: File name without suffix; see `safe_name`.
+        directory: Where to save, or None for memory.
+        base_url: The API's; its host may serve results too, also without TLS if the API has none.
+        retry: How often a download that does not come on is tried again.
+        clock: Gives the time in seconds.
+
+    Raises:
+        InvalidAnswerError: The URL or what it holds is not a result: wrong scheme, host, size or type.
+        RivyaError: It could not be fetched; what came is kept for a later try.
+        OSError: The disk failed.
+    """
+    part: _Part = (yield from call(lambda: _FilePart(directory, name))) if directory else _MemoryPart()
+    with contextlib.closing(part):
+        landing = Landing(part.file, LARGEST_RESULT, clock() + SECONDS, clock)
+        yield from obtain(url, lambda place: _approach(place, base_url), landing, retry)
+        return (yield from call(part.finish))
+
+
+def make_usable(directory: Path) -> None:
+    """Make *directory* where needed; called before anything is paid.
+
+    Raises:
+        ConfigurationError: It cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be made: {exc.strerror}.") from exc
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be written to.")
+
+
+def safe_name(model: str, image_id: str) -> str:
+    """Return a file name, without suffix, that is valid everywhere and different for every image."""
+    words = re.sub(r"[^A-Za-z0-9.-]+", "-", model)[:60].strip("-.") or "image"
+    return f"{words}-{re.sub(r'[^A-Za-z0-9]+', '-', image_id)[:40].strip('-')}"
+
+
+def _approach(url: str, base_url: str) -> Plan[httpx.Request]:
+    """Return the request for a result: by https from a public host, or from the API's own host as that is reached."""
+    yield from ()
+    try:
+        parts, own = urlsplit(url), urlsplit(base_url)
+        same_host = parts.hostname == own.hostname
+        fine = parts.scheme == "https" or (parts.scheme == "http" == own.scheme and same_host)
+        if not fine or parts.username or (not same_host and _is_private(parts.hostname)) or (parts.port == 0):
+            raise ValueError("not a place for results")
+        return httpx.Request("GET", url, headers={"accept": "image/*", "accept-encoding": "identity"})
+    except (ValueError, httpx.InvalidURL):
+        host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
+        raise InvalidAnswerError(f"The provider names a result at {host!r}, where none can be.") from None
+
+
+def _is_private(host: str | None) -> bool:
+    try:
+        return not ipaddress.ip_address(host or "").is_global
+    except ValueError:
+        return not host or host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _type_of(head: bytes) -> str:
+    found = image_type(head)
+    if found is None:
+        raise InvalidAnswerError("What the provider's media host sent is not a PNG, JPEG or WebP image.")
+    return found
+
+
+class _MemoryPart:
+    """A result in memory."""
+
+    def __init__(self) -> None:
+        self.file: BinaryIO = io.BytesIO()
+
+    def finish(self) -> Downloaded:
+        self.file.seek(0)
+        data = self.file.read()
+        return Downloaded(_type_of(data[:16]), len(data), data=data)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _FilePart:
+    """A result on its way onto a disk; whoever else fetches the same one at the same time gets a part of his own."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        make_usable(directory)
+        self._directory, self._name = directory, name
+        self._path = directory / f".{name}.part"
+        self.file: BinaryIO = self._open()
+
+    def finish(self) -> Downloaded:
+        """Give the file its name, in one step, over nobody else's."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.seek(0)
+        try:
+            mime_type = _type_of(self.file.read(16))
+        except InvalidAnswerError:
+            self._path.unlink(missing_ok=True)  # going on from it would never give an image
+            raise
+        size = os.fstat(self.file.fileno()).st_size
+        if not HAS_LOCKS:
+            self.file.close()  # such systems do not rename open files
+        return Downloaded(mime_type, size, path=self._publish(SUFFIXES[mime_type]))
+
+    def close(self) -> None:
+        self.file.close()
+
+    def _open(self) -> BinaryIO:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        while True:
+            file = os.fdopen(os.open(self._path, flags, 0o666), "r+b")
+            if not _lock(file):
+                self._path = self._directory / f".{self._name}.{os.urandom(4).hex()}.part"
+            elif _is_at(file, self._path):
+                return file
+            file.close()
+
+    def _publish(self, suffix: str) -> Path:
+        number, target = 1, self._directory / f"{self._name}{suffix}"
+        while not self._settles(target):
+            number += 1
+            target = self._directory / f"{self._name}-{number}{suffix}"
+        return target
+
+    def _settles(self, target: Path) -> bool:
+        """Whether the picture is at *target* now, because it was free or held this very picture already."""
+        if _claim(self._path, target):
+            return True
+        same = target.is_file() and not target.is_symlink() and filecmp.cmp(self._path, target, shallow=False)
+        if same:
+            self._path.unlink()
+        return same
+
+
+_Part = _MemoryPart | _FilePart
+
+
+def _claim(part: Path, target: Path) -> bool:
+    """Move *part* to *target* unless something is there."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a disk without hard links
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        part.replace(target)
+        return True
+    part.unlink()
+    return True
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Whether the part is ours alone; where there are no such locks, names by task keep writers apart."""
+    if not HAS_LOCKS:
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether *path* still is *file*: another process may have finished and renamed it before we had the lock."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False

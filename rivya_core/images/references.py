@@ -1,0 +1,173 @@
+"""What may be named as a reference image, and by whom.
+
+Two sorts of callers name images. The application gives anything: bytes, files, PIL images, results, URLs. A model
+gives text, and that text is hostile: it reaches what the conversation or the application put on the shelf, files
+below `allowed_dir`, and https URLs where they are switched on; nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO
+
+from rivya_core.errors import InvalidInputError, RivyaError
+from rivya_core.exchange import Retry
+from rivya_core.fetch import FetchRules, data_url, fetch_image
+from rivya_core.images.open_images import OpenImage, bytes_of, opened, short_id
+from rivya_core.images.pictures import GeneratedImage
+from rivya_core.images.safe_files import open_below, open_file
+from rivya_core.plan import Plan, call
+
+MOST_ON_SHELF = 512
+MOST_IN_MEMORY = 32
+"""Pictures whose bytes are kept because they were saved nowhere; older ones are fetched again when they are needed."""
+MOST_NAMED = 12
+"""Ids that a refusal lists."""
+
+_lock = Lock()
+
+
+@dataclass
+class Shelf:
+    """The images within reach, by short id. Safe to use from any thread.
+
+    Attributes:
+        allowed_dir: Directory whose files a model may name, or None.
+        fetching: Which URLs may be fetched.
+        recall: Finds a picture of another process by its id, or None; may wait for a disk.
+        refetch: Plan that gets the bytes of a result from where the provider keeps it.
+    """
+
+    allowed_dir: Path | None
+    fetching: FetchRules
+    recall: Callable[[str], GeneratedImage | None] = field(repr=False)
+    refetch: Callable[[GeneratedImage], Plan[bytes]] = field(repr=False)
+    _images: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
+
+    def put(self, image: Any, name: str | None = None) -> str:
+        """Put an image within a model's reach and return its id; the one put there first makes room.
+
+        Raises:
+            InvalidInputError: It is nothing that can be a reference image.
+        """
+        kept = image if isinstance(image, (str, os.PathLike, Mapping)) else bytes_of(image)
+        if kept is None:
+            raise _no_image(image)
+        found = name or (str(kept.get("id")) if isinstance(kept, Mapping) else short_id(kept))
+        with _lock:
+            self._images[found] = kept
+            self._images.move_to_end(found)
+            while len(self._images) > MOST_ON_SHELF:
+                self._images.popitem(last=False)
+            heavy = [one for one in self._images.values() if isinstance(one, GeneratedImage) and one.data is not None]
+            for old in heavy[:-MOST_IN_MEMORY]:
+                self._images[old["id"]] = GeneratedImage(old)  # the caller's own keeps its bytes
+        return found
+
+    def ids(self) -> list[str]:
+        """Return the ids on the shelf, newest first."""
+        with _lock:
+            return [*reversed(self._images)]
+
+    def given(self, source: Any, largest: int, retry: Retry) -> Plan[OpenImage]:
+        """Open an image that the application gives.
+
+        Raises:
+            InvalidInputError: It is not an image, too large, or a URL that may not be fetched; nothing was sent.
+        """
+        found = (yield from self._known(source)) if isinstance(source, str) else None
+        return (yield from self._open(source if found is None else found, largest, retry))
+
+    def named(self, name: str, largest: int, retry: Retry) -> Plan[OpenImage]:
+        """Open an image that a model names.
+
+        Raises:
+            InvalidInputError: It is not within reach; the message says what is.
+        """
+        found = yield from self._known(name)
+        try:
+            if found is not None:
+                return (yield from self._open(found, largest, retry))
+            if name[:5].lower() == "data:":
+                raise InvalidInputError("An image cannot be written out in an argument.")
+            if "://" in name:
+                return (yield from self._fetch(name, largest, retry))
+            root = self.allowed_dir
+            if root is None:
+                raise InvalidInputError(f"There is no image {name[:100]!r}.")
+            return (yield from _file(lambda: open_below(root, name), name, largest))
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{error} {self._allowed()}") from error
+
+    def _known(self, name: str) -> Plan[Any]:
+        """Return what has that id: on the shelf, or made by another process."""
+        with _lock:
+            found = self._images.get(name)
+        if found is None and name.startswith("img_"):
+            found = yield from call(lambda: self.recall(name))
+        return found
+
+    def _open(self, source: Any, largest: int, retry: Retry) -> Plan[OpenImage]:
+        if isinstance(source, Mapping):
+            return (yield from self._picture(source, largest))
+        if isinstance(source, str) and source[:5].lower() == "data:":
+            source = data_url(source).data
+        if isinstance(source, str) and "://" in source:
+            return (yield from self._fetch(source, largest, retry))
+        if isinstance(source, (str, os.PathLike)):
+            path = os.fspath(source)
+            return (yield from _file(lambda: open_file(path), str(path), largest))
+        data = yield from call(lambda: bytes_of(source))
+        if data is None:
+            raise _no_image(source)
+        return (yield from _memory(data, "", largest))
+
+    def _picture(self, facts: Mapping[str, Any], largest: int) -> Plan[OpenImage]:
+        """Open an earlier result: from memory or disk, else from where the provider keeps it."""
+        picture = facts if isinstance(facts, GeneratedImage) else GeneratedImage(facts)
+        name, path = str(picture.get("id")), picture.get("path")
+        if picture.data is not None:
+            return (yield from _memory(picture.data, name, largest))
+        if path and (yield from call(lambda: Path(path).is_file())):
+            return (yield from _file(lambda: open_file(path), name, largest))
+        try:
+            data = yield from self.refetch(picture)
+        except RivyaError as error:
+            raise InvalidInputError(
+                f"The picture {name} is not at hand any more ({error}). Set `output_dir` to keep pictures."
+            ) from error
+        return (yield from _memory(data, name, largest))
+
+    def _fetch(self, url: str, largest: int, retry: Retry) -> Plan[OpenImage]:
+        if not self.fetching.allowed:
+            raise InvalidInputError("Images may not be named by URL here.")
+        media = yield from fetch_image(url, replace(self.fetching, largest=largest), retry)
+        return (yield from _memory(media.data or b"", "", largest))
+
+    def _allowed(self) -> str:
+        ids = self.ids()
+        ways = [f"the image ids {', '.join(ids[:MOST_NAMED])}" if ids else "the id of an image made before"]
+        ways += ["files in the allowed directory, by their names in it"] * (self.allowed_dir is not None)
+        ways += ["https URLs of public hosts"] * self.fetching.allowed
+        return f"Allowed are {'; '.join(ways)}. Nothing was sent."
+
+
+def _file(find: Callable[[], BinaryIO], name: str, largest: int) -> Plan[OpenImage]:
+    return (yield from call(lambda: opened(find(), Path(name).name, largest)))
+
+
+def _memory(data: bytes, name: str, largest: int) -> Plan[OpenImage]:
+    return (yield from call(lambda: opened(io.BytesIO(data), name, largest)))
+
+
+def _no_image(source: object) -> InvalidInputError:
+    return InvalidInputError(
+        f"A reference image cannot be a {type(source).__name__}: give bytes, a path, a PIL image, a `data:` URL, an "
+        "earlier result or an https URL."
+    )

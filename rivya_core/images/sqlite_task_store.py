@@ -1,0 +1,73 @@
+"""Image tasks in a SQLite file; loaded only where one is used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from rivya_core.errors import ConfigurationError
+from rivya_core.images.task_store import UNFINISHED, TaskRecord
+
+
+class SQLiteTaskStore:
+    """Remembers tasks in a file that several processes of one host may share.
+
+    Args:
+        path: The file; it is made, readable for its owner alone, when the first task is stored.
+    """
+
+    durable = True
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def put(self, record: TaskRecord) -> None:
+        """Remember *record*."""
+        row = (record.key, record.task_id, record.state, record.created_at, record.to_json())
+        images = [(str(image.get("id")), record.key) for image in record.images]
+        with closing(self._open()) as database, database:
+            database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", row)
+            database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", images)
+
+    def get(self, record_id: str) -> TaskRecord | None:
+        """Return the record with that key or task id."""
+        found = self._select("WHERE key = ? OR task_id = ?", (record_id, record_id))
+        return found[0] if found else None
+
+    def drop(self, key: str) -> None:
+        """Forget a record."""
+        with closing(self._open()) as database, database:
+            database.execute("DELETE FROM tasks WHERE key = ?", (key,))
+
+    def unfinished(self) -> list[TaskRecord]:
+        """Return the records of tasks that may still bring something, oldest first."""
+        return self._select("WHERE state IN (?, ?) ORDER BY created_at", UNFINISHED)
+
+    def with_image(self, image_id: str) -> TaskRecord | None:
+        """Return the record of the task that made that image."""
+        found = self._select("WHERE key = (SELECT key FROM images WHERE id = ?)", (image_id,))
+        return found[0] if found else None
+
+    def _select(self, condition: str, values: tuple[str, ...]) -> list[TaskRecord]:
+        with closing(self._open()) as database:
+            rows = database.execute(f"SELECT record FROM tasks {condition}", values).fetchall()  # noqa: S608 - ours
+        return [record for (text,) in rows if (record := TaskRecord.from_json(text))]
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            database = sqlite3.connect(self.path, timeout=30)
+            database.executescript(_TABLES)
+        except (OSError, sqlite3.DatabaseError) as exc:
+            raise ConfigurationError(f"`task_store` cannot use the file {str(self.path)!r}: {exc}.") from exc
+        return database
+
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, task_id TEXT, state TEXT, created_at REAL, record TEXT);
+CREATE INDEX IF NOT EXISTS tasks_by_id ON tasks (task_id);
+CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state);
+CREATE TABLE IF NOT EXISTS images (id TEXT PRIMARY KEY, key TEXT);
+"""

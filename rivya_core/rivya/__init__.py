@@ -1,0 +1,1 @@
+"""Rivya's own wire: chat turns over sessions, the stream's frames, files and credits."""

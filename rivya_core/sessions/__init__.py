@@ -1,0 +1,1 @@
+"""Server-held history: pointers with digests, ledgers of session heads, transcripts, and what happened to them."""

@@ -1,0 +1,268 @@
+"""Which server session holds this history: canonical digests, pointers, and the choice of how a turn goes out.
+
+A reply carries a pointer in its metadata. A call looks for the newest assistant message whose pointer has this
+model's and account's origin, recomputes the digest of the transcript up to there, and only if it is the same are
+the newer messages alone sent to that session. Everything else starts a new session with the whole transcript.
+All here is pure; claims are the ledger's and sending is the turn's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rivya_core.chat import Media, Message, Native, Text
+from rivya_core.errors import HistoryMismatchError, InvalidInputError
+from rivya_core.sessions.ledger import Head
+
+POINTER_KEY = "rivya_session"
+"""Under which a message's metadata hold the pointer."""
+POINTER_VERSION = 1
+"""Raised when the canonical form below changes; a pointer of another version is a mismatch."""
+LARGEST_TURN = 1_000_000
+LONGEST_WORD = 512
+
+OnMismatch = Literal["replay", "error"]
+Reason = Literal["new", "continue", "replay", "pinned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where on the server the transcript up to a reply is held.
+
+    Attributes:
+        session_id: The server's id of the session, or of the response in the Responses API.
+        turn: Number of the reply in its session, from 1.
+        origin: Fingerprint of base URL, model and account.
+        digest: Seal of the transcript up to and including the reply and of everything else here.
+        ledger: Name of the ledger that remembered the reply; empty if none did.
+    """
+
+    session_id: str
+    turn: int
+    origin: str
+    digest: str
+    ledger: str = ""
+
+    @property
+    def head(self) -> Head:
+        """What the ledger remembers of it."""
+        return Head(f"{self.origin}:{self.session_id}", self.turn, self.digest, self.ledger)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that goes into a message's metadata."""
+        return {
+            "v": POINTER_VERSION,
+            "session_id": self.session_id,
+            "turn": self.turn,
+            "origin": self.origin,
+            "digest": self.digest,
+            "ledger": self.ledger,
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> Pointer | None:
+        """Return the pointer in a message's metadata, or None for anything that is not a sound one."""
+        if not isinstance(value, Mapping) or value.get("v") != POINTER_VERSION or value.get("v") is True:
+            return None
+        session_id, turn, ledger = value.get("session_id"), value.get("turn"), value.get("ledger", "")
+        origin, digest = value.get("origin"), value.get("digest")
+        if not all(_is_word(word) for word in (session_id, origin, digest, ledger or "-")):
+            return None
+        if not isinstance(turn, int) or isinstance(turn, bool) or not 0 < turn < LARGEST_TURN:
+            return None
+        return Pointer(str(session_id), turn, str(origin), str(digest), str(ledger))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where sessions live and as whom; without its secret nobody can make a pointer that it accepts.
+
+    Attributes:
+        fingerprint: Names it in pointers; it cannot be turned back into the key.
+        secret: Seals its pointers, so that a forged one cannot lead into another conversation's session.
+    """
+
+    fingerprint: str
+    secret: bytes = field(repr=False)
+
+    def head(self, session_id: str) -> Head:
+        """Return what a ledger calls a session of which nothing more is known."""
+        return Head(f"{self.fingerprint}:{session_id}", 0, "")
+
+    def pointer(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str = "") -> Pointer | None:
+        """Return the pointer for a session that holds *messages*, or None if its id is not one that can be kept."""
+        sealed = Pointer(session_id, turn, self.fingerprint, self._seal(session_id, turn, messages, ledger), ledger)
+        return Pointer.from_json(sealed.to_json())
+
+    def owns(self, pointer: Pointer, messages: Sequence[Message]) -> bool:
+        """Whether *pointer* was made here, as it is, for exactly *messages*."""
+        seal = self._seal(pointer.session_id, pointer.turn, messages, pointer.ledger)
+        return pointer.origin == self.fingerprint and hmac.compare_digest(seal.encode(), pointer.digest.encode())
+
+    def _seal(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str) -> str:
+        facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest_of(messages)])
+        return hmac.new(self.secret, facts.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a turn goes out.
+
+    Attributes:
+        reason: Why this way; it is reported in the reply's metadata.
+        messages: What is sent: all of the transcript, or what is newer than the pointer.
+        pointer: The reply that is continued, or None for a new session.
+        session_id: The session to name in the request, or None.
+        why: For a replay, why no session was continued.
+    """
+
+    reason: Reason
+    messages: tuple[Message, ...]
+    pointer: Pointer | None = None
+    session_id: str | None = None
+    why: str = ""
+
+
+def origin_of(base_url: str, model: str, key: str) -> Origin:
+    """Return the origin of the sessions of *model* at *base_url* for the account of *key*."""
+    facts = json.dumps([base_url, model, key]).encode()
+    return Origin(hashlib.sha256(facts).hexdigest()[:24], hashlib.sha256(b"rivya-seal" + facts).digest())
+
+
+def digest_of(messages: Sequence[Message]) -> str:
+    """Return the digest of what a model would see of *messages*: not ids, not metadata, not reasoning.
+
+    Raises:
+        InvalidInputError: A message holds something that JSON cannot carry.
+    """
+    whole = hashlib.sha256(b"rivya-transcript-1")
+    for message in messages:
+        line = json.dumps(_canonical(message), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        whole.update(hashlib.sha256(line.encode()).digest())
+    return whole.hexdigest()
+
+
+def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch = "replay") -> Route:
+    """Return how the next turn of *messages* goes out, before the ledger is asked.
+
+    Raises:
+        HistoryMismatchError: The messages hold replies, but none that can be continued, and *on_mismatch* is
+            `"error"`.
+        InvalidInputError: A message holds something that JSON cannot carry.
+    """
+    every = tuple(messages)
+    if not any(message.role == "assistant" for message in every):
+        return Route("new", every)
+    found = _newest_pointer(every, origin)
+    if found is None:
+        return replayed(every, on_mismatch, "no reply among them carries a pointer of this model and account")
+    position, pointer = found
+    newer = every[position + 1 :]
+    if not newer:
+        return replayed(every, on_mismatch, "nothing follows the last reply")
+    if not origin.owns(pointer, every[: position + 1]):
+        return replayed(every, on_mismatch, "they are not the ones that the session of the last reply holds")
+    return Route("continue", newer, pointer, pointer.session_id)
+
+
+def replayed(messages: Sequence[Message], on_mismatch: OnMismatch, why: str) -> Route:
+    """Return the route of a whole transcript into a new session; *why* it cannot be continued, after "because".
+
+    Raises:
+        HistoryMismatchError: *on_mismatch* is `"error"`.
+    """
+    if on_mismatch == "error":
+        raise HistoryMismatchError(
+            f"No session can be continued with these messages, because {why}. Nothing was charged; use "
+            '`on_history_mismatch="replay"` to start a new session with all of them.'
+        )
+    return Route("replay", tuple(messages), why=why)
+
+
+def pinned(messages: Sequence[Message], session_id: str) -> Route:
+    """Return the route into a session that the caller names: the messages after the last reply, unchecked.
+
+    Raises:
+        InvalidInputError: There is nothing new to send, a reply points to another session, or the id cannot be one.
+    """
+    if not _is_word(session_id):
+        raise InvalidInputError(f"`session_id` must be the id of a session as text, not {session_id!r}.")
+    pointers = [found for message in messages if (found := Pointer.from_json(message.pointer))]
+    if any(pointer.session_id != session_id for pointer in pointers):
+        raise InvalidInputError(
+            "`session_id` is set, but the messages hold a reply of another session. Leave `session_id` out to let "
+            "the messages decide, or send only new messages."
+        )
+    last_reply = max((i for i, message in enumerate(messages) if message.role == "assistant"), default=-1)
+    newer = tuple(messages[last_reply + 1 :])
+    if not newer:
+        raise InvalidInputError("`session_id` is set and there is no message after the last reply; nothing was sent.")
+    return Route("pinned", newer, session_id=session_id)
+
+
+def _newest_pointer(messages: tuple[Message, ...], origin: Origin) -> tuple[int, Pointer] | None:
+    for position in range(len(messages) - 1, -1, -1):
+        message = messages[position]
+        pointer = Pointer.from_json(message.pointer) if message.role == "assistant" else None
+        if pointer is not None and pointer.origin == origin.fingerprint:
+            return position, pointer
+    return None
+
+
+def _is_word(value: Any) -> bool:
+    """Whether *value* is text that an id may be: neither absurdly long nor with characters that no ledger keeps."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_WORD and value.isprintable()
+
+
+def _canonical(message: Message) -> dict[str, Any]:
+    """What a model sees of a message, in one form, whichever form the framework holds it in."""
+    facts: dict[str, Any] = {"role": message.role, "parts": list(_joined(message.parts))}
+    if message.name and message.pointer is None:  # agents put their names on our replies after the fact
+        facts["name"] = message.name
+    if message.tool_calls:
+        facts["calls"] = [[call.id, call.name, _arguments(call.arguments)] for call in message.tool_calls]
+    if message.tool_call_id:
+        facts["answers"] = message.tool_call_id
+    if message.failed:
+        facts["failed"] = True
+    return facts
+
+
+def _joined(parts: Sequence[Text | Media | Native]) -> Iterator[Any]:
+    """Neighbouring texts are one text, however many blocks they came in; empty ones are none."""
+    run = ""
+    for part in parts:
+        if isinstance(part, Text):
+            run += part.text
+            continue
+        if run:
+            yield run
+        run = ""
+        yield [part.kind, part.identity] if isinstance(part, Media) else ["native", written(part.block)]
+    if run:
+        yield run
+
+
+def written(value: Any) -> str:
+    """Return *value* as JSON in one form, whatever the order of its keys.
+
+    Raises:
+        InvalidInputError: JSON cannot carry it.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidInputError(f"A content block cannot be written as JSON ({exc}); nothing was sent.") from None
+
+
+def _arguments(text: str) -> str:
+    """A call's arguments count by their value, not by their blanks or key order."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):
+        return text

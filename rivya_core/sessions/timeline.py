@@ -1,0 +1,155 @@
+"""What happened to a conversation's sessions, call by call: which continued, forked or replayed, and what each cost.
+
+Everything is read from the metadata that replies carry, so that it works on any messages of either framework, also on
+those out of a checkpoint. How it looks in a notebook is told in `timeline_html.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rivya_core.chat import ChatDelta
+from rivya_core.spending import Spending, cost_of
+
+LABEL = 60
+"""Characters of a message that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call.
+
+    Attributes:
+        asked: The beginning of the message that it answers.
+        route: `new`, `continue`, `replay` or `pinned`; None where there are no sessions.
+        session: The session that it went to, if there is one.
+        model: Who answered.
+        cost: Its credits and tokens.
+        id: The reply's id.
+        after: Id of the reply that it went on from, where the API says so instead of naming a session.
+    """
+
+    asked: str
+    route: str | None
+    session: str | None
+    model: str
+    cost: Spending
+    id: str = ""
+    after: str | None = None
+
+
+class SessionTimeline:
+    """Shows which calls continued a session, which began one, which replayed their history, and what each cost.
+
+        ```python
+        SessionTimeline(history)         # messages of LangChain or LlamaIndex, in the order of the calls
+        with RivyaCreditsHandler() as spent:
+            ...
+        spent.timeline                   # every call that was counted
+        ```
+
+    A notebook draws it; `print` gives the same as text.
+
+    Args:
+        messages: Messages or responses; replies that are seen again (in a second list that shares its beginning with
+            the first) are left out.
+    """
+
+    def __init__(self, *messages: Any) -> None:
+        self.steps: list[Step] = list(_steps(messages))
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> SessionTimeline:
+        """Return the timeline of calls that were counted."""
+        timeline = cls()
+        timeline.steps = list(steps)
+        return timeline
+
+    def __str__(self) -> str:
+        return "\n".join(_line(number, step) for number, step in enumerate(self.steps, 1)) or "No calls."
+
+    def _repr_html_(self) -> str:
+        from rivya_core.sessions.timeline_html import timeline_html
+
+        return timeline_html(self.steps)
+
+
+def step(facts: Mapping[str, Any], usage: Mapping[str, Any] | None, asked: str) -> Step:
+    """Return one call from what its reply's metadata say.
+
+    Args:
+        facts: The metadata; nothing in them is trusted.
+        usage: Tokens, as `cost_of` takes them.
+        asked: The message that it answered.
+    """
+    route, session, after = (facts.get(name) for name in ("session_route", "session_id", "previous_response_id"))
+    return Step(
+        asked=shortened(asked),
+        route=route if isinstance(route, str) else None,
+        session=session if isinstance(session, str) else None,
+        model=str(facts.get("model_name") or facts.get("model") or "unknown"),
+        cost=cost_of(facts.get("credits"), usage),
+        id=str(facts.get("id") or ""),
+        after=after if isinstance(after, str) else None,
+    )
+
+
+def step_of(reply: ChatDelta, asked: str) -> Step:
+    """Return one call from its reply."""
+    return step(reply.metadata, tokens_of(reply), asked)
+
+
+def tokens_of(reply: ChatDelta) -> dict[str, int] | None:
+    """Return the tokens of a call, as `cost_of` takes them."""
+    usage = reply.usage
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else None
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of *text*, in one line."""
+    line = " ".join(text[: 4 * LABEL].split())
+    return line if len(line) <= LABEL else line[: LABEL - 1] + "…"
+
+
+def _steps(messages: Iterable[Any]) -> Iterator[Step]:
+    asked, seen = "", set[str]()
+    for message in _flat(messages):
+        facts = _facts(message)
+        if facts is None:
+            asked = _text(message)
+            continue
+        name = str(facts.get("id") or id(message))
+        if name not in seen:
+            seen.add(name)
+            usage = getattr(message, "usage_metadata", None) or getattr(message, "additional_kwargs", None)
+            yield step(facts, usage if isinstance(usage, Mapping) else None, asked)
+
+
+def _flat(messages: Iterable[Any]) -> Iterator[Any]:
+    for message in messages:
+        if isinstance(message, Sequence) and not isinstance(message, (str, bytes)):
+            yield from _flat(message)
+        else:
+            yield message
+
+
+def _facts(message: Any) -> Mapping[str, Any] | None:
+    """The metadata of a reply, wherever its framework keeps them, or None for what is no reply."""
+    for name in ("response_metadata", "raw", "additional_kwargs"):
+        facts = getattr(message, name, None)
+        if isinstance(facts, Mapping) and ("session_route" in facts or "finish_reason" in facts or "credits" in facts):
+            return facts
+    return None
+
+
+def _text(message: Any) -> str:
+    text = getattr(message, "text", None) or getattr(message, "content", None)
+    return str(text) if isinstance(text, str) else ""
+
+
+def _line(number: int, step: Step) -> str:
+    where = f"{(step.session or '-')[:16]:<16}"
+    cost = f"{step.cost.credits:>5g} credits {step.cost.input_tokens:>6} in {step.cost.output_tokens:>5} out"
+    return f"{number:>3}  {step.route or 'whole':<8}  {where}  {cost}  {step.asked}"
