@@ -19,25 +19,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .accounts import Entry
-    from .completions import Call, Completion, Wire
-    from .dialects import DIALECTS, Dialect
-    from .faults import Fault
-    from .journal import Exchange, Journal, Turn
-    from .model import StandIn
-    from .sandbox import Sandbox
-    from .server import Served, serve
-    from .transcript import unfold
-    from .upstream import Upstream
-    from .values import Answer, Attachment, Message, Model
+    from rivya_sandbox.accounts import Entry
+    from rivya_sandbox.faults import Fault
+    from rivya_sandbox.journal import Exchange, Journal, Turn
+    from rivya_sandbox.model.stand_in import StandIn
+    from rivya_sandbox.model.transcript import unfold
+    from rivya_sandbox.model.upstream import Upstream
+    from rivya_sandbox.openai.completions import Call, Completion, Wire
+    from rivya_sandbox.rivya.dialects import DIALECTS, Dialect
+    from rivya_sandbox.sandbox import Sandbox
+    from rivya_sandbox.server import Served, serve
+    from rivya_sandbox.values import Answer, Attachment, Message, Model
 
 _HOMES = {
-    "DIALECTS": "dialects",
+    "DIALECTS": "rivya.dialects",
     "Answer": "values",
     "Attachment": "values",
-    "Call": "completions",
-    "Completion": "completions",
-    "Dialect": "dialects",
+    "Call": "openai.completions",
+    "Completion": "openai.completions",
+    "Dialect": "rivya.dialects",
     "Entry": "accounts",
     "Exchange": "journal",
     "Fault": "faults",
@@ -46,12 +46,12 @@ _HOMES = {
     "Model": "values",
     "Sandbox": "sandbox",
     "Served": "server",
-    "StandIn": "model",
+    "StandIn": "model.stand_in",
     "Turn": "journal",
-    "Upstream": "upstream",
-    "Wire": "completions",
+    "Upstream": "model.upstream",
+    "Wire": "openai.completions",
     "serve": "server",
-    "unfold": "transcript",
+    "unfold": "model.transcript",
 }
 
 __all__ = [

@@ -7,10 +7,10 @@ import signal
 import threading
 from collections.abc import Sequence
 
-from .app import APIS
-from .dialects import DIALECTS
-from .sandbox import Sandbox
-from .server import serve
+from rivya_sandbox.app import APIS
+from rivya_sandbox.rivya.dialects import DIALECTS
+from rivya_sandbox.sandbox import Sandbox
+from rivya_sandbox.server import serve
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

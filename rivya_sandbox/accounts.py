@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .refusals import Refusal
+from rivya_sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from .refusals import Refusal
-    from .sandbox import Sandbox
+    from rivya_sandbox.refusals import Refusal
+    from rivya_sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
 
-from . import openai_apis, rivya
-from .faults import Fault
-from .journal import Exchange, readable_body, readable_headers
-from .media import Media
-from .outlets import Broken, Ended, Outlet, discard, hang_up
-from .pauses import Reader
-from .refusals import Refusal
+from rivya_sandbox.faults import Fault
+from rivya_sandbox.journal import Exchange, readable_body, readable_headers
+from rivya_sandbox.media import Media
+from rivya_sandbox.openai import apis as openai_apis
+from rivya_sandbox.outlets import Broken, Ended, Outlet, discard, hang_up
+from rivya_sandbox.pauses import Reader
+from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.rivya import api as rivya
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from .apis import Api
-    from .sandbox import Sandbox
+    from rivya_sandbox.apis import Api
+    from rivya_sandbox.sandbox import Sandbox
 
 APIS: tuple[Api, ...] = (rivya.API, *openai_apis.APIS)
 """The APIs that a sandbox speaks; a new one is added here."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .refusals import Refusal
+from rivya_sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -17,7 +17,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from .refusals import Refusal
+from rivya_sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ class Fault:
         task: Fate of the next image task: `"fail"`, `"fail_null"` (failed with `error: null`), `"stuck"` (never
             ready), `"slow"` (five times the usual looks), `"expired"` (succeeds, but its media are gone: 404).
             Such a fault meets only `POST /generations`.
-        dialect: The form of the stream; see `rivya_sandbox.dialects`.
+        dialect: The form of the stream; see `rivya_sandbox.rivya.dialects`.
     """
 
     path: str | re.Pattern[str] = "*"

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .refusals import Refusal
+from rivya_sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

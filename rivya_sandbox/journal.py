@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .faults import Fault
-    from .values import Context
+    from rivya_sandbox.faults import Fault
+    from rivya_sandbox.values import Context
 
 KEPT_BYTES = 65_536
 

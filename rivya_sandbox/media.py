@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from .pictures import paint
+from rivya_sandbox.rivya.pictures import paint
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from .sandbox import Sandbox
+    from rivya_sandbox.sandbox import Sandbox
 
 
 class Media:

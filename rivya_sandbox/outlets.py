@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
-    from .faults import Fault
+    from rivya_sandbox.faults import Fault
 
 Interlude = Callable[[], Awaitable[None]]
 

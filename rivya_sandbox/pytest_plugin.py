@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .sandbox import Sandbox
+    from rivya_sandbox.sandbox import Sandbox
 
 PROVIDERS = ("rivya", "evolink", "gmi")
 
@@ -26,7 +26,7 @@ def rivya_sandbox_options() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def _rivya_sandbox_served(rivya_sandbox_options: Mapping[str, Any]) -> Iterator[Sandbox]:
     """The server that all tests of a process share, on a free port."""
-    from .server import serve
+    from rivya_sandbox.server import serve
 
     with serve(**rivya_sandbox_options) as sandbox:
         yield sandbox

@@ -9,22 +9,22 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
-from . import upstream
-from .accounts import Accounts, Entry, Key, scopes_from
-from .app import Front
-from .dialects import Dialect, dialect_named
-from .faults import Fault, Faults
-from .files import Files
-from .idempotency import Idempotency
-from .journal import Exchange, Journal
-from .model import StandIn
-from .pauses import Pauses
-from .responses_store import Responses
-from .scripts import Line, Speaker
-from .sessions import Sessions
-from .streams import EventStream, Frame
-from .tasks import Tasks
-from .values import Ids, Model
+from rivya_sandbox.accounts import Accounts, Entry, Key, scopes_from
+from rivya_sandbox.app import Front
+from rivya_sandbox.faults import Fault, Faults
+from rivya_sandbox.idempotency import Idempotency
+from rivya_sandbox.journal import Exchange, Journal
+from rivya_sandbox.model import upstream
+from rivya_sandbox.model.scripts import Line, Speaker
+from rivya_sandbox.model.stand_in import StandIn
+from rivya_sandbox.openai.responses_store import Responses
+from rivya_sandbox.pauses import Pauses
+from rivya_sandbox.rivya.dialects import Dialect, dialect_named
+from rivya_sandbox.rivya.files import Files
+from rivya_sandbox.rivya.sessions import Sessions
+from rivya_sandbox.rivya.tasks import Tasks
+from rivya_sandbox.streams import EventStream, Frame
+from rivya_sandbox.values import Ids, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,7 +76,7 @@ class Sandbox:
         """Make a sandbox.
 
         Args:
-            dialect: How chat is streamed; a name out of `rivya_sandbox.dialects.DIALECTS` or a `Dialect`.
+            dialect: How chat is streamed; a name out of `rivya_sandbox.rivya.dialects.DIALECTS` or a `Dialect`.
             model: Who answers; by default the server that `RIVYA_SANDBOX_UPSTREAM` names, else a deterministic
                 stand-in.
             credits: What each account begins with.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from .sandbox import Sandbox
+from rivya_sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .pauses import Pauses, Reader
+from rivya_sandbox.pauses import Pauses, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

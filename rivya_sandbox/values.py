@@ -67,7 +67,7 @@ class Answer:
 
 
 class Model(Protocol):
-    """Whatever answers: `rivya_sandbox.model.StandIn` here, a real server behind the same call elsewhere."""
+    """Whatever answers: `rivya_sandbox.model.stand_in.StandIn` here, a real server behind the same call elsewhere."""
 
     def __call__(self, context: Context, /) -> Answer:
         """Answer the last message of `context`."""

@@ -313,7 +313,7 @@ def test_people_get_typed_errors(box: Sandbox) -> None:
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
     """An unknown model becomes a known one; a model that does not exist is a clear error."""
-    from rivya_sandbox import catalogue
+    from rivya_sandbox.rivya import catalogue
 
     tool = RivyaImageTool(model="seedream-4-5")
     tool._kit.studio = copy.copy(tool._kit.studio)

@@ -47,7 +47,7 @@ def test_a_follow_up_names_the_earlier_picture_by_its_id(box: Sandbox, studio: S
 
 
 def _result(box: Sandbox, number: int) -> bytes:
-    from rivya_sandbox.pictures import paint
+    from rivya_sandbox.rivya.pictures import paint
 
     return paint(box.tasks.all[number].order)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rivya_sandbox.catalogue import IMAGE_MODELS
+from rivya_sandbox.rivya.catalogue import IMAGE_MODELS
 
 
 def test_every_answer_has_a_request_id_and_errors_repeat_it(client):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from rivya_sandbox.files import detect
+from rivya_sandbox.rivya.files import detect
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n....",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from rivya_sandbox import Fault, Sandbox
-from rivya_sandbox.catalogue import IMAGE_MODELS
+from rivya_sandbox.rivya.catalogue import IMAGE_MODELS
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_a_fault_can_change_the_dialect_of_one_request(sandbox, chat):
 
 def test_a_dialect_may_be_ones_own(sandbox, chat):
     """It is data: makers of events."""
-    from rivya_sandbox.dialects import bill_only, key
+    from rivya_sandbox.rivya.dialects import bill_only, key
 
     sandbox.dialect = Dialect(key("w"), key("t"), bill_only("over"))
     sandbox.answer("one two")

@@ -3,7 +3,7 @@
 import pytest
 
 from rivya_sandbox import Answer, Attachment, Message, StandIn
-from rivya_sandbox.words import subject_of
+from rivya_sandbox.model.words import subject_of
 
 
 def conversation(*said):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from rivya_sandbox.json_answers import conforming
-from rivya_sandbox.schema_filling import fill
+from rivya_sandbox.model.json_answers import conforming
+from rivya_sandbox.model.schema_filling import fill
 
 TEXTS = [
     "",

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rivya_sandbox import Message
-from rivya_sandbox.openai_flavours import PLAIN
-from rivya_sandbox.openai_orders import Function, Order
-from rivya_sandbox.tool_choice import decide
+from rivya_sandbox.model.tool_choice import decide
+from rivya_sandbox.openai.flavours import PLAIN
+from rivya_sandbox.openai.orders import Function, Order
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}

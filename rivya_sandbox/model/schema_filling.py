@@ -1,0 +1,256 @@
+"""A JSON value that conforms to a JSON schema and is filled from a text, as far as the text says anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rivya_sandbox.model import evidence as forms
+from rivya_sandbox.model.evidence import Evidence
+from rivya_sandbox.model.words import stems
+
+DEEPEST = 8
+SHORT = 120
+MOST_ITEMS = 20
+FORMATS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "date": (forms.DATE, "2025-01-01"),
+    "date-time": (re.compile(r"\b\d{4}-\d{2}-\d{2}T[\d:.]+Z?"), "2025-01-01T00:00:00Z"),
+    "time": (re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b"), "12:00:00"),
+    "email": (forms.EMAIL, "someone@example.com"),
+    "uri": (forms.URL, "https://example.com"),
+    "uuid": (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-4000-8000-000000000000"),
+    "ipv4": (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "127.0.0.1"),
+}
+PLACES = frozenset("city location place country destination town origin region address state".split())
+NAMES = frozenset(
+    "name person customer author artist owner user title company organization organisation team product song album "
+    "book movie film firstname lastname recipient sender winner loser".split()
+)
+BY_FORM: Mapping[str, str] = {"email": "email", "mail": "email", "url": "uri", "link": "uri", "date": "date"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where in the schema we are.
+
+    Attributes:
+        schema: What is to be filled here.
+        name: The property's name.
+        root: The whole schema, for references.
+        depth: How deep in it.
+    """
+
+    schema: Mapping[str, Any]
+    name: str
+    root: Mapping[str, Any]
+    depth: int = 0
+
+    def inner(self, schema: Any, name: str = "") -> Field:
+        """A field further in."""
+        return replace(
+            self, schema=schema if isinstance(schema, Mapping) else {}, name=name or self.name, depth=self.depth + 1
+        )
+
+    @property
+    def words(self) -> set[str]:
+        """The words of its name, one by one."""
+        return set(re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).replace("_", " ").lower().split())
+
+
+def fill(schema: Mapping[str, Any], text: str) -> Any:
+    """A value for the schema, out of the text."""
+    return value_of(Field(schema, "", schema), Evidence(text))
+
+
+def value_of(field: Field, text: Evidence) -> Any:
+    """The value of one field."""
+    field = resolved(field, text)
+    schema = field.schema
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return option(schema["enum"], text, field)
+    maker = MAKERS.get(type_of(schema))
+    return maker(field, text) if maker else None
+
+
+def resolved(field: Field, text: Evidence) -> Field:
+    """The field with references followed and a branch chosen."""
+    schema = field.schema
+    if isinstance(schema.get("$ref"), str):
+        found: Any = field.root
+        for step in schema["$ref"].removeprefix("#").strip("/").split("/"):
+            found = found.get(step, {}) if isinstance(found, Mapping) and step else found
+        return resolved(field.inner({**found, **{k: v for k, v in schema.items() if k != "$ref"}}), text)
+    if schema.get("allOf"):
+        merged: dict[str, Any] = {}
+        for part in schema["allOf"]:
+            merged |= resolved(field.inner(part), text).schema
+        return field.inner({**merged, **{k: v for k, v in schema.items() if k != "allOf"}})
+    branches = schema.get("anyOf") or schema.get("oneOf")
+    return resolved(field.inner(branch(branches, field, text)), text) if branches else field
+
+
+def branch(branches: list[Any], field: Field, text: Evidence) -> Mapping[str, Any]:
+    """The branch that fits best: one that is named in the text, else the first that is not null."""
+    real = [found for found in branches if isinstance(found, Mapping) and found.get("type") != "null"]
+    if not real or field.depth > DEEPEST:
+        return {"type": "null"}
+
+    def title(schema: Mapping[str, Any]) -> str:
+        reference = str(schema.get("$ref") or "").rpartition("/")[2]
+        return re.sub(r"([a-z])([A-Z])", r"\1 \2", str(schema.get("title") or reference))
+
+    return max(real, key=lambda schema: len(stems(title(schema)) & stems(text.text)))
+
+
+def type_of(schema: Mapping[str, Any]) -> str:
+    """The type to make; of several the first that is not null."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        return next((name for name in kind if name != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    return "object" if "properties" in schema else "array" if "items" in schema else "string"
+
+
+def option(options: list[Any], text: Evidence, field: Field) -> Any:
+    """The option that the text names, else the first."""
+    given = (text.pair(field.name) or "").lower() if field.name else ""
+    named = [one for one in options if (Evidence(given) if given else text).says(str(one))]
+    return (named or list(options))[0]
+
+
+def make_object(field: Field, text: Evidence) -> dict[str, Any]:
+    """An object: what is required, and what the text speaks of."""
+    schema = field.schema
+    required = schema.get("required") or []
+    made: dict[str, Any] = {}
+    for name, inner in (schema.get("properties") or {}).items():
+        if name in required or (field.depth < DEEPEST and speaks_of(field.inner(inner, name), text)):
+            made[name] = value_of(field.inner(inner, name), text)
+    return made
+
+
+def speaks_of(field: Field, text: Evidence) -> bool:
+    """Whether the text gives a value for an optional property.
+
+    An option is given by its own name. A list is meant by its whole name only: to draw an image gives no list of
+    reference images.
+    """
+    if text.pair(field.name) is not None:
+        return True
+    schema = resolved(field, text).schema
+    if schema.get("enum"):
+        return any(text.says(str(one)) for one in schema["enum"]) or text.mentions(field.name)
+    if type_of(schema) == "array":
+        return text.says(" ".join(field.name.split("_")))
+    return text.mentions(field.name)
+
+
+def make_array(field: Field, text: Evidence) -> list[Any]:
+    """A list of what the text has of such items, as long as it may be."""
+    schema = field.schema
+    items = schema.get("items") or schema.get("prefixItems") or {}
+    least, most = int(schema.get("minItems") or 0), int(schema.get("maxItems") or MOST_ITEMS)
+    if field.depth > DEEPEST:
+        return []
+    inner = resolved(field.inner(items if isinstance(items, Mapping) else items[0]), text)
+    made = [value_of(inner, part) for part in parts_for(inner.schema, text)][:most]
+    while len(made) < max(min(1, most), least):
+        made.append(value_of(inner, text))
+    return made
+
+
+def parts_for(schema: Mapping[str, Any], text: Evidence) -> list[Evidence]:
+    """The parts of the text that stand for one item each."""
+    if "const" in schema:
+        return []
+    if schema.get("enum"):
+        return [Evidence(str(one)) for one in schema["enum"] if text.says(str(one))]
+    kind = type_of(schema)
+    if kind == "object":
+        return [Evidence(part) for part in text.sentences()]
+    if kind in ("integer", "number"):
+        return [Evidence(str(number)) for number in iter(text.number, None)]
+    return [Evidence(part) for part in text.items()] if kind == "string" and not schema.get("format") else []
+
+
+def make_string(field: Field, text: Evidence) -> str:
+    """A text of the right form and length."""
+    made = string(field, text)
+    least, most = int(field.schema.get("minLength") or 0), field.schema.get("maxLength")
+    if len(made) < least:
+        made = (made + " " + text.text).ljust(least, ".")
+    return made[: int(most)] if most is not None else made
+
+
+def string(field: Field, text: Evidence) -> str:
+    """A text for a property of that name."""
+    if field.name and (given := text.pair(field.name)):
+        return given
+    form = field.schema.get("format") or next((BY_FORM[word] for word in sorted(field.words) if word in BY_FORM), "")
+    if form in FORMATS:
+        pattern, default = FORMATS[form]
+        return text.next(pattern) or default
+    for words, found in BY_NAME:
+        if field.words & words:
+            return found(field, text) or shortened(text.subject)
+    return shortened(text.text.strip()) or field.name or "text"
+
+
+def joke(field: Field, text: Evidence) -> str:
+    """The two halves of a joke."""
+    if "setup" in field.words:
+        return f"Why did the {text.subject.split()[-1] if text.subject else 'model'} cross the road?"
+    return "To get to the other side!"
+
+
+def shortened(text: str) -> str:
+    """One line, cut at a word."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT else line[:SHORT].rsplit(" ", 1)[0]
+
+
+def make_number(field: Field, text: Evidence) -> float | int:
+    """A number inside its bounds: the one that is named, the next in the text, or the smallest."""
+    whole = type_of(field.schema) == "integer"
+    given = re.search(r"-?\d+(?:\.\d+)?", (text.pair(field.name) or "") if field.name else "")
+    found = float(given[0]) if given else text.number()
+    least = field.schema.get("minimum", field.schema.get("exclusiveMinimum", None))
+    most = field.schema.get("maximum", field.schema.get("exclusiveMaximum", None))
+    step = 1 if whole else 0.5
+    if found is None:
+        found = 1 if least is None else least
+    if least is not None and found <= least:
+        found = least + (step if "exclusiveMinimum" in field.schema else 0)
+    if most is not None and found >= most:
+        found = most - (step if "exclusiveMaximum" in field.schema else 0)
+    return int(found) if whole else found
+
+
+def make_boolean(field: Field, text: Evidence) -> bool:
+    """Whether the text says so."""
+    given = (text.pair(field.name) or "").lower() if field.name else ""
+    if given:
+        return given in ("true", "yes", "1", "on")
+    return text.mentions(field.name) and not re.search(r"(?i)\b(?:no|not|never|without)\b", text.text)
+
+
+BY_NAME: Sequence[tuple[frozenset[str], Callable[[Field, Evidence], str | None]]] = (
+    (frozenset({"setup", "punchline", "joke"}), joke),
+    (PLACES, lambda _, text: text.next(forms.PLACE) or text.name()),
+    (NAMES, lambda _, text: text.name()),
+    (frozenset({"description", "about", "remark", "note"}), lambda _, text: shortened(text.remark or text.text)),
+    (frozenset({"topic", "subject", "keyword", "theme"}), lambda _, text: shortened(text.subject)),
+)
+MAKERS: Mapping[str, Callable[[Field, Evidence], Any]] = {
+    "object": make_object,
+    "array": make_array,
+    "string": make_string,
+    "integer": make_number,
+    "number": make_number,
+    "boolean": make_boolean,
+}

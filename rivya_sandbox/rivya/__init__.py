@@ -1,0 +1,1 @@
+"""Rivya's half: chat over sessions, files, image tasks, credits."""

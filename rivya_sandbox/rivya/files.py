@@ -1,0 +1,201 @@
+"""Uploaded files: what kind of media their bytes are, limits, and whose they are."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.rivya.catalogue import IMAGE_TYPES, MEGABYTE
+from rivya_sandbox.values import Attachment, Ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LIMITS: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        "image": (10 * MEGABYTE, IMAGE_TYPES),
+        "video": (50 * MEGABYTE, ("video/mp4", "video/quicktime", "video/webm")),
+        "audio": (
+            10 * MEGABYTE,
+            ("audio/mpeg", "audio/mp4", "audio/wav", "audio/x-wav", "audio/aac", "audio/ogg"),
+        ),
+    }
+)
+
+SAME_TYPE: Mapping[str, str] = MappingProxyType({"audio/x-wav": "audio/wav", "image/jpg": "image/jpeg"})
+"""Other names of a type, for comparing what is declared with what is found."""
+
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "audio/mpeg": "mp3"}
+)
+
+
+ADTS_MASK, ADTS = 0xFFF6, 0xFFF0
+MPEG_MASK = 0xFFE0
+"""The bits with which a frame of AAC (layer 0) and of any MPEG audio begins."""
+
+
+def _iso_media(head: bytes) -> str | None:
+    if head[4:8] != b"ftyp":
+        return None
+    return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"M4B ": "audio/mp4"}.get(head[8:12], "video/mp4")
+
+
+def _riff(head: bytes) -> str | None:
+    if head[:4] != b"RIFF":
+        return None
+    return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+
+
+def _mpeg_audio(head: bytes) -> str | None:
+    if head[:3] == b"ID3":
+        return "audio/mpeg"
+    sync = int.from_bytes(head[:2], "big")
+    if sync & ADTS_MASK == ADTS:
+        return "audio/aac"
+    return "audio/mpeg" if sync & MPEG_MASK == MPEG_MASK else None
+
+
+def _starts(signature: bytes, mime: str) -> Callable[[bytes], str | None]:
+    return lambda head: mime if head.startswith(signature) else None
+
+
+SIGNATURES: tuple[Callable[[bytes], str | None], ...] = (
+    _starts(b"\x89PNG\r\n\x1a\n", "image/png"),
+    _starts(b"\xff\xd8\xff", "image/jpeg"),
+    _starts(b"GIF8", "image/gif"),
+    _starts(b"\x1a\x45\xdf\xa3", "video/webm"),
+    _starts(b"OggS", "audio/ogg"),
+    _iso_media,
+    _riff,
+    _mpeg_audio,
+)
+
+
+def detect(content: bytes) -> str | None:
+    """The media type that the first bytes tell, or `None`."""
+    return next((mime for look in SIGNATURES if (mime := look(content[:16]))), None)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it arrives.
+
+    Attributes:
+        content: The bytes.
+        name: File name as declared.
+        declared: Media type as declared, empty if it was not.
+        kind: `image`, `video` or `audio`.
+        limit: Most bytes allowed.
+        client_request_id: The caller's trace id.
+    """
+
+    content: bytes = field(repr=False)
+    name: str
+    declared: str
+    kind: str
+    limit: int
+    client_request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that was taken in."""
+
+    id: str
+    account: str
+    kind: str
+    name: str
+    mime: str
+    sha256: str
+    at: float
+    content: bytes = field(repr=False)
+    client_request_id: str | None = None
+
+    @property
+    def media_name(self) -> str:
+        """Its name on the media host."""
+        return f"{self.id}.{SUFFIXES.get(self.mime, 'bin')}"
+
+    @property
+    def attachment(self) -> Attachment:
+        """How a message refers to it."""
+        return Attachment(self.id, self.sha256)
+
+
+def checked_mime(upload: Upload) -> str:
+    """The media type of an upload, once kind, declaration, signature and size agree.
+
+    Raises:
+        Refusal: `validation_failed`.
+    """
+    if upload.kind not in LIMITS:
+        raise Refusal("validation_failed", f"kind must be one of {', '.join(LIMITS)}.")
+    if not upload.content:
+        raise Refusal("validation_failed", "file is empty.")
+    if len(upload.content) > upload.limit:
+        raise Refusal("validation_failed", f"file is larger than {upload.limit // MEGABYTE} MB.")
+    found = detect(upload.content)
+    if found is None or found not in LIMITS[upload.kind][1]:
+        raise Refusal("validation_failed", f"The file's content is not a supported {upload.kind} type.")
+    declared = SAME_TYPE.get(upload.declared, upload.declared)
+    if declared not in ("", "application/octet-stream", found):
+        raise Refusal("validation_failed", f"The file is declared as {upload.declared} but contains {found}.")
+    return found
+
+
+class Files:
+    """All uploaded files. Thread-safe."""
+
+    def __init__(self, ids: Ids, lock: threading.RLock | None = None) -> None:
+        self._ids = ids
+        self._lock = lock or threading.RLock()
+        self._files: dict[str, StoredFile] = {}
+
+    def add(self, upload: Upload, account: str, now: float) -> StoredFile:
+        """Check an upload and keep it.
+
+        Raises:
+            Refusal: `validation_failed`.
+        """
+        mime = checked_mime(upload)
+        digest = hashlib.sha256(upload.content).hexdigest()
+        stored = StoredFile(
+            self._ids.new("file"),
+            account,
+            upload.kind,
+            upload.name,
+            mime,
+            digest,
+            now,
+            upload.content,
+            upload.client_request_id,
+        )
+        with self._lock:
+            self._files[stored.id] = stored
+        return stored
+
+    @property
+    def all(self) -> list[StoredFile]:
+        """Every file, in order of arrival."""
+        with self._lock:
+            return list(self._files.values())
+
+    def find(self, file_id: str, account: str) -> StoredFile:
+        """One file of the account.
+
+        Raises:
+            Refusal: `not_found`.
+        """
+        stored = self._files.get(file_id)
+        if stored is None or stored.account != account:
+            raise Refusal("not_found", "The file was not found.")
+        return stored
+
+    def by_media_name(self, name: str) -> StoredFile | None:
+        """The file behind a name on the media host."""
+        return self._files.get(name.rpartition(".")[0])
