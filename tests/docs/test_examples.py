@@ -1,6 +1,7 @@
 """The code in README and guides runs, page by page, on the sandbox; so what is shown is what works."""
 
 import asyncio
+import itertools
 import os
 import re
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+from rivya_core.images.polling import Patience
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -22,6 +25,7 @@ def service(sandbox, monkeypatch, tmp_path):
         monkeypatch.setenv(f"{name.upper()}_BASE_URL", getattr(sandbox, f"{name}_url"))
     monkeypatch.chdir(tmp_path)
     sandbox.tasks.ready_after = 1
+    monkeypatch.setattr(Patience, "waits", lambda _: itertools.repeat(0.01))
     loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
     asyncio.set_event_loop(loop)
     yield sandbox
@@ -29,6 +33,7 @@ def service(sandbox, monkeypatch, tmp_path):
     asyncio.set_event_loop(None)
 
 
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecationWarning")  # LlamaIndex's agents ask for it
 @pytest.mark.parametrize("page", CODE, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, service, capsys):
     """Each block continues the one before it; assertions in them hold."""
