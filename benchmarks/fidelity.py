@@ -15,7 +15,7 @@ from _scenes import SCENES, Scene, Side
 from langchain_core.messages import AIMessage
 
 from rivya_sandbox import Fault, Sandbox, serve
-from rivya_sandbox.transcript import unfold
+from rivya_sandbox.model.transcript import unfold
 
 ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
 
