@@ -1,0 +1,59 @@
+"""What importing costs, each time in a new Python: CPU and wall seconds, beside the frameworks' own base classes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from _measure import Sample, Table, medians
+
+ROUNDS = 7
+BASE = "framework + httpx"
+PAIRS = {
+    "LangChain": {
+        BASE: "import httpx; from langchain_core.language_models.chat_models import BaseChatModel",
+        "ChatRivya": "from langchain_rivya import ChatRivya",
+        "ChatOpenAICompatible": "from langchain_rivya import ChatOpenAICompatible",
+        "incumbent ChatOpenAI": "from langchain_openai import ChatOpenAI",
+        "import langchain_rivya": "import langchain_rivya",
+    },
+    "LlamaIndex": {
+        BASE: "import httpx; from llama_index.core.llms.function_calling import FunctionCallingLLM",
+        "Rivya": "from llamaindex_rivya import Rivya",
+        "OpenAICompatible": "from llamaindex_rivya import OpenAICompatible",
+        "incumbent OpenAILike": "from llama_index.llms.openai_like import OpenAILike",
+        "import llamaindex_rivya": "import llamaindex_rivya",
+    },
+}
+SCRIPT = """
+import time
+cpu, wall = time.process_time(), time.perf_counter()
+{statement}
+print("[%r, %r]" % (time.process_time() - cpu, time.perf_counter() - wall))
+"""
+
+
+def once(statement: str) -> Sample:
+    """Import in a new process and return what that took."""
+    script = SCRIPT.format(statement=statement)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return Sample(*json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    table = Table("Importing", unit="s")
+    for framework, statements in PAIRS.items():
+        samples: dict[str, list[Sample]] = {name: [] for name in statements}
+        for number in range(ROUNDS + 1):
+            for name, statement in statements.items():
+                sample = once(statement)
+                if number:
+                    samples[name].append(sample)
+        goals = {name: "<= 1.08" for name in statements if name[0].isupper()}
+        table.add(framework, {name: medians(found) for name, found in samples.items()}, BASE, goals=goals)
+    table.print()
+
+
+if __name__ == "__main__":
+    main()
