@@ -61,8 +61,10 @@ class Responses:
         return response
 
 
-def _all_said(items: list[dict[str, Any]]) -> list[Said]:
+def _all_said(items: str | list[dict[str, Any]]) -> list[Said]:
     """The messages in an input; calls side by side are one message of the assistant's."""
+    if isinstance(items, str):
+        return [("user", items)]
     said: list[Said] = []
     for item in items:
         kind = item.get("type", "message")

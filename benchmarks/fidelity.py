@@ -1,7 +1,7 @@
 """Does the model see the messages that the caller passes, and are they paid once?
 
-The same situations for `ChatRivya` on the sandbox and for `ChatOpenAI(use_previous_response_id=True)` on a Responses
-API in miniature. Each row is one call, judged by what the server's model saw for it: `context` says whether that was
+The same situations for `ChatRivya` on the sandbox, and for `ChatOpenAICompatible` and `ChatOpenAI`, both with
+`use_previous_response_id=True`, on a Responses API in miniature. Each row is one call, judged by what the server's model saw for it: `context` says whether that was
 the caller's list, `once` whether it was charged exactly once if it was answered, and at most once if not.
 """
 
@@ -59,20 +59,14 @@ class Ours(Side):
         return reply.model_copy(update={"response_metadata": {**reply.response_metadata, "rivya_session": pointer}})
 
 
-class Theirs(Side):
-    name = "ChatOpenAI"
+class OnResponses(Side):
+    """Either chat model on the Responses API in miniature."""
 
     def __init__(self, responses: Responses) -> None:
         self.responses = responses
 
-    def model(self, **fields: Any) -> Any:
-        from langchain_openai import ChatOpenAI
-
-        fields = {"model": "gpt-5.2", "api_key": "sk-one", **fields}
-        return ChatOpenAI(base_url=self.responses.url, use_previous_response_id=True, **fields)
-
     def another_account(self) -> Any:
-        return self.model(api_key="sk-two")
+        return self.model(api_key="sk-two-key")
 
     def another_model(self) -> Any:
         return self.model(model="gpt-5.2-mini")
@@ -88,6 +82,30 @@ class Theirs(Side):
 
     def lose_sessions(self) -> None:
         self.responses.forget()
+
+
+class OursOnResponses(OnResponses):
+    name = "ours, Responses"
+
+    def model(self, **fields: Any) -> Any:
+        from langchain_rivya import ChatOpenAICompatible
+
+        fields = {"model": "gpt-5.2", "api_key": "sk-one-key", **fields}
+        return ChatOpenAICompatible(base_url=self.responses.url, use_previous_response_id=True, **fields)
+
+    def spoil(self, reply: AIMessage) -> AIMessage:
+        pointer = {**reply.response_metadata["rivya_session"], "session_id": 7}
+        return reply.model_copy(update={"response_metadata": {**reply.response_metadata, "rivya_session": pointer}})
+
+
+class Theirs(OnResponses):
+    name = "ChatOpenAI"
+
+    def model(self, **fields: Any) -> Any:
+        from langchain_openai import ChatOpenAI
+
+        fields = {"model": "gpt-5.2", "api_key": "sk-one-key", **fields}
+        return ChatOpenAI(base_url=self.responses.url, use_previous_response_id=True, **fields)
 
     def spoil(self, reply: AIMessage) -> AIMessage:
         return reply.model_copy(update={"response_metadata": {**reply.response_metadata, "id": 7}})
@@ -113,7 +131,7 @@ def judged(side: Side, scene: Scene) -> tuple[bool, bool, str]:
 def main() -> None:
     warnings.simplefilter("ignore")
     with serve() as sandbox, serving_responses() as responses:
-        sides = [Ours(sandbox), Theirs(responses)]
+        sides = [Ours(sandbox), OursOnResponses(responses), Theirs(responses)]
         scores = {side.name: [0, 0] for side in sides}
         print(f"{'':36}" + "".join(f"{side.name:>22}" for side in sides))
         print(f"{'':36}" + f"{'context   once':>22}" * len(sides))
