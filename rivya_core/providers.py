@@ -158,7 +158,8 @@ class Endpoint:
     @cached_property
     def _headers(self) -> httpx.Headers:
         """What every request of this account says."""
-        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}", **self.headers})
+        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}"})
+        every.update(self.headers)
         if self.key is not None:
             every["authorization"] = f"Bearer {self.key.get_secret_value()}"
         return every
@@ -257,7 +258,7 @@ def checked_url(url: str) -> str:
     """Return *url* without a trailing slash; raise `ConfigurationError` if no request can go there."""
     try:
         parts = urlsplit(url.strip())
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         httpx.URL(url.strip())
     except (ValueError, httpx.InvalidURL):
         usable = False

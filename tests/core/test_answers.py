@@ -300,6 +300,13 @@ def test_json_with_half_a_character_is_read() -> None:
     assert json_of(answer(200, b'{"a":"\\ud83d"}')) == {"a": "\ud83d"}
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000 + rb'"\u0041"', b'{"a":"\\ud83d"'])
+def test_json_that_no_reader_takes_is_an_invalid_answer(body: bytes) -> None:
+    """Nested too deeply, or broken behind an escape."""
+    with pytest.raises(errors.InvalidAnswerError, match="is not JSON"):
+        json_of(answer(200, body))
+
+
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 
 

@@ -213,6 +213,40 @@ def test_a_forked_process_has_clients_of_its_own(port: Port) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_after_a_fork_everything_is_made_anew(port: Port) -> None:
+    """What runs in the child, seen from here: the parent's clients are left alone, not ended."""
+
+    async def before_and_after() -> None:
+        mine, client = shared_async_client(), shared_client()
+        clients._forget()
+        assert shared_async_client() is not mine
+        assert shared_client() is not client
+        assert not mine.is_closed
+        assert not client.is_closed
+        clients._left_to_parent.pop()
+        await mine.aclose()
+        client.close()
+
+    asyncio.run(before_and_after())
+
+
+def test_a_loop_that_was_closed_without_ending_its_generators_is_forgotten(port: Port) -> None:
+    """Some hosts stop loops roughly; the next loop clears up after them."""
+    loop = asyncio.new_event_loop()
+
+    async def ask() -> httpx.AsyncClient:
+        await Clients().async_driver.run(get(port.url + "/json"))
+        return shared_async_client()
+
+    client = loop.run_until_complete(ask())
+    loop.run_until_complete(client.aclose())
+    loop.close()
+    assert loop in clients._crews
+    asyncio.run(ask())
+
+    assert loop not in clients._crews
+
+
 def test_all_threads_share_one_client(port: Port) -> None:
     barrier = threading.Barrier(8)
 
@@ -298,6 +332,26 @@ def test_a_failed_or_cancelled_request_leaves_its_place(port: Port) -> None:
         assert shared_async_client().busy == 0
 
     asyncio.run(fail())
+
+
+def test_a_request_that_is_read_at_once_leaves_its_place_too(port: Port) -> None:
+    async def ask() -> None:
+        client = shared_async_client()
+        assert (await client.get(port.url + "/json")).status_code == 200
+        assert client.busy == 0
+
+    asyncio.run(ask())
+
+
+def test_a_loop_may_end_while_a_crowd_is_being_dismissed(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "KEPT", 1)
+
+    async def crowd() -> None:
+        await asyncio.gather(*(Clients().async_driver.run(get(port.url + "/slow")) for _ in range(6)))
+
+    asyncio.run(crowd())
+
+    assert port.wait_until_closed()
 
 
 @BOTH
