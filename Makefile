@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench notebooks sandbox clean
+.PHONY: help demo test check fix bench notebooks docs sandbox clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,8 @@ check: $(VENV)/.check ## Format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/api.py
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 fix: $(VENV)/.check ## Format and mend what can be mended
 	$(BIN)/ruff format .
@@ -54,6 +56,49 @@ bench: $(VENV)/.bench ## Measure against the peers; prints tables, asserts nothi
 
 notebooks: $(VENV)/.demo ## Run every notebook from top to bottom on the sandbox
 	$(BIN)/python notebooks/run.py
+
+# Other installations than the everyday one, each in an environment of its own.
+.PHONY: test-wheel test-lowest test-latest
+TRY := $(VENV)-try
+TRYPIP = $(TRY)/bin/python -m pip install --quiet --disable-pip-version-check
+define fresh
+	rm -rf $(TRY)
+	$(PYTHON) -m venv $(TRY)
+	$(TRYPIP) --upgrade 'pip>=25.1'
+endef
+
+test-wheel: ## Build wheel and sdist, and run the tests from the sdist against the installed wheel
+	$(fresh)
+	$(TRYPIP) build
+	rm -rf dist
+	$(TRY)/bin/python -m build --outdir dist .
+	$(TRYPIP) "$$(ls dist/*.whl)[all]" --group test
+	mkdir $(TRY)/run
+	tar -xzf dist/*.tar.gz -C $(TRY)/run --strip-components 1
+	cd $(TRY)/run && rm -r $(PACKAGES) llama_index && ../bin/python -m pytest -n 2 --ignore tests/house
+
+test-lowest: ## Run the tests with the lowest versions that pyproject.toml allows (PYTHON=python3.10)
+	$(fresh)
+	$(TRYPIP) tomli
+	$(TRY)/bin/python tests/support/floors.py > $(TRY)/floors.txt
+	$(TRYPIP) --editable '.[all]' --constraint $(TRY)/floors.txt
+	$(TRY)/bin/python tests/support/floors.py --tools | xargs $(TRYPIP) --constraint $(TRY)/floors.txt
+	$(TRYPIP) --no-deps 'langchain-tests==1.1.9'  # asks for a newer httpx than we do
+	$(TRY)/bin/python -m pytest -n 2
+
+test-latest: ## Run the tests with the newest versions there are, pre-releases left out
+	$(fresh)
+	$(TRYPIP) --upgrade --upgrade-strategy eager --editable '.[all]' --group test
+	$(TRYPIP) --upgrade --no-deps 'langchain-core>=1.8,<2'  # pip alone stays below it, for a pin of a dependency's
+	$(TRY)/bin/python -m pytest -n 2
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(PIP) --group docs
+	@touch $@
+
+docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
+	@$(BIN)/zensical build --strict --clean 2>&1 | tee $(VENV)/docs.log
+	@! grep -qE 'griffe:|Warning|Error|[0-9]+ issue' $(VENV)/docs.log
 
 sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 	$(BIN)/python -m rivya_sandbox --port 8008

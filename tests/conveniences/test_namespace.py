@@ -1,13 +1,11 @@
 """LlamaIndex's users import integrations from its own namespace; ours are there too, beside everybody else's."""
 
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 import llamaindex_rivya
 
-ROOT = Path(__file__).parents[2]
 ROOMS = {
     "llama_index.llms.rivya": {"Rivya", "Evolink", "GMI", "OpenAICompatible"},
     "llama_index.tools.rivya": {"RivyaImageToolSpec"},
@@ -24,10 +22,7 @@ def test_the_namespace_has_the_very_classes(room):
 
 
 def test_the_namespace_stays_open_for_other_integrations():
-    """Ours has no `__init__.py` above its own rooms, which would hide LlamaIndex itself."""
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "llama_index").rglob("*.py")}
-
-    assert modules == {"llama_index/llms/rivya/__init__.py", "llama_index/tools/rivya/__init__.py"}
+    """Nobody's `__init__.py` stands above the rooms; ours would hide LlamaIndex itself."""
     assert import_module("llama_index.core").__file__
     assert import_module("llama_index.llms").__file__ is None
     assert import_module("llama_index.tools").__file__ is None
