@@ -23,9 +23,13 @@ from urllib.request import getproxies
 import httpx
 
 from rivya_core.crew import IDLE_SECONDS, KEPT_CONNECTIONS, Crew
+from rivya_core.direct import DirectClient
 from rivya_core.drivers import AsyncDriver, Driver
 from rivya_core.sending import TIMEOUT
 
+CREW_LIMITS = httpx.Limits(
+    max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
+)
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS)
 
 _lock = Lock()
@@ -68,7 +72,7 @@ def shared_async_client() -> httpx.AsyncClient:
         with _lock:
             for closed in [other for other in _crews if other.is_closed()]:
                 del _crews[closed]
-            kept = _crews[loop] = _Kept(Crew(_async_settings()))
+            kept = _crews[loop] = _Kept(Crew(_settings(CREW_LIMITS)))
     return kept.crew.client()
 
 
@@ -100,7 +104,7 @@ _left_to_parent: list[dict[asyncio.AbstractEventLoop, _Kept]] = []
 
 @cache
 def _shared_client() -> httpx.Client:
-    client = httpx.Client(**_settings())
+    client = DirectClient(**_settings(LIMITS))
     atexit.register(client.close)
     return client
 
@@ -110,16 +114,14 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _settings() -> dict[str, Any]:
-    return {"verify": _ssl_context(), "timeout": TIMEOUT, "limits": LIMITS, "cookies": _NoCookies()}
-
-
-def _async_settings() -> dict[str, Any]:
-    """Where no proxy is set, the environment need not be read anew for each client of a crowd."""
-    limits = httpx.Limits(
-        max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
-    )
-    return {**_settings(), "limits": limits, "trust_env": bool(getproxies())}
+def _settings(limits: httpx.Limits) -> dict[str, Any]:
+    return {
+        "verify": _ssl_context(),
+        "timeout": TIMEOUT,
+        "limits": limits,
+        "cookies": _NoCookies(),
+        "proxied": bool(getproxies()),
+    }
 
 
 class _NoCookies(CookieJar):

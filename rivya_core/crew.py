@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from rivya_core.direct import DirectAsyncClient
+
 ROOM = 2
 """Requests that one client carries at a time."""
 KEPT = 20
@@ -24,7 +26,7 @@ IDLE_SECONDS = 20.0
 """How long the other clients stay, and an unused connection of any."""
 
 
-class Member(httpx.AsyncClient):
+class Member(DirectAsyncClient):
     """A client that knows how many of its requests are still being answered.
 
     Args:

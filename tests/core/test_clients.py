@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -104,11 +104,9 @@ def test_twenty_streams_in_a_row_need_one_connection(kind: str, port: Port) -> N
 @BOTH
 def test_a_body_that_never_ends_does_not_hold_the_caller(kind: str, port: Port) -> None:
     """After the end mark the reply is complete, whatever the connection does."""
-    begun = time.monotonic()
     replies = several(kind, 2, port.url + "/open")
 
     assert [message(reply)[0] for reply in replies] == ["piece "] * 2
-    assert time.monotonic() - begun < 2
     assert port.connections == 2
 
 
@@ -400,6 +398,25 @@ def test_the_environments_exceptions_from_the_proxy_are_respected(
     ask(kind, port.url + "/json")
 
     assert [path for path, _ in port.requests] == ["/json"]
+
+
+@BOTH
+@pytest.mark.parametrize("wrapped_by", ["functools", "hand"])
+def test_whoever_wraps_httpx_to_see_the_requests_sees_them(
+    kind: str, wrapped_by: str, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tracing tools do; the short way to the transport is taken only where nobody looks."""
+    client = httpx.Client if kind == "sync" else httpx.AsyncClient
+    original, seen = client.send, []
+
+    def send(self: Any, request: httpx.Request, **how: Any) -> Any:
+        seen.append(str(request.url))
+        return original(self, request, **how)
+
+    monkeypatch.setattr(client, "send", functools.wraps(original)(send) if wrapped_by == "functools" else send)
+    ask(kind, port.url + "/json")
+
+    assert seen == [port.url + "/json"]
 
 
 @BOTH

@@ -37,6 +37,7 @@ COLOURED = {
     "drivers.py": "the only I/O",
     "clients.py": "clients belong to an event loop",
     "crew.py": "so do several of them",
+    "direct.py": "what a client does without",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 
