@@ -50,7 +50,8 @@ def sides(server: Server, *, all_of_them: bool) -> dict[str, Callable[[], Awaita
     for name, model in langchain_models(server, KEY, SLOW).items():
         found[name] = lambda m=model: m.ainvoke("Say hello.")
     for name, model in llamaindex_models(server, KEY, SLOW).items() if all_of_them else ():
-        found[name] = lambda m=model: m.acomplete("Say hello.")
+        if not name.startswith("incumbent"):  # the same SDK as the other incumbent's, and a minute of waiting
+            found[name] = lambda m=model: m.acomplete("Say hello.")
     return found | ({"httpx": lambda: _raw.acall(client(), url)} if all_of_them else {})
 
 

@@ -13,7 +13,7 @@ from langchain_rivya import ChatOpenAICompatible, ChatRivya
 from llamaindex_rivya import OpenAICompatible, Rivya
 
 ROUNDS = 5
-SIZES = (1000, 5000, 20000)
+SIZES = (1000, 20000)
 TOOL_SIZES = (1000, 4000)
 
 
