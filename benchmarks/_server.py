@@ -134,7 +134,8 @@ class Answering(asyncio.Protocol):
     def write(self, pieces: tuple[bytes, ...]) -> None:
         """One write a piece, so that each can arrive on its own."""
         for piece in pieces:
-            self.transport.write(piece)
+            if not self.transport.is_closing():
+                self.transport.write(piece)
 
 
 async def main() -> None:
