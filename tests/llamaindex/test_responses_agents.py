@@ -11,7 +11,6 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llamaindex_rivya import GMI, OpenAICompatible
 from rivya_sandbox import Sandbox
 
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key"),
