@@ -249,7 +249,7 @@ class Backend:
         writer.write(f"{head}\r\n".encode())
         gone = asyncio.ensure_future(self._watch(request, reader))
         try:
-            for piece in raw.pieces:
+            for piece in filter(None, raw.pieces):  # an empty chunk would end the body
                 writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
                 request.written += 1
                 if raw.pause:
