@@ -175,7 +175,8 @@ def test_the_list_of_tools_may_be_chosen_and_renamed() -> None:
 
     assert ["wait_for_image", "draw"] == [tool.metadata.name for tool in tools]
     assert ["agenerate_image"] == [name for name in dir(spec) if name.startswith("agenerate_im")]
-    assert 3 == len(asyncio.run(spec.to_tool_list_async()))
+    if hasattr(spec, "to_tool_list_async"):  # later versions of the framework
+        assert 3 == len(asyncio.run(spec.to_tool_list_async()))
 
 
 def test_a_context_without_a_running_loop_is_told_nothing(box: Sandbox) -> None:

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import AudioBlock, ChatMessage, ImageBlock
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
-from samples import png
+from samples import png_url
 
 from llamaindex_rivya import (
     GMI,
@@ -221,7 +221,7 @@ class TestReplies:
 
     def test_pictures_and_sound_that_the_model_makes(self, gmi, backend, calls):
         """They are blocks of the last message."""
-        url = ImageBlock(image=png()).inline_url()
+        url = png_url()
         message = {"role": "assistant", "content": "See.", "images": [{"image_url": {"url": url}}]}
         message["audio"] = {"id": "a", "data": "AAAA", "transcript": "See."}
         body = {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}

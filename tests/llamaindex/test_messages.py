@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from pydantic import BaseModel
-from samples import pdf, png, wav
+from samples import pdf, png, png_url, wav
 
 from llamaindex_rivya.blocks import Takes
 from llamaindex_rivya.messages import to_core, to_message
@@ -28,6 +28,10 @@ from rivya_core.plan import Call
 from rivya_core.sessions.pointers import digest_of
 
 EVERYTHING = Takes("The test", frozenset({"image", "audio", "video", "file"}), "Do without.")
+
+TAKES_STREAMS = pytest.mark.skipif(
+    "IOBase" not in str(ImageBlock.model_fields["image"].annotation), reason="this framework's blocks take no streams"
+)
 
 
 def core(*blocks, role="user", **facts):
@@ -65,6 +69,7 @@ class TestMedia:
         assert (media.kind, media.mime_type) == (kind, mime_type)
         assert media.data in {png(), wav(), pdf()}
 
+    @TAKES_STREAMS
     def test_streams_are_read_from_their_beginning(self):
         """Twice, if need be: each turn converts the whole history."""
         stream = io.BytesIO(png())
@@ -76,12 +81,13 @@ class TestMedia:
         """A remote URL stays one; data URLs are bytes; `detail` is kept."""
         (remote,) = core(ImageBlock(url="https://example.com/a.png", detail="high")).parts
         (film,) = core(VideoBlock(url="https://example.com/a.mp4")).parts
-        (inline,) = core(ImageBlock(url=ImageBlock(image=png()).inline_url())).parts
+        (inline,) = core(ImageBlock(url=png_url())).parts
 
         assert (remote.url, remote.extras) == ("https://example.com/a.png", {"detail": "high"})
         assert (film.kind, film.url) == ("video", "https://example.com/a.mp4")
         assert inline.data == png()
 
+    @TAKES_STREAMS
     def test_the_same_picture_is_the_same_in_every_form(self, tmp_path):
         """Bytes, file, stream and data URL have one digest, so that a stored history is recognised."""
         path = tmp_path / "a.png"
@@ -90,7 +96,7 @@ class TestMedia:
             ImageBlock(image=png()),
             ImageBlock(path=path),
             ImageBlock(image=io.BytesIO(png())),
-            ImageBlock(url=ImageBlock(image=png()).inline_url()),
+            ImageBlock(url=png_url()),
         ]
 
         assert len({digest_of([core(form)]) for form in forms}) == 1

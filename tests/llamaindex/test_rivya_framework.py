@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 from llama_index.core import Document, PromptTemplate, Settings, SimpleKeywordTableIndex, SummaryIndex
@@ -30,6 +31,9 @@ RIVERS = [
     Document(text="The Rhine is 1,233 kilometres long. It rises in the Swiss Alps."),
     Document(text="The Danube is 2,850 kilometres long. It rises in the Black Forest."),
 ]
+
+
+AGENTS_RUN_ALONE = find_spec("llama_index.core.agent.workflow.agent_context") is not None
 
 
 class River(BaseModel):
@@ -70,7 +74,7 @@ def test_query_engines_stream(rivya):
 
 def test_long_documents_are_packed_below_the_message_limit(rivya, sandbox):
     """The default window keeps every prompt below 20,000 characters, whatever the documents' size."""
-    long = [Document(text="Sentence about rivers and seas and mountains. " * 2000)]
+    long = [Document(text=" ".join(f"Sentence {n} about rivers and seas and mountains." for n in range(2000)))]
     engine = SummaryIndex.from_documents(long).as_query_engine(llm=rivya, response_mode="tree_summarize")
 
     engine.query("What is it about?")
@@ -149,6 +153,7 @@ async def test_function_agents_say_that_they_need_another_model(rivya):
         await FunctionAgent(tools=[multiply], llm=rivya).run("Hi", memory=ChatMemoryBuffer.from_defaults(llm=rivya))
 
 
+@pytest.mark.skipif(not AGENTS_RUN_ALONE, reason="this framework's own way does not run with today's workflows")
 def test_predict_and_call_works_in_text(rivya, calls):
     """`predict_and_call` takes the agent's way for a model without function calling."""
     response = calls.run(rivya, "predict_and_call", [FunctionTool.from_defaults(multiply)], "Please multiply 6 and 7.")

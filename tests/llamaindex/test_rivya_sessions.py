@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.storage.chat_store import SimpleChatStore
-from samples import png
+from samples import png, png_url
 
 from llamaindex_rivya import ContextOverflowError, HistoryMismatchError, InvalidInputError, NotSupportedError, Rivya
 from rivya_sandbox import Fault
@@ -205,7 +205,7 @@ class TestInput:
         """Bytes, a file and a data URL are the same picture for the session."""
         path = tmp_path / "picture.png"
         path.write_bytes(png())
-        inline = ImageBlock(image=png()).inline_url()
+        inline = png_url()
         forms = [ImageBlock(image=png()), ImageBlock(path=path), ImageBlock(url=inline)]
         messages = [ChatMessage(role="user", blocks=[TextBlock(text="What is it?"), form]) for form in forms]
 

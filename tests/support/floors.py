@@ -13,7 +13,14 @@ else:
     import tomli as tomllib
 
 FLOOR = re.compile(r"^(?P<name>[\w.-]+)(?:\[[\w,-]+\])?>=(?P<version>[\w.]+)")
-SUITE_TOOLS = ["syrupy>=5", "pytest-benchmark", "pytest-codspeed", "pytest-recording", "vcrpy>=8", "numpy>=1.26.2"]
+SUITE_TOOLS = [
+    "syrupy>=5,<6",
+    "pytest-benchmark",
+    "pytest-codspeed",
+    "pytest-recording",
+    "vcrpy>=8,<9",
+    "numpy>=1.26.2",
+]
 """What `langchain-tests` brings along."""
 
 

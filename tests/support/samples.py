@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import wave
 
@@ -13,6 +14,11 @@ def png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def png_url() -> str:
+    """The same picture as a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 
 
 def wav() -> bytes:
