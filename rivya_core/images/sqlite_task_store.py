@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rivya_core.errors import ConfigurationError
@@ -27,7 +28,7 @@ class SQLiteTaskStore:
         """Remember *record*."""
         row = (record.key, record.task_id, record.state, record.created_at, record.to_json())
         images = [(str(image.get("id")), record.key) for image in record.images]
-        with closing(self._open()) as database, database:
+        with self._opened() as database, database:
             database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", row)
             database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", images)
 
@@ -38,7 +39,7 @@ class SQLiteTaskStore:
 
     def drop(self, key: str) -> None:
         """Forget a record."""
-        with closing(self._open()) as database, database:
+        with self._opened() as database, database:
             database.execute("DELETE FROM tasks WHERE key = ?", (key,))
 
     def unfinished(self) -> list[TaskRecord]:
@@ -51,18 +52,27 @@ class SQLiteTaskStore:
         return found[0] if found else None
 
     def _select(self, condition: str, values: tuple[str, ...]) -> list[TaskRecord]:
-        with closing(self._open()) as database:
+        with self._opened() as database:
             rows = database.execute(f"SELECT record FROM tasks {condition}", values).fetchall()  # noqa: S608 - ours
         return [record for (text,) in rows if (record := TaskRecord.from_json(text))]
 
-    def _open(self) -> sqlite3.Connection:
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The file with its tables, closed again in any case."""
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             database = sqlite3.connect(self.path, timeout=30)
-            database.executescript(_TABLES)
-        except (OSError, sqlite3.DatabaseError) as exc:
-            raise ConfigurationError(f"`task_store` cannot use the file {str(self.path)!r}: {exc}.") from exc
-        return database
+        except (OSError, sqlite3.Error) as exc:
+            raise self._unusable(exc) from exc
+        with closing(database):
+            try:
+                database.executescript(_TABLES)
+            except sqlite3.DatabaseError as exc:
+                raise self._unusable(exc) from exc
+            yield database
+
+    def _unusable(self, why: Exception) -> ConfigurationError:
+        return ConfigurationError(f"`task_store` cannot use the file {str(self.path)!r}: {why}.")
 
 
 _TABLES = """
