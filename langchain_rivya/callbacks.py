@@ -27,8 +27,10 @@ class RivyaCreditsHandler(BaseCallbackHandler):
     Pass it in `callbacks`, or use it as a context manager, which counts everything that runs inside:
 
         ```python
+        from langchain_rivya import ChatRivya, RivyaCreditsHandler
+
         with RivyaCreditsHandler(limit=50) as spent:
-            chain.invoke(...)
+            ChatRivya().invoke("Name three rivers of Europe.")
         print(spent.credits, spent.by_model)
         ```
 

@@ -29,8 +29,14 @@ class Evolink(FunctionCallingModel):
         from llama_index.core.agent.workflow import FunctionAgent
         from llamaindex_rivya import Evolink
 
+
+        def get_weather(city: str) -> str:
+            '''Get the weather in a city.'''
+            return f"It is 21 degrees in {city}."
+
+
         agent = FunctionAgent(llm=Evolink(max_tokens=500), tools=[get_weather])
-        print(await agent.run("Weather in Basel?"))
+        print(await agent.run("What is the weather in Basel?"))
         ```
     """
 

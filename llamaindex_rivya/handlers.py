@@ -37,10 +37,10 @@ class RivyaCreditsHandler(BaseCallbackHandler):
 
     Example:
         ```python
-        from llamaindex_rivya import RivyaCreditsHandler
+        from llamaindex_rivya import Rivya, RivyaCreditsHandler
 
         with RivyaCreditsHandler(limit=50) as spent:
-            engine.query("How long is the Rhine?")
+            Rivya().complete("Name three rivers of Europe.")
         print(spent.credits, spent.by_model)
         ```
 

@@ -60,10 +60,10 @@ class RivyaImageToolSpec(ImageSpecBase):
     Example:
         ```python
         from llama_index.core.agent.workflow import FunctionAgent
-        from llamaindex_rivya import RivyaImageToolSpec
+        from llamaindex_rivya import GMI, RivyaImageToolSpec
 
         spec = RivyaImageToolSpec(output_dir="out")
-        agent = FunctionAgent(tools=spec.to_tool_list(), llm=llm)
+        agent = FunctionAgent(tools=spec.to_tool_list(), llm=GMI())
         picture = spec.generate_image("A lighthouse at dawn", aspect_ratio="16:9")
         ```
     """

@@ -33,20 +33,62 @@ class ChatEvolink(OpenAIWireChat):
         model = ChatEvolink(max_tokens=500)
         ```
 
-    Invoke, stream and async as with every LangChain chat model.
+    Invoke:
+        ```python
+        reply = model.invoke("Name three rivers of Europe.")
+        reply.text
+        ```
+
+    Stream:
+        ```python
+        for chunk in model.stream("Name three rivers of Europe."):
+            print(chunk.text, end="")
+        ```
+
+    Async:
+        ```python
+        reply = await model.ainvoke("Name three rivers of Europe.")
+        ```
 
     Tool calling:
         ```python
-        model.bind_tools([get_weather]).invoke("Weather in Basel?").tool_calls
+        def get_weather(city: str) -> str:
+            '''Get the weather in a city.'''
+            return f"It is 21 degrees in {city}."
+
+
+        model.bind_tools([get_weather]).invoke("What is the weather in Basel?").tool_calls
+        # [{"name": "get_weather", "args": {"city": "Basel"}, "id": "call_...", "type": "tool_call"}]
         ```
 
     Structured output:
         ```python
-        model.with_structured_output(Joke).invoke("Tell me a joke.")
+        from pydantic import BaseModel
+
+
+        class River(BaseModel):
+            '''A river.'''
+
+            name: str
+            length_km: int
+
+
+        model.with_structured_output(River).invoke("The Rhine is 1230 kilometres long.")
+        # River(name="Rhine", length_km=1230)
+        ```
+
+    Token usage:
+        ```python
+        reply.usage_metadata
+        # {"input_tokens": 13, "output_tokens": 9, "total_tokens": 22}
         ```
 
     Response metadata:
-        `model_provider`, `model_name`, `id`, `finish_reason`, `created` and what else the provider says.
+        ```python
+        reply.response_metadata
+        # {"model_provider": "evolink", "model_name": "gpt-5.2", "id": "chatcmpl-...",
+        #  "finish_reason": "stop", "created": ...}
+        ```
     """
 
     provider: ClassVar[Provider] = EVOLINK
@@ -76,9 +118,70 @@ class ChatGMI(OpenAIWireChat):
         model = ChatGMI(max_tokens=500)
         ```
 
-    Invoke, stream and async as with every LangChain chat model.
+    Invoke:
+        ```python
+        reply = model.invoke("Name three rivers of Europe.")
+        reply.text
+        ```
 
-    Tool calling, structured output and response metadata as in `ChatEvolink`.
+    Stream:
+        ```python
+        for chunk in model.stream("Name three rivers of Europe."):
+            print(chunk.text, end="")
+        ```
+
+    Async:
+        ```python
+        reply = await model.ainvoke("Name three rivers of Europe.")
+        ```
+
+    Tool calling:
+        ```python
+        def get_weather(city: str) -> str:
+            '''Get the weather in a city.'''
+            return f"It is 21 degrees in {city}."
+
+
+        model.bind_tools([get_weather]).invoke("What is the weather in Basel?").tool_calls
+        # [{"name": "get_weather", "args": {"city": "Basel"}, "id": "call_...", "type": "tool_call"}]
+        ```
+
+    Structured output:
+        ```python
+        from pydantic import BaseModel
+
+
+        class River(BaseModel):
+            '''A river.'''
+
+            name: str
+            length_km: int
+
+
+        model.with_structured_output(River).invoke("The Rhine is 1230 kilometres long.")
+        # River(name="Rhine", length_km=1230)
+        ```
+
+    Token usage:
+        ```python
+        reply.usage_metadata
+        # {"input_tokens": 13, "output_tokens": 9, "total_tokens": 22}
+        ```
+
+    Response metadata:
+        ```python
+        reply.response_metadata
+        # {"model_provider": "gmi", "model_name": "openai/gpt-5.2-chat", "id": "chatcmpl-...",
+        #  "finish_reason": "stop", "created": ...}
+        ```
+
+    Responses API:
+        ```python
+        model = ChatGMI(use_responses_api=True, use_previous_response_id=True)
+        reply = model.invoke("Name three rivers of Europe.")
+        reply.response_metadata["session_route"]
+        # "new"; "continue" where the server's stored response is what the messages say
+        ```
     """
 
     provider: ClassVar[Provider] = GMI
@@ -90,6 +193,9 @@ class ChatOpenAICompatible(OpenAIWireChat):
     Source: https://platform.openai.com/docs/api-reference/chat
 
     Nothing is read from the environment, least of all `OPENAI_API_KEY`.
+
+    Setup:
+        Install `rivya-integrations[langchain]`.
 
     Key init args:
         model: Model id; there is no default.
@@ -106,7 +212,62 @@ class ChatOpenAICompatible(OpenAIWireChat):
         model = ChatOpenAICompatible(model="qwen3", base_url="http://localhost:8000/v1")
         ```
 
-    Invoke, stream, async, tools and structured output as with every LangChain chat model.
+    Invoke:
+        ```python
+        reply = model.invoke("Name three rivers of Europe.")
+        reply.text
+        ```
+
+    Stream:
+        ```python
+        for chunk in model.stream("Name three rivers of Europe."):
+            print(chunk.text, end="")
+        ```
+
+    Async:
+        ```python
+        reply = await model.ainvoke("Name three rivers of Europe.")
+        ```
+
+    Tool calling:
+        ```python
+        def get_weather(city: str) -> str:
+            '''Get the weather in a city.'''
+            return f"It is 21 degrees in {city}."
+
+
+        model.bind_tools([get_weather]).invoke("What is the weather in Basel?").tool_calls
+        # [{"name": "get_weather", "args": {"city": "Basel"}, "id": "call_...", "type": "tool_call"}]
+        ```
+
+    Structured output:
+        ```python
+        from pydantic import BaseModel
+
+
+        class River(BaseModel):
+            '''A river.'''
+
+            name: str
+            length_km: int
+
+
+        model.with_structured_output(River).invoke("The Rhine is 1230 kilometres long.")
+        # River(name="Rhine", length_km=1230)
+        ```
+
+    Token usage:
+        ```python
+        reply.usage_metadata
+        # {"input_tokens": 13, "output_tokens": 9, "total_tokens": 22}
+        ```
+
+    Response metadata:
+        ```python
+        reply.response_metadata
+        # {"model_provider": "openai-compatible", "model_name": "qwen3", "id": "chatcmpl-...",
+        #  "finish_reason": "stop", "created": ...}
+        ```
     """
 
     provider: ClassVar[Provider] = COMPATIBLE

@@ -79,8 +79,9 @@ class ChatRivya(HTTPChatModel):
     Response metadata:
         ```python
         reply.response_metadata
-        # {"model_provider": "rivya", "model_name": "gpt-5-2-chat", "id": "chatcmpl_...", "session_id": "...",
-        #  "session_route": "new", "credits": {"reserved": 3, "final": 1}, "created_at": "...", "rivya_session": {...}}
+        # {"model_provider": "rivya", "model_name": "gpt-5-2-chat", "id": "chatcmpl_...",
+        #  "session_id": "...", "session_route": "new", "credits": {"reserved": 3, "final": 1},
+        #  "created_at": "...", "rivya_session": {...}}
         ```
 
     Rivya's chat has no tools, no structured output, no stop sequences and no sampling parameters; `bind_tools` and

@@ -44,13 +44,15 @@ class SessionTimeline:
     """Shows which calls continued a session, which began one, which replayed their history, and what each cost.
 
         ```python
-        SessionTimeline(history)         # messages of LangChain or LlamaIndex, in the order of the calls
-        with RivyaCreditsHandler() as spent:
-            ...
-        spent.timeline                   # every call that was counted
+        from langchain_core.messages import HumanMessage
+        from langchain_rivya import ChatRivya, SessionTimeline
+
+        history = [HumanMessage("My name is Ada.")]
+        history.append(ChatRivya().invoke(history))
+        SessionTimeline(history)  # messages of LangChain or LlamaIndex, in the order of the calls
         ```
 
-    A notebook draws it; `print` gives the same as text.
+    A notebook draws it; `print` gives the same as text. `RivyaCreditsHandler.timeline` is that of all calls it counted.
 
     Args:
         messages: Messages or responses; replies that are seen again (in a second list that shares its beginning with

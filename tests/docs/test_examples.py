@@ -1,7 +1,5 @@
 """The code in README and guides runs, page by page, on the sandbox; so what is shown is what works."""
 
-import asyncio
-import itertools
 import os
 import re
 from pathlib import Path
@@ -10,27 +8,9 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from rivya_core.images.polling import Patience
-
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = [page for page in PAGES if re.search(r"^\s*```python", page.read_text(encoding="utf-8"), re.MULTILINE)]
-
-
-@pytest.fixture
-def service(sandbox, monkeypatch, tmp_path):
-    """What a reader has: the providers' variables name the sandbox, and a directory of one's own."""
-    for name in ("rivya", "evolink", "gmi"):
-        monkeypatch.setenv(f"{name.upper()}_API_KEY", sandbox.api_key)
-        monkeypatch.setenv(f"{name.upper()}_BASE_URL", getattr(sandbox, f"{name}_url"))
-    monkeypatch.chdir(tmp_path)
-    sandbox.tasks.ready_after = 1
-    monkeypatch.setattr(Patience, "waits", lambda _: itertools.repeat(0.01))
-    loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
-    asyncio.set_event_loop(loop)
-    yield sandbox
-    loop.close()
-    asyncio.set_event_loop(None)
 
 
 @pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecationWarning")  # LlamaIndex's agents ask for it
