@@ -27,6 +27,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def welcome(sandbox: Sandbox) -> str:
     """What to do with a running sandbox."""
     bases = "\n".join(f"  {api.name:<12} {sandbox.url}{api.prefix}" for api in APIS)
+    where = {"RIVYA": sandbox.rivya_url, "EVOLINK": sandbox.evolink_url, "GMI": sandbox.gmi_url}
+    exports = "\n".join(f"  export {name}_API_KEY={sandbox.api_key} {name}_BASE_URL={url}" for name, url in where.items())
     return f"""The sandbox is running; everything is in memory, nothing costs anything.
 
 {bases}
@@ -34,8 +36,7 @@ def welcome(sandbox: Sandbox) -> str:
 
 Point the packages at it:
 
-  export RIVYA_BASE_URL={sandbox.rivya_url}
-  export RIVYA_API_KEY={sandbox.api_key}
+{exports}
 
 Or try it by hand:
 
