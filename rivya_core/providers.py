@@ -143,8 +143,8 @@ class Endpoint:
             InvalidInputError: *body* holds something that JSON cannot carry.
         """
         every = self._headers.copy()
-        if headers:
-            every.update(headers)
+        for name, value in (headers or {}).items():
+            every[name] = value
         content = None
         if body is not None:
             every["content-type"] = "application/json"
@@ -169,10 +169,13 @@ class Endpoint:
         return path in self.provider.idempotent_paths
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def encode(body: Mapping[str, Any]) -> bytes:
     """Return *body* as JSON bytes; raise `InvalidInputError` where JSON cannot carry it."""
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _as_json(body).encode()
     except UnicodeEncodeError:
         raise InvalidInputError("The input holds a lone surrogate, which is not text; nothing was sent.") from None
     except (TypeError, ValueError) as exc:
@@ -192,12 +195,21 @@ def endpoint(
     Raises:
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
-    where = base_url or _variable(provider.url_variable) or provider.base_url
-    if not where:
-        raise ConfigurationError("Pass `base_url`, the URL of the API, such as 'http://localhost:8000/v1'.")
     limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
     limits = None if limit is None else tuple(limit.as_dict().items())
-    return _endpoint(provider, checked_url(where), checked_key(provider, api_key), _checked(headers), limits)
+    return _endpoint(provider, where(provider, base_url), checked_key(provider, api_key), _checked(headers), limits)
+
+
+def where(provider: Provider, base_url: str | None = None) -> str:
+    """Return the base URL of *provider*'s API: the given one, the environment's or its own.
+
+    Raises:
+        ConfigurationError: There is none, or one that cannot be right.
+    """
+    found = base_url or _variable(provider.url_variable) or provider.base_url
+    if not found:
+        raise ConfigurationError("Pass `base_url`, the URL of the API, such as 'http://localhost:8000/v1'.")
+    return checked_url(found)
 
 
 @lru_cache(maxsize=128)

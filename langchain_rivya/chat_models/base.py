@@ -32,7 +32,7 @@ from rivya_core.clients import Clients
 from rivya_core.errors import ConfigurationError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import VERSION, Endpoint, Provider, endpoint
+from rivya_core.providers import VERSION, Endpoint, Provider, endpoint, where
 from rivya_core.sessions.pointers import POINTER_KEY
 
 
@@ -248,7 +248,7 @@ class HTTPChatModel(Account, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model, "base_url": self._endpoint.base_url}
+        return {"model": self.model, "base_url": where(self.provider, self.base_url)}
 
     @property
     def lc_secrets(self) -> dict[str, str]:

@@ -92,9 +92,9 @@ def _known(objects: list[Object]) -> dict[str, Any]:
     """What stands under the known keys, of the outermost object where several have one."""
     known: dict[str, Any] = {}
     for value in objects:
-        for key in KNOWN & value.keys():
-            if value[key] not in NOTHING and key not in known:
-                known[key] = value[key]
+        for key, inner in value.items():
+            if key in KNOWN and key not in known and inner not in NOTHING:
+                known[key] = inner
     return known
 
 

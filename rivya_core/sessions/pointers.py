@@ -13,6 +13,7 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from rivya_core.chat import Media, Message, Native, Text
@@ -23,6 +24,7 @@ POINTER_KEY = "rivya_session"
 """Under which a message's metadata hold the pointer."""
 POINTER_VERSION = 1
 """Raised when the canonical form below changes; a pointer of another version is a mismatch."""
+_line = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
 LARGEST_TURN = 1_000_000
 LONGEST_WORD = 512
 
@@ -106,7 +108,7 @@ class Origin:
 
     def _seal(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str) -> str:
         facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest_of(messages)])
-        return hmac.new(self.secret, facts.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.secret, facts.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Route:
     why: str = ""
 
 
+@lru_cache(maxsize=256)
 def origin_of(base_url: str, model: str, key: str) -> Origin:
     """Return the origin of the sessions of *model* at *base_url* for the account of *key*."""
     facts = json.dumps([base_url, model, key]).encode()
@@ -142,8 +145,7 @@ def digest_of(messages: Sequence[Message]) -> str:
     """
     whole = hashlib.sha256(b"rivya-transcript-1")
     for message in messages:
-        line = json.dumps(_canonical(message), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        whole.update(hashlib.sha256(line.encode()).digest())
+        whole.update(hashlib.sha256(_line(_canonical(message)).encode()).digest())
     return whole.hexdigest()
 
 
