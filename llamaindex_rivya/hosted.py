@@ -26,7 +26,7 @@ from llamaindex_rivya.copies import Copied
 from llamaindex_rivya.handlers import metered
 from llamaindex_rivya.messages import to_core
 from llamaindex_rivya.replies import Accumulator, as_completion, whole
-from llamaindex_rivya.streams import acloses_reply, closes_reply, opened
+from llamaindex_rivya.streams import acloses_reply, aopened, closes_reply, opened
 from llamaindex_rivya.structured import StructuredPrediction
 from llamaindex_rivya.wires import Wire
 from rivya_core.chat import ChatDelta
@@ -126,7 +126,7 @@ class HostedLLM(Account, Copied, StructuredPrediction):
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
         """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
-        return opened(self._achunks(*self._stream(messages, kwargs), _as_it_is))
+        return aopened(self._achunks(*self._stream(messages, kwargs), _as_it_is))
 
     @closes_reply
     @llm_completion_callback()
@@ -142,7 +142,7 @@ class HostedLLM(Account, Copied, StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> AsyncGenerator[CompletionResponse, None]:
         """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
-        return opened(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
+        return aopened(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
     def _reply(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatResponse], R]
