@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from llamaindex_rivya.tool_calls import CallsSoFar
 from rivya_core.chat import ChatDelta, Usage
+from rivya_core.unchecked import unchecked
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -47,6 +48,8 @@ class Accumulator:
     def add(self, delta: ChatDelta) -> ChatResponse:
         """Return the reply so far, with *delta* added."""
         self._text += delta.text
+        if not (delta.last or delta.thought or delta.tool_calls):  # nearly all of them
+            return _response(self._said(), delta.text)
         if delta.thought:
             self._thought += delta.thought
             self._thinking = [ThinkingBlock(content=self._thought)]
@@ -59,12 +62,18 @@ class Accumulator:
             _close(response, delta)
         return response
 
-    def _message(self, delta: ChatDelta) -> ChatMessage:
-        blocks: list[ContentBlock] = [*self._thinking, _built(TextBlock, block_type="text", text=self._text)]
+    def _said(self) -> ChatMessage:
+        """What all deltas so far come to."""
+        blocks: list[ContentBlock] = [*self._thinking, _built(TextBlock, {"block_type": "text", "text": self._text})]
         facts: dict[str, Any] = {}
         if self._calls:
             blocks += self._calls.blocks
             facts |= self._calls.facts
+        return _built(ChatMessage, {"role": MessageRole.ASSISTANT, "additional_kwargs": facts, "blocks": blocks})
+
+    def _message(self, delta: ChatDelta) -> ChatMessage:
+        message = self._said()
+        blocks, facts = message.blocks, message.additional_kwargs
         if delta.last:
             facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
             citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
@@ -72,25 +81,23 @@ class Accumulator:
             made = [dict(block) for block in delta.blocks if str(block.get("type")).endswith("_call")]
             facts |= {"built_in_tool_calls": made} if made else {}
             blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
-        return _built(ChatMessage, role=MessageRole.ASSISTANT, additional_kwargs=facts, blocks=blocks)
+        return message
 
 
 def _response(message: ChatMessage, delta: str) -> ChatResponse:
-    return _built(ChatResponse, message=message, raw=None, delta=delta, logprobs=None, additional_kwargs={})
+    values: dict[str, Any] = {
+        "message": message,
+        "raw": None,
+        "delta": delta,
+        "logprobs": None,
+        "additional_kwargs": {},
+    }
+    return _built(ChatResponse, values)
 
 
-def _built(kind: type[M], **values: Any) -> M:
-    """Return a *kind* out of values that need no checking, all of them: half the cost of a validated one.
-
-    A stream makes three of these a chunk. A test holds them equal to validated ones on every supported version.
-    """
-    made = kind.__new__(kind)
-    set_slot = object.__setattr__
-    set_slot(made, "__dict__", values)
-    set_slot(made, "__pydantic_fields_set__", set(values))
-    set_slot(made, "__pydantic_extra__", None)
-    set_slot(made, "__pydantic_private__", None)
-    return made
+def _built(kind: type[M], values: dict[str, Any]) -> M:
+    """Return a *kind* with these values, all that it has; a stream makes three of them a chunk."""
+    return unchecked(kind, values, set(values))
 
 
 def whole(delta: ChatDelta, *, single: bool = False) -> ChatResponse:

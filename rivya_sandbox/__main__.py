@@ -28,7 +28,9 @@ def welcome(sandbox: Sandbox) -> str:
     """What to do with a running sandbox."""
     bases = "\n".join(f"  {api.name:<12} {sandbox.url}{api.prefix}" for api in APIS)
     where = {"RIVYA": sandbox.rivya_url, "EVOLINK": sandbox.evolink_url, "GMI": sandbox.gmi_url}
-    exports = "\n".join(f"  export {name}_API_KEY={sandbox.api_key} {name}_BASE_URL={url}" for name, url in where.items())
+    exports = "\n".join(
+        f"  export {name}_API_KEY={sandbox.api_key} {name}_BASE_URL={url}" for name, url in where.items()
+    )
     return f"""The sandbox is running; everything is in memory, nothing costs anything.
 
 {bases}

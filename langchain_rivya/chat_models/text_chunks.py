@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel
 
-_set = object.__setattr__
+from rivya_core.unchecked import unchecked
 
 
 class _Pattern:
@@ -34,12 +34,8 @@ class _Pattern:
         for name, kind in self._containers:
             values[name] = kind()
         values[key] = value
-        made = self._class.__new__(self._class)
-        _set(made, "__dict__", values)
-        _set(made, "__pydantic_extra__", self._extra if self._extra is None else {})
-        _set(made, "__pydantic_fields_set__", self._fields_set.copy())
-        _set(made, "__pydantic_private__", None)
-        return made, values
+        extra: dict[str, Any] | None = None if self._extra is None else {}
+        return unchecked(self._class, values, self._fields_set.copy(), extra), values
 
 
 _MESSAGE = _Pattern(AIMessageChunk(content=""))
