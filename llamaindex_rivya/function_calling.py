@@ -18,7 +18,7 @@ from llamaindex_rivya.messages import tool_calls_of
 from llamaindex_rivya.tool_calls import check_calls, selections, tool_choice_for
 from rivya_core.exchange import Retry
 from rivya_core.model_facts import facts_for
-from rivya_core.openai.wires import SETTINGS, OpenAIWire
+from rivya_core.openai.wires import SETTINGS, OpenAIWire, settings_of
 from rivya_core.sessions.pointers import OnMismatch
 
 UNKNOWN_WINDOW = 32_000
@@ -98,7 +98,7 @@ class FunctionCallingModel(HostedLLM, FunctionCallingLLM):
         )
 
     def _wire(self, options: Mapping[str, Any]) -> OpenAIWire:
-        own = {name: getattr(self, name) for name in SETTINGS if name in type(self).model_fields}
+        own = {name: getattr(self, name) for name in settings_of(type(self))}
         call = {name: value for name, value in options.items() if name in SETTINGS}
         tools = (*self.built_in_tools, *(call.get("tools") or ()))
         asked = {

@@ -145,20 +145,22 @@ class Endpoint:
         every = self._headers.copy()
         for name, value in (headers or {}).items():
             every[name] = value
-        content = None
-        if body is not None:
-            every["content-type"] = "application/json"
-            content = encode(body)
         extensions = {} if self.timeout is None else {"timeout": self.timeout.as_dict()}
         url = _url(self.base_url + path)
-        return httpx.Request(
-            method, url, headers=every, content=content, files=files, data=fields, extensions=extensions
-        )
+        if body is None:
+            return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
+        content = encode(body)
+        every["content-type"], every["content-length"] = "application/json", str(len(content))
+        # What httpx would do with `content=`, which looks for headers that are known to be there or not.
+        request = httpx.Request(method, url, headers=every, stream=httpx.ByteStream(content), extensions=extensions)
+        request.read()
+        return request
 
     @cached_property
     def _headers(self) -> httpx.Headers:
         """What every request of this account says."""
-        every = httpx.Headers({"user-agent": f"rivya-integrations/{VERSION}"})
+        host = _url(self.base_url).netloc.decode("ascii")
+        every = httpx.Headers({"host": host, "user-agent": f"rivya-integrations/{VERSION}"})
         every.update(self.headers)
         if self.key is not None:
             every["authorization"] = f"Bearer {self.key.get_secret_value()}"

@@ -24,7 +24,7 @@ from langchain_rivya.chat_models.bindings import (
 from langchain_rivya.chat_models.structured import Method, StructuredOutputParser, with_parser
 from langchain_rivya.errors import InvalidInputError
 from rivya_core.model_facts import facts_for
-from rivya_core.openai.wires import SETTINGS, OpenAIWire
+from rivya_core.openai.wires import SETTINGS, OpenAIWire, settings_of
 from rivya_core.sessions.pointers import OnMismatch
 
 
@@ -105,7 +105,7 @@ class OpenAIWireChat(HTTPChatModel):
 
     def _settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's settings with a call's overrides; `extra_body` of both is merged."""
-        own = {name: getattr(self, name) for name in SETTINGS & type(self).model_fields.keys() - {"metadata"}}
+        own = {name: getattr(self, name) for name in settings_of(type(self))}
         call = {name: value for name, value in given.items() if name in SETTINGS and value is not None}
         if given.get("max_completion_tokens") is not None:
             call["max_tokens"] = given["max_completion_tokens"]

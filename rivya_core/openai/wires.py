@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from rivya_core.chat import ChatDelta, Media, Message
 from rivya_core.errors import InvalidInputError, NotSupportedError
@@ -31,6 +34,12 @@ BUILT_IN = (
     "apply_patch tool_search"
 ).split()
 """Types of tools that run on the provider's side, apart from dated variants."""
+
+
+@lru_cache(maxsize=64)
+def settings_of(kind: type[BaseModel]) -> frozenset[str]:
+    """Return the settings that an adapter's class has as fields; LangChain's `metadata` is something else."""
+    return SETTINGS & kind.model_fields.keys() - {"metadata"}
 
 
 @dataclass(frozen=True)
