@@ -5,8 +5,6 @@ key; where it is read, the key is found in the process or the environment. `to_d
 out, and `from_dict` finds it in the environment. Headers whose names speak of credentials stay behind everywhere.
 """
 
-import re
-from collections.abc import Mapping
 from pickle import PicklingError
 from typing import Any
 
@@ -16,9 +14,8 @@ from pydantic import BaseModel, field_serializer, field_validator
 from typing_extensions import Self
 
 from rivya_core import keys
+from rivya_core.headers import public_headers
 
-CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
-"""Headers with such names may hold credentials."""
 CLIENTS = ("http_client", "http_async_client")
 REPORTING = ("callback_manager", "rate_limiter")
 
@@ -68,8 +65,3 @@ class Copied(LLM):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy that shares what it talks through; there is no state of conversations to part with."""
         return self.model_copy(update={"default_headers": dict(getattr(self, "default_headers", {}))})
-
-
-def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return *headers* without those whose names speak of credentials."""
-    return {name: value for name, value in headers.items() if not CREDENTIAL.search(name)}
