@@ -102,11 +102,15 @@ class RateLimitError(core.RateLimitError, lc.ModelRateLimitError):
 
 
 class ServerError(core.ServerError, lc.ModelAPIError):
-    """The provider failed."""
+    """The provider failed; not retryable for LangChain's middleware, because it may have been charged."""
+
+    is_retryable = False
 
 
 class UnavailableError(core.UnavailableError, ServerError):
     """The provider turned the request away without working on it."""
+
+    is_retryable = True
 
 
 class InvalidAnswerError(core.InvalidAnswerError, lc.ModelAPIError):
