@@ -2,39 +2,38 @@
 
     RivyaError
       ConfigurationError          how the model or tool was set up: key, URL, option
-      InvalidInputError           this call cannot be sent as it is; nothing was sent, nothing was paid
+      InvalidInputError           cannot be sent as it is; nothing was sent or paid
         ContextOverflowError      too long: shorten, trim or summarise the messages
         NotSupportedError         the provider cannot do it; the message names what can
-        HistoryMismatchError      the history is not what the session holds (`on_history_mismatch="error"`)
+        HistoryMismatchError      not what the session holds, which shall be an error
         BudgetExceededError       it would cost more than the credit budget still allows
       ConnectionFailedError       the request never left: safe to send again
-      AnswerLostError             the request left, no answer came: it may have been carried out and charged
+      AnswerLostError             it left, no answer came: it may have been charged
         TimedOutError             no answer within `timeout`
-        StreamBrokenError         an answer began and stopped before its end; `partial` holds what came
+        StreamBrokenError         an answer stopped early; `partial` holds what came
       APIError                    the provider answered, and the answer was no
         BadRequestError           400, 405, 413, 415, 422: mend the request
           ContextTooLongError     the provider's own word that the input is too long
         AuthenticationError       401: mend the key
-        InsufficientCreditsError  402, or 403 and 429 that are about money: top up, retrying cannot help
+        InsufficientCreditsError  402, and 403 or 429 that are about money: top up
         PermissionDeniedError     403: the key lacks a scope or the model is not open to it
         NotFoundError             404, 410: no such model, session, task or path
         ConflictError             409
           SessionConflictError    the session cannot be continued by this request
-          IdempotencyConflictError  the idempotency key was used for another request, or is in use
+          IdempotencyConflictError  its idempotency key is in use, or was another's
         RateLimitError            429: slow down, then again (`retry_after`)
         ServerError               5xx: the provider failed
           UnavailableError        503, 529: turned away before anything was done
-        InvalidAnswerError        a success status with something else inside: HTML, no choices, broken JSON
+        InvalidAnswerError        a success status over HTML, broken JSON, no choices
       TaskError                   an image task, with its `task_id`
         TaskFailedError           the provider gave up; nothing further will come
-        TaskTimeoutError          the deadline passed while the task still runs: resume it by its id
-        TaskInterruptedError      the waiting broke off (`__cause__` says why), not the task: resume it by its id
+        TaskTimeoutError          the deadline passed, the task runs: resume it by its id
+        TaskInterruptedError      the waiting broke off (see `__cause__`): resume it
       LedgerError                 the session ledger cannot be reached
       CreditLimitError            the credits that the application allowed are spent
 
 Every class says in `repeat` whether the same request may be sent again. No error holds a secret: what a
 server echoes is searched for the key that was sent, and `response` is a copy without the request's headers.
-This file must not know any provider, framework or I/O.
 """
 
 from __future__ import annotations

@@ -45,18 +45,19 @@ class Sandbox:
     Attributes:
         app: The ASGI application.
         media_app: The ASGI application of a media host on its own.
-        url: Base of everything, `http://127.0.0.1:PORT` once served.
-        api_key: A key of the account `default` with all scopes.
-        journal: Requests and turns so far.
-        tasks: The image tasks; `tasks.ready_after` and `tasks.ready_in` say when they are ready.
-        files: The uploaded files (`files.all`).
-        responses: The stored responses of the OpenAI-compatible APIs, by the API's name.
+        url (str): Base of everything, `http://127.0.0.1:PORT` once served.
+        api_key (str): A key of the account `default` with all scopes.
+        journal (Journal): Requests and turns so far.
+        tasks (Tasks): The image tasks; `tasks.ready_after` and `tasks.ready_in` say when they are ready.
+        files (Files): The uploaded files (`files.all`).
+        responses (dict[str, Responses]): The stored responses of the OpenAI-compatible APIs, by the API's name.
         media_leaks: The requests with an `Authorization` header that reached the media host.
-        pace: Seconds between the events of a stream.
-        stream_idempotency: Whether the stream path honours `Idempotency-Key`.
-        abandoned: What becomes of a streamed turn whose reader leaves: `"keep"` (it is finished, kept and charged),
-            `"partial"` (the text sent so far is kept and charged), `"discard"` (nothing is).
-        file_id_key: Under which key a file's JSON carries its id; the documentation shows neither `id` nor `file_id`.
+        pace (float): Seconds between the events of a stream.
+        stream_idempotency (bool): Whether the stream path honours `Idempotency-Key`.
+        abandoned (str): What becomes of a streamed turn whose reader leaves: `"keep"` (it is finished, kept and
+            charged), `"partial"` (the text sent so far is kept and charged), `"discard"` (nothing is).
+        file_id_key (str): Under which key a file's JSON carries its id; the documentation shows neither `id` nor
+            `file_id`.
     """
 
     def __init__(
