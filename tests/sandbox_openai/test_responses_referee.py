@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openai
@@ -24,6 +27,8 @@ WEATHER = {
 
 ECHOED = frozenset({"store"})
 """In real answers, and not in the client's type."""
+NAMED = frozenset({"name"})
+"""Of a function whose arguments are done: openai 2's type wants it, openai 3's does not know it."""
 
 
 class Person(BaseModel):
@@ -47,7 +52,15 @@ def events(sandbox: Sandbox, said: Any = "What is the capital of France?", **req
     names, values = lines[::2], [json.loads(line.removeprefix("data: ")) for line in lines[1::2]]
     assert [name.removeprefix("event: ") for name in names] == [value["type"] for value in values]
     assert [value["sequence_number"] for value in values] == list(range(len(values)))
-    return [strictly(ResponseStreamEvent, value, ECHOED) for value in values]
+    return [strictly(ResponseStreamEvent, value, ECHOED | NAMED) for value in values]
+
+
+@contextmanager
+def refused(words: str) -> Iterator[pytest.ExceptionInfo[openai.BadRequestError]]:
+    """A refusal with *words* in its body; how much of that stands in the error's text differs between clients."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        yield caught
+    assert re.search(words, str(caught.value.response.json()))
 
 
 def test_a_whole_response(sandbox: Sandbox) -> None:
@@ -163,7 +176,7 @@ def test_retrieve_delete_and_the_input(sandbox: Sandbox) -> None:
     for again in (responses.retrieve, responses.delete):
         with pytest.raises(openai.NotFoundError):
             again(first.id)
-    with pytest.raises(openai.BadRequestError, match="Previous response with id") as caught:
+    with refused("Previous response with id") as caught:
         create(sandbox, "Hi", previous_response_id=first.id)
     inner = caught.value.response.json()["error"]["details"]["error"]
     assert (inner["code"], inner["param"]) == ("previous_response_not_found", "previous_response_id")
@@ -273,7 +286,7 @@ def test_it_is_as_strict_as_openai(sandbox: Sandbox, request_: dict[str, Any], w
     request = dict(request_)
     said = request.pop("input", "Hi")
 
-    with pytest.raises(openai.BadRequestError, match=words):
+    with refused(words):
         create(sandbox, said, **request)
 
 
@@ -284,7 +297,7 @@ def test_reasoning_goes_back_only_if_it_can_be_understood(sandbox: Sandbox) -> N
 
     with pytest.raises(openai.NotFoundError):
         create(sandbox, [question, reasoning, {"role": "assistant", "content": "y"}, question])
-    with pytest.raises(openai.BadRequestError, match="without its required following item"):
+    with refused("without its required following item"):
         create(sandbox, [question, {**reasoning, "encrypted_content": "x"}, question])
 
 
