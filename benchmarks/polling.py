@@ -14,10 +14,11 @@ from statistics import mean
 import httpx
 
 from rivya_core.drivers import Driver
+from rivya_core.endpoints import Endpoint
 from rivya_core.images.polling import Patience
 from rivya_core.images.tasks import ImageTask, wait_for_task
 from rivya_core.plan import Plan
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 
 DURATIONS = (3, 5, 8, 15, 30, 60, 120, 300, 600)
 LOOK = 0.1

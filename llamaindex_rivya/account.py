@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from rivya_core.clients import Clients
+from rivya_core.endpoints import Endpoint
 from rivya_core.exchange import Retry
 from rivya_core.model_list import ModelEntry, list_chat_models
-from rivya_core.providers import Endpoint
 from rivya_core.rivya.credits import read_credits
 
 

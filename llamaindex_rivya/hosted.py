@@ -31,10 +31,11 @@ from llamaindex_rivya.structured import StructuredPrediction
 from llamaindex_rivya.wires import Wire
 from rivya_core.chat import ChatDelta
 from rivya_core.clients import Clients
+from rivya_core.endpoints import Endpoint, endpoint
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import Endpoint, Provider, endpoint
+from rivya_core.providers import Provider
 
 R = TypeVar("R")
 

@@ -13,6 +13,7 @@ from llamaindex_rivya.handlers import metered_pictures
 from llamaindex_rivya.stores import as_task_store
 from rivya_core import keys
 from rivya_core.clients import Clients
+from rivya_core.endpoints import endpoint
 from rivya_core.errors import RivyaError
 from rivya_core.fetch import FetchRules
 from rivya_core.headers import public_headers
@@ -20,7 +21,7 @@ from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.kit import ImageKit, Progress
 from rivya_core.images.pictures import GeneratedImage
 from rivya_core.images.task_store import TaskRecord
-from rivya_core.providers import RIVYA, endpoint
+from rivya_core.providers import RIVYA
 
 
 class ImageSpecBase(BaseToolSpec):

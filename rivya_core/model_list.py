@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from rivya_core.answers import invalid_answer, json_of
+from rivya_core.endpoints import Endpoint
 from rivya_core.exchange import Retry, exchange
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 
 PATH = "/models"
 

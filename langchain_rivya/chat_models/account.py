@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 
 from langchain_rivya.errors import as_model_errors
 from rivya_core.clients import Clients
+from rivya_core.endpoints import Endpoint
 from rivya_core.exchange import Retry
 from rivya_core.model_list import ModelEntry
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 
 
 class Account(ABC):

@@ -29,10 +29,11 @@ from langchain_rivya.errors import InvalidInputError, as_model_errors
 from rivya_core import keys
 from rivya_core.chat import ChatDelta, Message
 from rivya_core.clients import Clients
+from rivya_core.endpoints import Endpoint, endpoint, where
 from rivya_core.errors import ConfigurationError
 from rivya_core.exchange import Retry
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import VERSION, Endpoint, Provider, endpoint, where
+from rivya_core.providers import VERSION, Provider
 from rivya_core.sessions.pointers import POINTER_KEY
 
 

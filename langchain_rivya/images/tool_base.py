@@ -16,13 +16,14 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.images.stores import as_task_store
 from rivya_core import keys
 from rivya_core.clients import Clients
+from rivya_core.endpoints import endpoint
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.fetch import FetchRules
 from rivya_core.headers import public_headers
 from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.kit import ImageKit
 from rivya_core.images.schema import arguments_schema, describe
-from rivya_core.providers import RIVYA, Provider, endpoint
+from rivya_core.providers import RIVYA, Provider
 
 
 def explain(error: Any) -> str:

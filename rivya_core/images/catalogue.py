@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rivya_core.answers import json_of
+from rivya_core.endpoints import Endpoint
 from rivya_core.exchange import Retry, exchange
 from rivya_core.images.models import (
     MEGABYTE,
@@ -22,7 +23,6 @@ from rivya_core.images.models import (
     unknown_model,
 )
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 
 PATH = "/models"
 DEFAULT_MODEL = "gpt-image-2"

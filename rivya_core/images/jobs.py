@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import ConfigurationError, RivyaError, TaskError, TaskFailedError, TaskInterruptedError
 from rivya_core.exchange import Retry
 from rivya_core.images.downloads import download, safe_name
@@ -25,7 +26,6 @@ from rivya_core.images.references import Shelf
 from rivya_core.images.task_store import TaskRecord, TaskStore, ask
 from rivya_core.images.tasks import ImageTask, create_task, look, wait_for_task
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 from rivya_core.rivya.credits import Budget, price_key
 
 log = logging.getLogger("rivya")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import ConfigurationError, InvalidInputError, RivyaError
 from rivya_core.exchange import Retry
 from rivya_core.fetch import FetchRules
@@ -29,7 +30,6 @@ from rivya_core.images.task_store import TaskRecord, TaskStore, task_store
 from rivya_core.images.tasks import ImageTask
 from rivya_core.images.uploads import Uploads
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 from rivya_core.rivya.credits import Budget, read_credits
 
 _shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from rivya_core.answers import invalid_answer, json_of
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import (
     AnswerLostError,
     ConnectionFailedError,
@@ -28,7 +29,6 @@ from rivya_core.exchange import Retry, exchange
 from rivya_core.headers import retry_after
 from rivya_core.images.polling import Patience
 from rivya_core.plan import Plan, pause
-from rivya_core.providers import Endpoint
 
 PATH = "/generations"
 Status = Literal["queued", "processing", "succeeded", "failed"]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import InvalidAnswerError
 from rivya_core.exchange import Retry
 from rivya_core.images.open_images import OpenImage
 from rivya_core.plan import Plan, pause, together
-from rivya_core.providers import Endpoint
 from rivya_core.rivya.files import UploadedFile, upload_file
 
 AT_ONCE = 16

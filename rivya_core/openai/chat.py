@@ -15,6 +15,7 @@ import httpx
 
 from rivya_core.chat import ChatDelta, Message
 from rivya_core.chat_rules import ChatRules
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import BadRequestError, NotSupportedError
 from rivya_core.exchange import Retry, exchange
 from rivya_core.model_list import ModelEntry, list_models
@@ -22,7 +23,6 @@ from rivya_core.openai import quirks
 from rivya_core.openai.messages import wire_messages
 from rivya_core.openai.stream import OpenAIStream, Reading, read_whole
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import Endpoint
 
 PATH = "/chat/completions"
 

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 
 from rivya_core.chat import ChatDelta, Message
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import BadRequestError, InvalidInputError, NotFoundError
 from rivya_core.exchange import Retry, exchange
 from rivya_core.model_list import ModelEntry, list_models
 from rivya_core.openai.responses_input import input_items
 from rivya_core.openai.responses_stream import ResponseReading, ResponsesStream, read_response
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import Endpoint
 from rivya_core.sessions.pointers import Origin, origin_of
 
 PATH = "/responses"

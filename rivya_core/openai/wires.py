@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from rivya_core.chat import ChatDelta, Media, Message
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.exchange import Retry
 from rivya_core.openai.chat import OpenAIChat, OpenAIOptions
 from rivya_core.openai.response_chain import ResponseChain
 from rivya_core.openai.responses import OpenAIResponses, ResponsesOptions
 from rivya_core.plan import Plan, Streaming
-from rivya_core.providers import Endpoint
 
 CHAT = frozenset(option.name for option in fields(OpenAIOptions))
 RESPONSES = frozenset(option.name for option in fields(ResponsesOptions))

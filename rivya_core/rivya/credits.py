@@ -12,10 +12,10 @@ from threading import Lock
 from typing import Any
 
 from rivya_core.answers import invalid_answer, json_of
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import BudgetExceededError, ConfigurationError, NotSupportedError
 from rivya_core.exchange import Retry, exchange
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 
 PATH = "/credits"
 _lock = Lock()

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 
 from rivya_core.answers import invalid_answer, json_of
 from rivya_core.chat import Media
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import InvalidInputError
 from rivya_core.exchange import Retry, exchange
 from rivya_core.plan import Plan
-from rivya_core.providers import Endpoint
 
 PATH = "/files"
 LARGEST_IMAGE = 10 * 1024 * 1024

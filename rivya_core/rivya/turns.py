@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from rivya_core.chat import ChatDelta, Media, Message, Text
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import (
     InvalidInputError,
     LedgerError,
@@ -27,7 +28,6 @@ from rivya_core.errors import (
 from rivya_core.exchange import Retry, exchange, outcome_unknown
 from rivya_core.fetch import FetchRules, fetch_image
 from rivya_core.plan import Plan, Streaming, call
-from rivya_core.providers import Endpoint
 from rivya_core.rivya.chat import (
     STREAM_PATH,
     WHOLE_PATH,

@@ -9,8 +9,9 @@ from reading import message
 
 from rivya_core import errors
 from rivya_core.chat import Message, Text
+from rivya_core.endpoints import Endpoint
 from rivya_core.exchange import Retry
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 from rivya_core.rivya.chat import ChatOptions
 from rivya_core.rivya.turns import Conversation
 from rivya_core.sessions.ledger import MemoryLedger

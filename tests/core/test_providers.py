@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from rivya_core import keys
+from rivya_core.endpoints import endpoint
 from rivya_core.errors import ConfigurationError, ContextOverflowError, InvalidInputError
-from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, RIVYA, VERSION, endpoint
+from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, RIVYA, VERSION
 from rivya_core.rivya.chat import LONGEST_MESSAGE, ChatOptions, chat_body, check_text
 
 KEY = SecretStr("rvya_sk_secret")

@@ -12,6 +12,7 @@ from image_studio import Studio, picture_file
 
 from langchain_rivya import RivyaImageTool
 from rivya_core.drivers import Driver
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import (
     BudgetExceededError,
     ConfigurationError,
@@ -24,7 +25,7 @@ from rivya_core.errors import (
 from rivya_core.exchange import Retry
 from rivya_core.images import progress
 from rivya_core.images.pictures import GeneratedImage
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 from rivya_core.rivya.credits import Budget, price_key, read_credits
 from rivya_sandbox import Fault, Sandbox
 

@@ -11,10 +11,11 @@ from image_studio import picture_file
 
 from rivya_core.chat import Media
 from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import InvalidInputError
 from rivya_core.exchange import Retry
 from rivya_core.fetch import FetchRules, fetch_image, is_public, resolve
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 from rivya_sandbox import Fault, Sandbox
 
 PNG = picture_file()

@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from rivya_core.drivers import Driver
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import InvalidInputError
 from rivya_core.exchange import Retry
 from rivya_core.images.catalogue import IMAGE_MODELS, fetch_models, image_model
 from rivya_core.images.models import ImageModel, ImageParam, unknown_model
 from rivya_core.images.schema import arguments_schema
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 from rivya_sandbox import Sandbox
 
 ENDPOINT = Endpoint(RIVYA, "https://api.test/v1")

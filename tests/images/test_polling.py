@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.endpoints import Endpoint
 from rivya_core.errors import (
     AnswerLostError,
     ConfigurationError,
@@ -25,7 +26,7 @@ from rivya_core.exchange import Retry
 from rivya_core.images.polling import Patience
 from rivya_core.images.tasks import ImageTask, create_task, wait_for_task
 from rivya_core.plan import Plan
-from rivya_core.providers import RIVYA, Endpoint
+from rivya_core.providers import RIVYA
 
 ENDPOINT = Endpoint(RIVYA, "https://api.test/v1", SecretStr("rvya_sk_secret"))
 URL = "https://media.test/1.png"

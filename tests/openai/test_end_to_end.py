@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from rivya_core import errors
 from rivya_core.chat import ChatDelta, Media, Message, Text, ToolCall
 from rivya_core.clients import Clients
+from rivya_core.endpoints import Endpoint, endpoint
 from rivya_core.exchange import Retry
 from rivya_core.openai.chat import OpenAIChat, OpenAIOptions
 from rivya_core.openai.responses import OpenAIResponses, ResponsesOptions
-from rivya_core.providers import EVOLINK, GMI, Endpoint, endpoint
+from rivya_core.providers import EVOLINK, GMI
 from rivya_sandbox import Completion, Fault, Sandbox
 
 MODEL = "openai/gpt-5.2-chat"

@@ -14,10 +14,11 @@ from wire import URL
 
 from rivya_core import errors
 from rivya_core.chat import Media, Message, Native, Text, ToolCall, Usage
+from rivya_core.endpoints import endpoint
 from rivya_core.exchange import Retry
 from rivya_core.openai.response_items import ITEMS_KEY
 from rivya_core.openai.responses import OpenAIResponses, ResponsesOptions
-from rivya_core.providers import COMPATIBLE, endpoint
+from rivya_core.providers import COMPATIBLE
 
 USAGE = {
     "input_tokens": 3,

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from rivya_core.chat import ChatDelta, Message, Text
 from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.endpoints import endpoint
 from rivya_core.exchange import Retry
-from rivya_core.providers import RIVYA, endpoint
+from rivya_core.providers import RIVYA
 from rivya_core.rivya.chat import ChatOptions
 from rivya_core.rivya.turns import Conversation
 from rivya_core.sessions.ledger import Ledger

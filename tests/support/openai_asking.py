@@ -15,10 +15,11 @@ from wire import URL
 from rivya_core.chat import ChatDelta, Message, Text, ToolCallDelta
 from rivya_core.clients import Clients
 from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.endpoints import endpoint
 from rivya_core.exchange import Retry
 from rivya_core.openai.chat import OpenAIChat, OpenAIOptions
 from rivya_core.plan import Plan
-from rivya_core.providers import COMPATIBLE, Provider, endpoint
+from rivya_core.providers import COMPATIBLE, Provider
 
 Answers = httpx.Response | Callable[[httpx.Request], httpx.Response] | Iterable[httpx.Response]
 HI = (Message("user", (Text("Hi"),)),)
