@@ -3,8 +3,9 @@
 Importing this package loads nothing of LlamaIndex; each name is loaded when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from rivya_core.extras import load
 
 if TYPE_CHECKING:
     from llamaindex_rivya.compatible import GMI, Evolink, OpenAICompatible
@@ -129,7 +130,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = getattr(import_module(_HOMES.get(name, "rivya_core.errors")), name)
+    value = getattr(load(_HOMES.get(name, "rivya_core.errors"), "llamaindex"), name)
     globals()[name] = value
     return value
 

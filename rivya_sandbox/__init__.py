@@ -82,7 +82,13 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    try:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f"{missing}. It comes with the extra `sandbox`: pip install 'rivya-integrations[sandbox]'",
+            name=missing.name,
+        ) from None
     globals()[name] = value
     return value
 

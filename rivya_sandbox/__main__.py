@@ -7,10 +7,8 @@ import signal
 import threading
 from collections.abc import Sequence
 
+from rivya_sandbox import DIALECTS, Sandbox, serve
 from rivya_sandbox.app import APIS
-from rivya_sandbox.rivya.dialects import DIALECTS
-from rivya_sandbox.sandbox import Sandbox
-from rivya_sandbox.server import serve
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -26,7 +26,7 @@ def rivya_sandbox_options() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def _rivya_sandbox_served(rivya_sandbox_options: Mapping[str, Any]) -> Iterator[Sandbox]:
     """The server that all tests of a process share, on a free port."""
-    from rivya_sandbox.server import serve
+    from rivya_sandbox import serve
 
     with serve(**rivya_sandbox_options) as sandbox:
         yield sandbox
