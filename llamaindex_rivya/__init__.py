@@ -130,7 +130,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = getattr(load(_HOMES.get(name, "rivya_core.errors"), "llamaindex"), name)
+    value = load(_HOMES.get(name, "rivya_core.errors"), name, "llamaindex")
     globals()[name] = value
     return value
 
