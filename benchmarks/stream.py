@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from typing import Any
 
 import _raw
@@ -14,8 +14,8 @@ from _sides import langchain_models, llamaindex_models
 CHUNKS = 1000
 FIRSTS = 40
 
-Source = Callable[[], Iterator[Any]]
-AsyncSource = Callable[[], AsyncIterator[Any]]
+Source = Callable[[], Generator[Any, None, None]]
+AsyncSource = Callable[[], AsyncGenerator[Any, None]]
 
 
 def exhaust(source: Source) -> None:
@@ -33,7 +33,7 @@ def first(source: Source) -> None:
     for _ in range(FIRSTS):
         chunks = source()
         next(chunks)
-        chunks.close()  # type: ignore[attr-defined]
+        chunks.close()
 
 
 async def afirst(source: AsyncSource) -> None:
@@ -41,7 +41,7 @@ async def afirst(source: AsyncSource) -> None:
     for _ in range(FIRSTS):
         chunks = source()
         await anext(chunks)
-        await chunks.aclose()  # type: ignore[attr-defined]
+        await chunks.aclose()
 
 
 def add(

@@ -131,7 +131,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = load(_HOMES.get(name, "langchain_rivya.errors"), name, "langchain")
+    value = load(_HOMES.get(name, "langchain_rivya.errors"), name)
     globals()[name] = value
     return value
 

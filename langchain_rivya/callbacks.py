@@ -13,15 +13,15 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self
 
-from rivya_core.sessions.timeline import SessionTimeline, Step, step
-from rivya_core.sessions.timeline_html import credits_html
-from rivya_core.spending import Spending, Tally, cost_of
+from rivya_core.sessions.counted import Counted
+from rivya_core.sessions.timeline import step
+from rivya_core.spending import cost_of
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
 
 
-class RivyaCreditsHandler(BaseCallbackHandler):
+class RivyaCreditsHandler(Counted, BaseCallbackHandler):
     """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
 
     Pass it in `callbacks`, or use it as a context manager, which counts everything that runs inside:
@@ -45,35 +45,9 @@ class RivyaCreditsHandler(BaseCallbackHandler):
 
     def __init__(self, limit: float | None = None) -> None:
         super().__init__()
-        self._tally = Tally(limit)
+        self._begin(limit)
         self._asked: dict[UUID, str] = {}
-        self._steps: list[Step] = []
         self._token: Token[RivyaCreditsHandler | None] | None = None
-
-    @property
-    def credits(self) -> float:
-        """Credits spent so far."""
-        return self._tally.total.credits
-
-    @property
-    def total(self) -> Spending:
-        """Calls, credits and tokens so far."""
-        return self._tally.total
-
-    @property
-    def by_model(self) -> dict[str, Spending]:
-        """The same for each model."""
-        return dict(self._tally.by_model)
-
-    @property
-    def by_run(self) -> dict[str, Spending]:
-        """The same for each run id."""
-        return dict(self._tally.by_run)
-
-    @property
-    def timeline(self) -> SessionTimeline:
-        """Which of the calls continued a session, forked or replayed, and what each cost."""
-        return SessionTimeline.of(self._steps)
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
@@ -97,8 +71,7 @@ class RivyaCreditsHandler(BaseCallbackHandler):
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if isinstance(message, AIMessage):
                 done = step(message.response_metadata, message.usage_metadata, asked)
-                self._tally.add(done.model, str(run_id), done.cost)
-                self._steps.append(done)
+                self._add(str(run_id), done)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a picture: its artifact says what it cost."""
@@ -106,9 +79,6 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         facts = artifact if isinstance(artifact, Mapping) else {}
         if "credits" in facts:
             self._tally.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
-
-    def _repr_html_(self) -> str:
-        return credits_html(self.by_model, self._tally.limit)
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""

@@ -130,7 +130,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = load(_HOMES.get(name, "rivya_core.errors"), name, "llamaindex")
+    value = load(_HOMES.get(name, "rivya_core.errors"), name)
     globals()[name] = value
     return value
 

@@ -19,14 +19,14 @@ from llamaindex_rivya.wires import Wire
 from rivya_core.chat import ChatDelta, Message
 from rivya_core.images.pictures import GeneratedImage
 from rivya_core.plan import Plan, Streaming
-from rivya_core.sessions.timeline import SessionTimeline, Step, step, step_of
-from rivya_core.sessions.timeline_html import credits_html
-from rivya_core.spending import Spending, Tally, cost_of
+from rivya_core.sessions.counted import Counted
+from rivya_core.sessions.timeline import step, step_of
+from rivya_core.spending import cost_of
 
 T = TypeVar("T")
 
 
-class RivyaCreditsHandler(BaseCallbackHandler):
+class RivyaCreditsHandler(Counted, BaseCallbackHandler):
     """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
 
     As a context manager it counts every call of this package's models and image tools that is made inside, in
@@ -49,34 +49,8 @@ class RivyaCreditsHandler(BaseCallbackHandler):
 
     def __init__(self, limit: float | None = None) -> None:
         super().__init__([], [])
-        self._tally = Tally(limit)
-        self._steps: list[Step] = []
+        self._begin(limit)
         self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
-
-    @property
-    def credits(self) -> float:
-        """Credits spent so far."""
-        return self._tally.total.credits
-
-    @property
-    def total(self) -> Spending:
-        """Calls, credits and tokens so far."""
-        return self._tally.total
-
-    @property
-    def by_model(self) -> dict[str, Spending]:
-        """The same for each model."""
-        return dict(self._tally.by_model)
-
-    @property
-    def by_run(self) -> dict[str, Spending]:
-        """The same for each reply and each image task, by the provider's ids."""
-        return dict(self._tally.by_run)
-
-    @property
-    def timeline(self) -> SessionTimeline:
-        """Which of the calls continued a session, forked or replayed, and what each cost."""
-        return SessionTimeline.of(self._steps)
 
     def check(self) -> None:
         """Refuse the next call once the limit is reached.
@@ -125,13 +99,6 @@ class RivyaCreditsHandler(BaseCallbackHandler):
         task = str(picture["task_id"])
         if task not in self._tally.by_run:
             self._tally.add(str(picture["model"]), task, cost_of(picture["credits"], None))
-
-    def _add(self, run: str, done: Step) -> None:
-        self._tally.add(done.model, run, done.cost)
-        self._steps.append(done)
-
-    def _repr_html_(self) -> str:
-        return credits_html(self.by_model, self._tally.limit)
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""

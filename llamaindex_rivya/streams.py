@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.event_handlers import NullEventHandler
+from llama_index.core.llms import callbacks
 
 _replies: ContextVar[list[_Reply]] = ContextVar("_replies")
 
@@ -58,7 +58,7 @@ def acloses_reply(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_heard() -> bool:
     """Whether anybody listens to LlamaIndex's events of pieces."""
-    dispatcher = get_dispatcher("llama_index.core.llms.callbacks")
+    dispatcher = callbacks.dispatcher
     while dispatcher.propagate and not _has_listeners(dispatcher.event_handlers):
         dispatcher = dispatcher.parent
     return _has_listeners(dispatcher.event_handlers)

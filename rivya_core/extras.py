@@ -3,16 +3,21 @@
 from importlib import import_module
 from typing import Any
 
+EXTRAS = {"langchain_core": "langchain", "llama_index": "llamaindex"}
 
-def load(module: str, name: str, extra: str) -> Any:
-    """Return *name* of *module* of this distribution, which needs *extra*.
+
+def load(module: str, name: str) -> Any:
+    """Return *name* of *module* of this distribution.
 
     Raises:
-        ModuleNotFoundError: What it needs is not installed; the message names the extra.
+        ModuleNotFoundError: Something is not installed; if an extra brings it, the message names that.
     """
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
+        extra = EXTRAS.get((missing.name or "").partition(".")[0])
+        if extra is None:
+            raise
         raise ModuleNotFoundError(
             f"{missing}. It comes with the extra `{extra}`: pip install 'rivya-integrations[{extra}]'",
             name=missing.name,

@@ -77,6 +77,9 @@ __all__ = [
     "unfold",
 ]
 
+_EXTRA = frozenset({"starlette", "uvicorn", "multipart", "python_multipart", "PIL"})
+"""What the extra `sandbox` brings."""
+
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
@@ -85,6 +88,8 @@ def __getattr__(name: str) -> object:
     try:
         value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in _EXTRA:
+            raise
         raise ModuleNotFoundError(
             f"{missing}. It comes with the extra `sandbox`: pip install 'rivya-integrations[sandbox]'",
             name=missing.name,

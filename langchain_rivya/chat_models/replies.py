@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.messages.tool import tool_call_chunk as chunk_of
 from langchain_core.outputs import ChatGenerationChunk
@@ -30,7 +30,7 @@ def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     """Return a whole reply as a message."""
     valid, invalid = _calls(delta)
     return AIMessage(
-        content=_content(delta),  # type: ignore[arg-type]
+        content=_content(delta),
         additional_kwargs=_extras(delta),
         response_metadata=response_metadata(delta, provider),
         usage_metadata=usage_metadata(delta.usage),
@@ -43,7 +43,7 @@ def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
     """Return a piece of a reply as a chunk; metadata and usage are on the last one only, for merging adds them up."""
     if delta.last:
         return AIMessageChunk(
-            content=_content(delta),  # type: ignore[arg-type]
+            content=_content(delta),
             additional_kwargs=_extras(delta),
             response_metadata=response_metadata(delta, provider),
             usage_metadata=usage_metadata(delta.usage),
@@ -75,9 +75,9 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     inputs = _known({**read, "audio": usage.audio_input_tokens})
     outputs = _known({"reasoning": usage.reasoning_tokens, "audio": usage.audio_output_tokens})
     if inputs:
-        found["input_token_details"] = inputs  # type: ignore[typeddict-item]
+        found["input_token_details"] = cast("InputTokenDetails", inputs)
     if outputs:
-        found["output_token_details"] = outputs  # type: ignore[typeddict-item]
+        found["output_token_details"] = cast("OutputTokenDetails", outputs)
     return found
 
 
@@ -101,7 +101,7 @@ def _extras(delta: ChatDelta) -> dict[str, Any]:
     return extras
 
 
-def _content(delta: ChatDelta) -> str | list[dict[str, Any]]:
+def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
     """Text as a string; beside citations, pictures or sound as a list of LangChain's standard blocks."""
     if not delta.blocks:
         return delta.text
@@ -109,7 +109,9 @@ def _content(delta: ChatDelta) -> str | list[dict[str, Any]]:
     text: dict[str, Any] = {"type": "text", "text": delta.text}
     if citations:
         text["annotations"] = citations
-    others = [made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)]
+    others: list[str | dict[str, Any]] = [
+        made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)
+    ]
     return [text, *others] if citations or delta.text else others
 
 
