@@ -117,4 +117,4 @@ soak: $(VENV)/.test ## Random conversations for MINUTES=10, from SEED=0, in both
 
 test-redis: $(VENV)/.test ## The tests that need a Redis, which is installed and started for them
 	@$(WITH_REDIS)
-	$(BIN)/python -m pytest tests/sessions -k "redis or Redis"
+	$(BIN)/python -m pytest tests/rivya_core/sessions -k "redis or Redis"

@@ -2,7 +2,7 @@
 
     python benchmarks/conformance.py
 
-The suite in `tests/llamaindex/conformance` talks to a scripted server; each file is one point of what agents, programs,
+The suite in `tests/llamaindex_rivya/conformance` talks to a scripted server; each file is one point of what agents, programs,
 token counters and operators rely on. The table says how many checks of each point a class passes. Nothing here fails:
 it is a measurement. Needs `llama-index-llms-openai-like`.
 """

@@ -13,11 +13,11 @@ from statistics import mean
 
 import httpx
 
-from rivya_core.drivers import Driver
-from rivya_core.endpoints import Endpoint
-from rivya_core.images.polling import Patience
-from rivya_core.images.tasks import ImageTask, wait_for_task
-from rivya_core.plan import Plan
+from rivya_core.http.drivers import Driver
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan
+from rivya_core.images.api import ImageTask, wait_for_task
+from rivya_core.images.polling import PollingPolicy
 from rivya_core.providers import RIVYA
 
 DURATIONS = (3, 5, 8, 15, 30, 60, 120, 300, 600)
@@ -50,28 +50,28 @@ class Simulation:
     def seen(self, _: ImageTask) -> Plan[None]:
         yield from ()
 
-    def run(self, patience: Patience) -> tuple[float, int]:
+    def run(self, patience: PollingPolicy) -> tuple[float, int]:
         """Return the seconds between ready and in hand, and the number of looks."""
         endpoint = Endpoint(RIVYA, "https://api.test/v1")
         Driver(lambda: self.client, self.sleep).run(wait_for_task(endpoint, "t", patience, self.seen))
         return self.now - self.ready_at, self.looks
 
 
-class Fixed(Patience):
+class Fixed(PollingPolicy):
     """The same wait before every look."""
 
     def waits(self) -> Iterator[float]:
         return repeat(self.first)
 
 
-class TwoThenTen(Patience):
+class TwoThenTen(PollingPolicy):
     """2 s, then 10 s: the slowest that the provider recommends."""
 
     def waits(self) -> Iterator[float]:
         return chain([2.0], repeat(10.0))
 
 
-def measure(make: Callable[[Callable[[], float]], Patience], duration: float) -> tuple[float, float, float]:
+def measure(make: Callable[[Callable[[], float]], PollingPolicy], duration: float) -> tuple[float, float, float]:
     """Return mean and longest delay, and the mean number of looks, over tasks of about *duration* seconds."""
     dice, found = random.Random(7), list[tuple[float, int]]()
     for _ in range(ROUNDS):
@@ -81,8 +81,8 @@ def measure(make: Callable[[Callable[[], float]], Patience], duration: float) ->
     return mean(delays), max(delays), mean(looks for _, looks in found)
 
 
-WAYS: dict[str, Callable[[Callable[[], float]], Patience]] = {
-    "ours": lambda clock: Patience(deadline=2000, clock=clock),
+WAYS: dict[str, Callable[[Callable[[], float]], PollingPolicy]] = {
+    "ours": lambda clock: PollingPolicy(deadline=2000, clock=clock),
     "every 2 s": lambda clock: Fixed(deadline=2000, first=2.0, clock=clock),
     "every 5 s": lambda clock: Fixed(deadline=2000, first=5.0, clock=clock),
     "every 10 s": lambda clock: Fixed(deadline=2000, first=10.0, clock=clock),

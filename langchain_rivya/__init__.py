@@ -5,55 +5,55 @@ Importing this package loads nothing of LangChain; each name is loaded when it i
 
 from typing import TYPE_CHECKING, Any
 
-from rivya_core.extras import load
+from rivya_core.extras import import_attribute
 
 if TYPE_CHECKING:
     from langchain_rivya.callbacks import RivyaCreditsHandler
     from langchain_rivya.chat_models import ChatEvolink, ChatGMI, ChatOpenAICompatible, ChatRivya
     from langchain_rivya.errors import (
-        AnswerLostError,
+        APIConnectionError,
         APIError,
+        APITimeoutError,
         AuthenticationError,
         BadRequestError,
         BudgetExceededError,
         ConfigurationError,
         ConflictError,
-        ConnectionFailedError,
         ContextOverflowError,
         ContextTooLongError,
         CreditLimitError,
         HistoryMismatchError,
         IdempotencyConflictError,
         InsufficientCreditsError,
-        InvalidAnswerError,
         InvalidInputError,
+        InvalidResponseError,
         LedgerError,
         NotFoundError,
         NotSupportedError,
         PermissionDeniedError,
         RateLimitError,
+        ResponseLostError,
         RivyaError,
         ServerError,
+        ServiceUnavailableError,
         SessionConflictError,
         StreamBrokenError,
         TaskError,
         TaskFailedError,
         TaskInterruptedError,
         TaskTimeoutError,
-        TimedOutError,
-        UnavailableError,
     )
-    from langchain_rivya.images.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
-    from langchain_rivya.images.tools import RivyaImageTool
     from langchain_rivya.registry import register
-    from rivya_core.fetch import FetchRules
-    from rivya_core.images.pictures import GeneratedImage
+    from langchain_rivya.tools.image_tool import RivyaImageTool
+    from langchain_rivya.tools.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
+    from rivya_core.images.result import GeneratedImage
     from rivya_core.images.sqlite_task_store import SQLiteTaskStore
-    from rivya_core.model_list import ModelEntry
+    from rivya_core.media.fetch_url import FetchRules
+    from rivya_core.models import ModelEntry
+    from rivya_core.reporting.timeline import SessionTimeline
     from rivya_core.sessions.ledger import MemoryLedger
     from rivya_core.sessions.redis_ledger import RedisLedger
     from rivya_core.sessions.sqlite_ledger import SQLiteLedger
-    from rivya_core.sessions.timeline import SessionTimeline
 
 _HOMES = {
     "ChatEvolink": "langchain_rivya.chat_models",
@@ -62,22 +62,23 @@ _HOMES = {
     "ChatRivya": "langchain_rivya.chat_models",
     "RivyaCreditsHandler": "langchain_rivya.callbacks",
     "register": "langchain_rivya.registry",
-    "RivyaImageTool": "langchain_rivya.images.tools",
+    "RivyaImageTool": "langchain_rivya.tools.image_tool",
     "MemoryLedger": "rivya_core.sessions.ledger",
-    "ModelEntry": "rivya_core.model_list",
-    "SessionTimeline": "rivya_core.sessions.timeline",
+    "ModelEntry": "rivya_core.models",
+    "SessionTimeline": "rivya_core.reporting.timeline",
     "RedisLedger": "rivya_core.sessions.redis_ledger",
     "SQLiteLedger": "rivya_core.sessions.sqlite_ledger",
-    "FetchRules": "rivya_core.fetch",
-    "GeneratedImage": "rivya_core.images.pictures",
+    "FetchRules": "rivya_core.media.fetch_url",
+    "GeneratedImage": "rivya_core.images.result",
     "SQLiteTaskStore": "rivya_core.images.sqlite_task_store",
-    "RivyaImageStatusTool": "langchain_rivya.images.task_tools",
-    "RivyaWaitForImageTool": "langchain_rivya.images.task_tools",
+    "RivyaImageStatusTool": "langchain_rivya.tools.task_tools",
+    "RivyaWaitForImageTool": "langchain_rivya.tools.task_tools",
 }
 
 __all__ = [
+    "APIConnectionError",
     "APIError",
-    "AnswerLostError",
+    "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
     "BudgetExceededError",
@@ -87,7 +88,6 @@ __all__ = [
     "ChatRivya",
     "ConfigurationError",
     "ConflictError",
-    "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
     "CreditLimitError",
@@ -96,8 +96,8 @@ __all__ = [
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
-    "InvalidAnswerError",
     "InvalidInputError",
+    "InvalidResponseError",
     "LedgerError",
     "MemoryLedger",
     "ModelEntry",
@@ -106,6 +106,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "RedisLedger",
+    "ResponseLostError",
     "RivyaCreditsHandler",
     "RivyaError",
     "RivyaImageStatusTool",
@@ -114,6 +115,7 @@ __all__ = [
     "SQLiteLedger",
     "SQLiteTaskStore",
     "ServerError",
+    "ServiceUnavailableError",
     "SessionConflictError",
     "SessionTimeline",
     "StreamBrokenError",
@@ -121,8 +123,6 @@ __all__ = [
     "TaskFailedError",
     "TaskInterruptedError",
     "TaskTimeoutError",
-    "TimedOutError",
-    "UnavailableError",
     "register",
 ]
 
@@ -131,7 +131,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = load(_HOMES.get(name, "langchain_rivya.errors"), name)
+    value = import_attribute(_HOMES.get(name, "langchain_rivya.errors"), name)
     globals()[name] = value
     return value
 

@@ -13,15 +13,15 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self
 
-from rivya_core.sessions.counted import Counted
-from rivya_core.sessions.timeline import step
-from rivya_core.spending import cost_of
+from rivya_core.reporting.costs import cost_of
+from rivya_core.reporting.credits import CreditsReportMixin
+from rivya_core.reporting.steps import step
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
 
 
-class RivyaCreditsHandler(Counted, BaseCallbackHandler):
+class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
 
     Pass it in `callbacks`, or use it as a context manager, which counts everything that runs inside:

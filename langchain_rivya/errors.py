@@ -43,21 +43,21 @@ class HistoryMismatchError(core.HistoryMismatchError, InvalidInputError):
     """The message list is not the history that the session holds, and replaying was not allowed."""
 
 
-class ConnectionFailedError(core.ConnectionFailedError, lc.ModelConnectionError):
+class APIConnectionError(core.APIConnectionError, lc.ModelConnectionError):
     """No connection: the request never left."""
 
 
-class AnswerLostError(core.AnswerLostError, lc.ModelConnectionError):
+class ResponseLostError(core.ResponseLostError, lc.ModelConnectionError):
     """No complete answer; not retryable for LangChain's middleware, because it may have been charged."""
 
     is_retryable = False
 
 
-class TimedOutError(core.TimedOutError, AnswerLostError, lc.ModelTimeoutError):
+class APITimeoutError(core.APITimeoutError, ResponseLostError, lc.ModelTimeoutError):
     """No answer in time; not retryable for LangChain's middleware, because it may have been charged."""
 
 
-class StreamBrokenError(core.StreamBrokenError, AnswerLostError):
+class StreamBrokenError(core.StreamBrokenError, ResponseLostError):
     """A streamed answer stopped before its end."""
 
 
@@ -107,50 +107,50 @@ class ServerError(core.ServerError, lc.ModelAPIError):
     is_retryable = False
 
 
-class UnavailableError(core.UnavailableError, ServerError):
+class ServiceUnavailableError(core.ServiceUnavailableError, ServerError):
     """The provider turned the request away without working on it."""
 
     is_retryable = True
 
 
-class InvalidAnswerError(core.InvalidAnswerError, lc.ModelAPIError):
+class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
     """A success status, but not the answer that the API promises."""
 
     is_retryable = False
 
 
 __all__ = [
+    "APIConnectionError",
     "APIError",
-    "AnswerLostError",
+    "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
     "BudgetExceededError",
     "ConfigurationError",
     "ConflictError",
-    "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
     "CreditLimitError",
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
-    "InvalidAnswerError",
     "InvalidInputError",
+    "InvalidResponseError",
     "LedgerError",
     "NotFoundError",
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
+    "ResponseLostError",
     "RivyaError",
     "ServerError",
+    "ServiceUnavailableError",
     "SessionConflictError",
     "StreamBrokenError",
     "TaskError",
     "TaskFailedError",
     "TaskInterruptedError",
     "TaskTimeoutError",
-    "TimedOutError",
-    "UnavailableError",
 ]
 
 _FRAMEWORK_CLASSES: dict[type[core.RivyaError], type[core.RivyaError]] = {

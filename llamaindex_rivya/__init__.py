@@ -5,86 +5,86 @@ Importing this package loads nothing of LlamaIndex; each name is loaded when it 
 
 from typing import TYPE_CHECKING, Any
 
-from rivya_core.extras import load
+from rivya_core.extras import import_attribute
 
 if TYPE_CHECKING:
-    from llamaindex_rivya.compatible import GMI, Evolink, OpenAICompatible
+    from llamaindex_rivya.callbacks import RivyaCreditsHandler
     from llamaindex_rivya.errors import OutputError
-    from llamaindex_rivya.handlers import RivyaCreditsHandler
-    from llamaindex_rivya.image_events import RivyaImageProgressEvent
-    from llamaindex_rivya.llms import Rivya
-    from llamaindex_rivya.tools import RivyaImageToolSpec
+    from llamaindex_rivya.llms.providers import GMI, Evolink, OpenAICompatible
+    from llamaindex_rivya.llms.rivya import Rivya
+    from llamaindex_rivya.tools.events import RivyaImageProgressEvent
+    from llamaindex_rivya.tools.image_tool_spec import RivyaImageToolSpec
     from rivya_core.errors import (
-        AnswerLostError,
+        APIConnectionError,
         APIError,
+        APITimeoutError,
         AuthenticationError,
         BadRequestError,
         BudgetExceededError,
         ConfigurationError,
         ConflictError,
-        ConnectionFailedError,
         ContextOverflowError,
         ContextTooLongError,
         CreditLimitError,
         HistoryMismatchError,
         IdempotencyConflictError,
         InsufficientCreditsError,
-        InvalidAnswerError,
         InvalidInputError,
+        InvalidResponseError,
         LedgerError,
         NotFoundError,
         NotSupportedError,
         PermissionDeniedError,
         RateLimitError,
+        ResponseLostError,
         RivyaError,
         ServerError,
+        ServiceUnavailableError,
         SessionConflictError,
         StreamBrokenError,
         TaskError,
         TaskFailedError,
         TaskInterruptedError,
         TaskTimeoutError,
-        TimedOutError,
-        UnavailableError,
     )
-    from rivya_core.fetch import FetchRules
-    from rivya_core.images.pictures import GeneratedImage
+    from rivya_core.images.result import GeneratedImage
     from rivya_core.images.sqlite_task_store import SQLiteTaskStore
-    from rivya_core.model_list import ModelEntry
+    from rivya_core.media.fetch_url import FetchRules
+    from rivya_core.models import ModelEntry
+    from rivya_core.reporting.timeline import SessionTimeline
     from rivya_core.sessions.ledger import MemoryLedger
     from rivya_core.sessions.redis_ledger import RedisLedger
     from rivya_core.sessions.sqlite_ledger import SQLiteLedger
-    from rivya_core.sessions.timeline import SessionTimeline
 
 _HOMES = {
     "MemoryLedger": "rivya_core.sessions.ledger",
-    "ModelEntry": "rivya_core.model_list",
-    "SessionTimeline": "rivya_core.sessions.timeline",
+    "ModelEntry": "rivya_core.models",
+    "SessionTimeline": "rivya_core.reporting.timeline",
     "RedisLedger": "rivya_core.sessions.redis_ledger",
     "SQLiteLedger": "rivya_core.sessions.sqlite_ledger",
-    "Evolink": "llamaindex_rivya.compatible",
-    "GMI": "llamaindex_rivya.compatible",
-    "OpenAICompatible": "llamaindex_rivya.compatible",
+    "Evolink": "llamaindex_rivya.llms.providers",
+    "GMI": "llamaindex_rivya.llms.providers",
+    "OpenAICompatible": "llamaindex_rivya.llms.providers",
     "OutputError": "llamaindex_rivya.errors",
-    "Rivya": "llamaindex_rivya.llms",
-    "RivyaCreditsHandler": "llamaindex_rivya.handlers",
-    "RivyaImageToolSpec": "llamaindex_rivya.tools",
-    "FetchRules": "rivya_core.fetch",
-    "GeneratedImage": "rivya_core.images.pictures",
+    "Rivya": "llamaindex_rivya.llms.rivya",
+    "RivyaCreditsHandler": "llamaindex_rivya.callbacks",
+    "RivyaImageToolSpec": "llamaindex_rivya.tools.image_tool_spec",
+    "FetchRules": "rivya_core.media.fetch_url",
+    "GeneratedImage": "rivya_core.images.result",
     "SQLiteTaskStore": "rivya_core.images.sqlite_task_store",
-    "RivyaImageProgressEvent": "llamaindex_rivya.image_events",
+    "RivyaImageProgressEvent": "llamaindex_rivya.tools.events",
 }
 
 __all__ = [
     "GMI",
+    "APIConnectionError",
     "APIError",
-    "AnswerLostError",
+    "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
     "BudgetExceededError",
     "ConfigurationError",
     "ConflictError",
-    "ConnectionFailedError",
     "ContextOverflowError",
     "ContextTooLongError",
     "CreditLimitError",
@@ -94,8 +94,8 @@ __all__ = [
     "HistoryMismatchError",
     "IdempotencyConflictError",
     "InsufficientCreditsError",
-    "InvalidAnswerError",
     "InvalidInputError",
+    "InvalidResponseError",
     "LedgerError",
     "MemoryLedger",
     "ModelEntry",
@@ -106,6 +106,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "RedisLedger",
+    "ResponseLostError",
     "Rivya",
     "RivyaCreditsHandler",
     "RivyaError",
@@ -114,6 +115,7 @@ __all__ = [
     "SQLiteLedger",
     "SQLiteTaskStore",
     "ServerError",
+    "ServiceUnavailableError",
     "SessionConflictError",
     "SessionTimeline",
     "StreamBrokenError",
@@ -121,8 +123,6 @@ __all__ = [
     "TaskFailedError",
     "TaskInterruptedError",
     "TaskTimeoutError",
-    "TimedOutError",
-    "UnavailableError",
 ]
 
 
@@ -130,7 +130,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = load(_HOMES.get(name, "rivya_core.errors"), name)
+    value = import_attribute(_HOMES.get(name, "rivya_core.errors"), name)
     globals()[name] = value
     return value
 

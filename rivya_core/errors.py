@@ -7,9 +7,9 @@
         NotSupportedError         the provider cannot do it; the message names what can
         HistoryMismatchError      not what the session holds, which shall be an error
         BudgetExceededError       it would cost more than the credit budget still allows
-      ConnectionFailedError       the request never left: safe to send again
-      AnswerLostError             it left, no answer came: it may have been charged
-        TimedOutError             no answer within `timeout`
+      APIConnectionError       the request never left: safe to send again
+      ResponseLostError             it left, no answer came: it may have been charged
+        APITimeoutError             no answer within `timeout`
         StreamBrokenError         an answer stopped early; `partial` holds what came
       APIError                    the provider answered, and the answer was no
         BadRequestError           400, 405, 413, 415, 422: mend the request
@@ -23,8 +23,8 @@
           IdempotencyConflictError  its idempotency key is in use, or was another's
         RateLimitError            429: slow down, then again (`retry_after`)
         ServerError               5xx: the provider failed
-          UnavailableError        503, 529: turned away before anything was done
-        InvalidAnswerError        a success status over HTML, broken JSON, no choices
+          ServiceUnavailableError        503, 529: turned away before anything was done
+        InvalidResponseError        a success status over HTML, broken JSON, no choices
       TaskError                   an image task, with its `task_id`
         TaskFailedError           the provider gave up; nothing further will come
         TaskTimeoutError          the deadline passed, the task runs: resume it by its id
@@ -98,25 +98,25 @@ class BudgetExceededError(InvalidInputError):
     """It would cost more than the credit budget still allows; nothing was sent."""
 
 
-class ConnectionFailedError(RivyaError):
+class APIConnectionError(RivyaError):
     """No connection: the request never left."""
 
     repeat: ClassVar[Repeat] = "always"
     advice = "Check the network, the proxy and `base_url`."
 
 
-class AnswerLostError(RivyaError):
+class ResponseLostError(RivyaError):
     """The request left and no complete answer came back; it may have been carried out."""
 
     repeat: ClassVar[Repeat] = "if safe"
     advice = "The request may have been carried out and charged."
 
 
-class TimedOutError(AnswerLostError):
+class APITimeoutError(ResponseLostError):
     """The request left and no answer came in time; it may have been carried out."""
 
 
-class StreamBrokenError(AnswerLostError):
+class StreamBrokenError(ResponseLostError):
     """A streamed answer stopped before its end.
 
     Attributes:
@@ -221,13 +221,13 @@ class ServerError(APIError):
     advice = "The provider failed; try again later."
 
 
-class UnavailableError(ServerError):
+class ServiceUnavailableError(ServerError):
     """The provider turned the request away without working on it."""
 
     repeat: ClassVar[Repeat] = "always"
 
 
-class InvalidAnswerError(APIError):
+class InvalidResponseError(APIError):
     """A success status, but not the answer that the API promises."""
 
     repeat: ClassVar[Repeat] = "never"

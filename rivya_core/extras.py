@@ -6,7 +6,7 @@ from typing import Any
 EXTRAS = {"langchain_core": "langchain", "llama_index": "llamaindex"}
 
 
-def load(module: str, name: str) -> Any:
+def import_attribute(module: str, name: str) -> Any:
     """Return *name* of *module* of this distribution.
 
     Raises:

@@ -9,9 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rivya_core.chat_rules import ChatRules
-
 VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionsProfile:
+    """How a chat completion request is to be written for a model.
+
+    Attributes:
+        limit_key: Name of the limit of the reply's tokens, `max_tokens` or `max_completion_tokens`.
+        stream_options: Whether usage is asked for in streams with `stream_options`. A back end that refuses it once is
+            not asked again.
+        developer_role: Whether `developer` is a role; else its messages go out as `system`.
+        one_system_message: Whether all system messages have to be one, at the beginning; they are joined then.
+        names: Whether a message may have a `name`.
+        reasoning_key: Under which key an assistant's reasoning is sent back, for example `reasoning_content`; None
+            where it is not.
+        tool_media: Whether a tool's message may hold images; else they follow in a user's message of their own.
+        json_schema: Whether `response_format` takes a JSON schema.
+    """
+
+    limit_key: str = "max_tokens"
+    stream_options: bool = True
+    developer_role: bool = False
+    one_system_message: bool = False
+    names: bool = True
+    reasoning_key: str | None = None
+    tool_media: bool = False
+    json_schema: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +50,7 @@ class Provider:
         url_variable: Environment variable that overrides `base_url`.
         default_model: Chat model when none is named.
         chat: How chat completions are to be written.
-        chat_by_model: The same for the models whose id begins with the key; the longest that fits counts.
+        completions_by_model: The same for the models whose id begins with the key; the longest that fits counts.
         balance_at: Where the answer of `GET /credits` holds what can still be spent; empty without such an endpoint.
         idempotent_paths: Paths where a POST with the same `Idempotency-Key` is carried out once. Only where a page
             of the provider says so; elsewhere a lost answer is not repeated.
@@ -36,15 +61,15 @@ class Provider:
     key_variable: str
     url_variable: str
     default_model: str
-    chat: ChatRules = ChatRules()
-    chat_by_model: Mapping[str, ChatRules] = field(default_factory=dict, hash=False)
+    chat: CompletionsProfile = CompletionsProfile()
+    completions_by_model: Mapping[str, CompletionsProfile] = field(default_factory=dict, hash=False)
     balance_at: tuple[str, ...] = ()
     idempotent_paths: frozenset[str] = frozenset()
 
-    def chat_rules(self, model: str) -> ChatRules:
+    def completions_profile(self, model: str) -> CompletionsProfile:
         """Return how chat completions for *model* are to be written."""
-        fits = [prefix for prefix in self.chat_by_model if model.startswith(prefix)]
-        return self.chat_by_model[max(fits, key=len)] if fits else self.chat
+        fits = [prefix for prefix in self.completions_by_model if model.startswith(prefix)]
+        return self.completions_by_model[max(fits, key=len)] if fits else self.chat
 
 
 RIVYA = Provider(
@@ -66,10 +91,10 @@ EVOLINK = Provider(
     balance_at=("data", "user", "remaining_credits"),  # https://docs.evolink.ai, "Get credits"
     # Its pages prefer the new name of the limit; `response_format` is shown with `json_object` alone, and the upstream
     # of the `gpt-` models is OpenAI. https://docs.evolink.ai has DeepSeek's reasoning sent back on later turns.
-    chat=ChatRules(limit_key="max_completion_tokens", json_schema=False),
-    chat_by_model={
-        "gpt-": ChatRules(limit_key="max_completion_tokens"),
-        "deepseek": ChatRules(reasoning_key="reasoning_content", json_schema=False),
+    chat=CompletionsProfile(limit_key="max_completion_tokens", json_schema=False),
+    completions_by_model={
+        "gpt-": CompletionsProfile(limit_key="max_completion_tokens"),
+        "deepseek": CompletionsProfile(reasoning_key="reasoning_content", json_schema=False),
     },
 )
 GMI = Provider(
@@ -80,13 +105,13 @@ GMI = Provider(
     default_model="openai/gpt-5.2-chat",
     # https://docs.gmicloud.ai: the general parameter table has `max_tokens` and `json_object`; the `openai/` models'
     # pages show the `developer` role and hand `max_tokens` back as an error.
-    chat=ChatRules(json_schema=False),
-    chat_by_model={
-        "openai/": ChatRules(limit_key="max_completion_tokens", developer_role=True),
-        "deepseek-ai/": ChatRules(reasoning_key="reasoning_content", json_schema=False),
+    chat=CompletionsProfile(json_schema=False),
+    completions_by_model={
+        "openai/": CompletionsProfile(limit_key="max_completion_tokens", developer_role=True),
+        "deepseek-ai/": CompletionsProfile(reasoning_key="reasoning_content", json_schema=False),
     },
 )
 COMPATIBLE = Provider(
-    name="openai-compatible", base_url="", key_variable="", url_variable="", default_model="", chat=ChatRules()
+    name="openai-compatible", base_url="", key_variable="", url_variable="", default_model="", chat=CompletionsProfile()
 )
 """Any other OpenAI-compatible back end: nothing is read from the environment, a key is optional."""

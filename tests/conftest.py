@@ -10,6 +10,8 @@ from rivya_sandbox import Sandbox, serve
 
 VARIABLES = ("RIVYA", "EVOLINK", "GMI", "OPENAI")
 
+pytest_plugins = ["image_fixtures", "session_fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:

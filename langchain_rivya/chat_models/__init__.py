@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_rivya.chat_models.compatible import ChatEvolink, ChatGMI, ChatOpenAICompatible
+    from langchain_rivya.chat_models.providers import ChatEvolink, ChatGMI, ChatOpenAICompatible
     from langchain_rivya.chat_models.rivya import ChatRivya
 
 _HOMES = {
-    "ChatEvolink": "compatible",
-    "ChatGMI": "compatible",
-    "ChatOpenAICompatible": "compatible",
+    "ChatEvolink": "providers",
+    "ChatGMI": "providers",
+    "ChatOpenAICompatible": "providers",
     "ChatRivya": "rivya",
 }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from langchain_rivya.errors import as_model_errors
-from rivya_core.clients import Clients
-from rivya_core.endpoints import Endpoint
-from rivya_core.exchange import Retry
-from rivya_core.model_list import ModelEntry
-from rivya_core.plan import Plan
+from rivya_core.http.clients import Clients
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.models import ModelEntry
 
 
 class Account(ABC):
@@ -25,7 +25,7 @@ class Account(ABC):
 
     @property
     @abstractmethod
-    def _retry(self) -> Retry: ...
+    def _retry(self) -> RetryPolicy: ...
 
     def credits(self) -> float:
         """Return the credits that the account can still spend.
@@ -57,6 +57,6 @@ class Account(ABC):
         return read_credits(self._endpoint, self._retry)
 
     def _list_models(self) -> Plan[list[ModelEntry]]:
-        from rivya_core.model_list import list_chat_models
+        from rivya_core.models import list_chat_models
 
         return list_chat_models(self._endpoint, self._retry)

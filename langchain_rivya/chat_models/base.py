@@ -26,15 +26,15 @@ from typing_extensions import Self
 
 from langchain_rivya.chat_models.account import Account
 from langchain_rivya.errors import InvalidInputError, as_model_errors
-from rivya_core import keys
-from rivya_core.chat import ChatDelta, Message
-from rivya_core.clients import Clients
-from rivya_core.endpoints import Endpoint, endpoint, where
 from rivya_core.errors import ConfigurationError
-from rivya_core.exchange import Retry
-from rivya_core.plan import Plan, Streaming
+from rivya_core.http import credentials as keys
+from rivya_core.http.clients import Clients
+from rivya_core.http.endpoint import Endpoint, endpoint, where
+from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.retry import RetryPolicy
 from rivya_core.providers import VERSION, Provider
 from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.types import ChatDelta, Message
 
 
 class Wire(Protocol):
@@ -86,7 +86,7 @@ class HTTPChatModel(Account, BaseChatModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _know_every_argument(cls, values: Any) -> Any:
+    def _reject_unknown_arguments(cls, values: Any) -> Any:
         """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
         known = {name for field in cls.model_fields.values() for name in _aliases(field)} | set(cls.model_fields)
         for name in values if isinstance(values, dict) else ():
@@ -123,8 +123,8 @@ class HTTPChatModel(Account, BaseChatModel):
         return Clients(self.http_client, self.http_async_client)
 
     @property
-    def _retry(self) -> Retry:
-        return Retry(self.max_retries)
+    def _retry(self) -> RetryPolicy:
+        return RetryPolicy(self.max_retries)
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the call overrides.
@@ -207,12 +207,12 @@ class HTTPChatModel(Account, BaseChatModel):
     ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
         """Return the plan of a streamed reply, and what makes its deltas chunks."""
         from langchain_rivya.chat_models.messages import to_core
-        from langchain_rivya.chat_models.replies import to_generation_chunk
+        from langchain_rivya.chat_models.responses import to_generation_chunk
 
         return self._wire(options).stream(to_core(messages)), partial(to_generation_chunk, self.provider.name)
 
     def _result(self, delta: ChatDelta) -> ChatResult:
-        from langchain_rivya.chat_models.replies import to_message
+        from langchain_rivya.chat_models.responses import to_message
 
         return ChatResult(generations=[ChatGeneration(message=to_message(delta, self.provider.name))])
 
@@ -271,12 +271,12 @@ class HTTPChatModel(Account, BaseChatModel):
         state = super().__getstate__()
         fields = dict(state["__dict__"])
         key = fields.pop("api_key", None)
-        fields["api_key"] = keys.remember(key) if key else None
+        fields["api_key"] = keys.register(key) if key else None
         return {**state, "__dict__": fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         fields = dict(state["__dict__"])
-        fields["api_key"] = keys.recall(fields["api_key"])
+        fields["api_key"] = keys.lookup(fields["api_key"])
         super().__setstate__({**state, "__dict__": fields})
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -22,10 +22,10 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from rivya_core.chat import Media, MediaKind, Message, Native, Part, Role, Text, ToolCall
 from rivya_core.errors import InvalidInputError
-from rivya_core.fetch import data_url
+from rivya_core.media.fetch_url import data_url
 from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.types import Media, MediaKind, Message, Part, RawBlock, Role, Text, ToolCall
 
 ROLES: dict[str, Role] = {
     "user": "user",
@@ -38,7 +38,7 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-THOUGHTS = frozenset({"reasoning", "reasoning_content", "thinking", "redacted_thinking"})
+REASONING_BLOCKS = frozenset({"reasoning", "reasoning_content", "thinking", "redacted_thinking"})
 CALLS = frozenset(
     "tool_call tool_call_chunk invalid_tool_call tool_use function_call input_json_delta server_tool_call "
     "server_tool_call_chunk server_tool_result".split()
@@ -73,7 +73,7 @@ def _message(message: BaseMessage) -> Message:
             parts,
             name=message.name,
             tool_calls=tuple(_calls(message)),
-            thought=_thought(message),
+            reasoning=_reasoning(message),
             pointer=message.response_metadata.get(POINTER_KEY),
             extras={**message.response_metadata, **message.additional_kwargs},
         )
@@ -102,17 +102,19 @@ def _role(message: BaseMessage) -> Role:
 def _calls(message: AIMessage) -> Iterator[ToolCall]:
     for call in message.tool_calls:
         yield ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
-    for broken in message.invalid_tool_calls:
-        yield ToolCall(broken["id"] or "", broken["name"] or "", broken["args"] or "")
+    for invalid in message.invalid_tool_calls:
+        yield ToolCall(invalid["id"] or "", invalid["name"] or "", invalid["args"] or "")
 
 
-def _thought(message: AIMessage) -> str:
+def _reasoning(message: AIMessage) -> str:
     kept = message.additional_kwargs.get("reasoning_content")
     if isinstance(kept, str) and kept:
         return kept
     blocks = [block for block in message.content if isinstance(block, dict)]
-    thoughts = [block.get("reasoning") or block.get("thinking") for block in blocks if block.get("type") in THOUGHTS]
-    return "".join(thought for thought in thoughts if isinstance(thought, str))
+    reasonings = [
+        block.get("reasoning") or block.get("thinking") for block in blocks if block.get("type") in REASONING_BLOCKS
+    ]
+    return "".join(reasoning for reasoning in reasonings if isinstance(reasoning, str))
 
 
 def _parts(blocks: Sequence[str | dict[str, Any]]) -> Iterator[Part]:
@@ -127,11 +129,11 @@ def _part(block: Mapping[str, Any]) -> Part | None:
     kind = block.get("type")
     if kind in ("text", "text_delta", "output_text", "input_text", "text-plain"):
         return Text(str(block.get("text") or ""))
-    if kind in THOUGHTS or kind in CALLS:
+    if kind in REASONING_BLOCKS or kind in CALLS:
         return None
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
-        return Native(block["value"])
-    return _media(MEDIA[kind], block) if kind in MEDIA else Native(block)
+        return RawBlock(block["value"])
+    return _media(MEDIA[kind], block) if kind in MEDIA else RawBlock(block)
 
 
 def _media(kind: MediaKind, block: Mapping[str, Any]) -> Part:

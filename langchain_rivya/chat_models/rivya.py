@@ -117,9 +117,9 @@ class ChatRivya(HTTPChatModel):
         return self
 
     def _wire(self, options: Mapping[str, Any]) -> Wire:
-        from rivya_core.fetch import FetchRules
-        from rivya_core.rivya.chat import ChatOptions
-        from rivya_core.rivya.turns import Conversation
+        from rivya_core.media.fetch_url import FetchRules
+        from rivya_core.rivya.session_chat import RivyaWire
+        from rivya_core.rivya.wire import ChatOptions
 
         effort = options.get("reasoning_effort", self.reasoning_effort)
         if effort is not None and effort not in get_args(Effort):
@@ -127,7 +127,7 @@ class ChatRivya(HTTPChatModel):
         where = self._endpoint
         if options.get("timeout") is not None:
             where = replace(where, timeout=httpx.Timeout(options["timeout"]))
-        return Conversation(
+        return RivyaWire(
             endpoint=where,
             options=ChatOptions(
                 model=options.get("model") or self.model,
@@ -165,7 +165,7 @@ class ChatRivya(HTTPChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile:
         """A replayed transcript must fit into one message; at four characters a token that is the input limit."""
-        from rivya_core.rivya.chat import LONGEST_MESSAGE
+        from rivya_core.rivya.wire import LONGEST_MESSAGE
 
         return ModelProfile(
             max_input_tokens=LONGEST_MESSAGE // 4,

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel
 
-from rivya_core.unchecked import unchecked
+from rivya_core.pydantic_fast import construct_unvalidated
 
 
 class _Pattern:
@@ -35,7 +35,7 @@ class _Pattern:
             values[name] = kind()
         values[key] = value
         extra: dict[str, Any] | None = None if self._extra is None else {}
-        return unchecked(self._class, values, self._fields_set.copy(), extra), values
+        return construct_unvalidated(self._class, values, self._fields_set.copy(), extra), values
 
 
 _MESSAGE = _Pattern(AIMessageChunk(content=""))

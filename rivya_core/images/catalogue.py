@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rivya_core.answers import json_of
-from rivya_core.endpoints import Endpoint
-from rivya_core.exchange import Retry, exchange
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.error_responses import parse_json
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.models import (
     MEGABYTE,
     ImageModel,
@@ -22,7 +23,6 @@ from rivya_core.images.models import (
     ReferenceRules,
     unknown_model,
 )
-from rivya_core.plan import Plan
 
 PATH = "/models"
 DEFAULT_MODEL = "gpt-image-2"
@@ -176,10 +176,10 @@ def image_model(model_id: str, models: Mapping[str, ImageModel] = IMAGE_MODELS) 
     return models.get(model_id) or unknown_model(model_id)
 
 
-def fetch_models(endpoint: Endpoint, retry: Retry) -> Plan[dict[str, ImageModel]]:
+def fetch_models(endpoint: Endpoint, retry: RetryPolicy) -> Plan[dict[str, ImageModel]]:
     """Return the image models that the service lists as available, by id; the table fills what it leaves out."""
-    response = yield from exchange(endpoint.request("GET", PATH), retry)
-    value = json_of(response)
+    response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
+    value = parse_json(response)
     rows = value.get("data") if isinstance(value, Mapping) else value
     found = [_model(row) for row in rows[:MOST_MODELS]] if isinstance(rows, list) else []
     return {model.id: model for model in found if model is not None}

@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from rivya_core.errors import ConfigurationError, InvalidAnswerError
-from rivya_core.exchange import Retry
-from rivya_core.plan import Plan, call
-from rivya_core.receiving import Landing, obtain
-from rivya_core.rivya.files import image_type
+from rivya_core.errors import ConfigurationError, InvalidResponseError
+from rivya_core.http.plan import Plan, call
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.media.download import DownloadTarget, download_to
+from rivya_core.media.image_file import image_type
 
 LARGEST_RESULT = 128 * 1024 * 1024
 """Bytes that a result may have."""
@@ -35,7 +35,7 @@ SECONDS = 600.0
 """How long one result may take to come, with all retries."""
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
-RETRY = Retry(max_retries=5, longest_wait=15.0)
+RETRY = RetryPolicy(max_retries=5, longest_wait=15.0)
 """Results are paid for, so their download is more patient than other requests."""
 
 
@@ -55,7 +55,7 @@ def download(
     directory: Path | None,
     base_url: str,
     *,
-    retry: Retry = RETRY,
+    retry: RetryPolicy = RETRY,
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan[Downloaded]:
     """Fetch the result at *url*, into *directory* under *name* and the suffix of its type, or into memory.
@@ -69,14 +69,14 @@ def download(
         clock: Gives the time in seconds.
 
     Raises:
-        InvalidAnswerError: The URL or what it holds is not a result: wrong scheme, host, size or type.
+        InvalidResponseError: The URL or what it holds is not a result: wrong scheme, host, size or type.
         RivyaError: It could not be fetched; what came is kept for a later try.
         OSError: The disk failed.
     """
     part: _Part = (yield from call(lambda: _FilePart(directory, name))) if directory else _MemoryPart()
     with contextlib.closing(part):
-        landing = Landing(part.file, LARGEST_RESULT, clock() + SECONDS, clock)
-        yield from obtain(url, lambda place: _approach(place, base_url), landing, retry)
+        landing = DownloadTarget(part.file, LARGEST_RESULT, clock() + SECONDS, clock)
+        yield from download_to(url, lambda place: _approach(place, base_url), landing, retry)
         return (yield from call(part.finish))
 
 
@@ -112,7 +112,7 @@ def _approach(url: str, base_url: str) -> Plan[httpx.Request]:
         return httpx.Request("GET", url, headers={"accept": "image/*", "accept-encoding": "identity"})
     except (ValueError, httpx.InvalidURL):
         host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
-        raise InvalidAnswerError(f"The provider names a result at {host!r}, where none can be.") from None
+        raise InvalidResponseError(f"The provider names a result at {host!r}, where none can be.") from None
 
 
 def _is_private(host: str | None) -> bool:
@@ -125,7 +125,7 @@ def _is_private(host: str | None) -> bool:
 def _type_of(head: bytes) -> str:
     found = image_type(head)
     if found is None:
-        raise InvalidAnswerError("What the provider's media host sent is not a PNG, JPEG or WebP image.")
+        raise InvalidResponseError("What the provider's media host sent is not a PNG, JPEG or WebP image.")
     return found
 
 
@@ -160,7 +160,7 @@ class _FilePart:
         self.file.seek(0)
         try:
             mime_type = _type_of(self.file.read(16))
-        except InvalidAnswerError:
+        except InvalidResponseError:
             self._path.unlink(missing_ok=True)  # going on from it would never give an image
             raise
         size = os.fstat(self.file.fileno()).st_size

@@ -15,7 +15,7 @@ from rivya_core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class PollingPolicy:
     """How long and how often a task is looked at.
 
     Attributes:

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from rivya_core.errors import ConfigurationError
-from rivya_core.plan import Plan, call
+from rivya_core.http.plan import Plan, call
 
 Stage = Literal["uploading", "submitting", "queued", "processing", "downloading", "done", "failed"]
 STAGES: tuple[Stage, ...] = ("uploading", "submitting", "queued", "processing", "downloading", "done")
@@ -72,7 +72,7 @@ def _tell(listener: Listener, progress: ImageProgress) -> None:
         log.warning("A progress listener failed.", exc_info=True)
 
 
-def both(*listeners: Listener | None) -> Listener | None:
+def combine_listeners(*listeners: Listener | None) -> Listener | None:
     """Return a listener that tells all that are there."""
     there = [listener for listener in listeners if listener is not None]
     if len(there) < 2:  # noqa: PLR2004 - nothing to join

@@ -17,12 +17,12 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from rivya_core.errors import InvalidInputError, RivyaError
-from rivya_core.exchange import Retry
-from rivya_core.fetch import FetchRules, data_url, fetch_image
-from rivya_core.images.open_images import OpenImage, bytes_of, opened, short_id
-from rivya_core.images.pictures import GeneratedImage
-from rivya_core.images.safe_files import open_below, open_file
-from rivya_core.plan import Plan, call
+from rivya_core.http.plan import Plan, call
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.images.result import GeneratedImage
+from rivya_core.media.fetch_url import FetchRules, data_url, fetch_image
+from rivya_core.media.image_file import OpenImage, bytes_of, opened, short_id
+from rivya_core.media.local_files import open_below, open_file
 
 MOST_ON_SHELF = 512
 MOST_IN_MEMORY = 32
@@ -34,7 +34,7 @@ _lock = Lock()
 
 
 @dataclass
-class Shelf:
+class ReferenceRegistry:
     """The images within reach, by short id. Safe to use from any thread.
 
     Attributes:
@@ -75,7 +75,7 @@ class Shelf:
         with _lock:
             return [*reversed(self._images)]
 
-    def given(self, source: Any, largest: int, retry: Retry) -> Plan[OpenImage]:
+    def given(self, source: Any, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         """Open an image that the application gives.
 
         Raises:
@@ -84,7 +84,7 @@ class Shelf:
         found = (yield from self._known(source)) if isinstance(source, str) else None
         return (yield from self._open(source if found is None else found, largest, retry))
 
-    def named(self, name: str, largest: int, retry: Retry) -> Plan[OpenImage]:
+    def named(self, name: str, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         """Open an image that a model names.
 
         Raises:
@@ -113,7 +113,7 @@ class Shelf:
             found = yield from call(lambda: self.recall(name))
         return found
 
-    def _open(self, source: Any, largest: int, retry: Retry) -> Plan[OpenImage]:
+    def _open(self, source: Any, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         if isinstance(source, Mapping):
             return (yield from self._picture(source, largest))
         if isinstance(source, str) and source[:5].lower() == "data:":
@@ -144,7 +144,7 @@ class Shelf:
             ) from error
         return (yield from _memory(data, name, largest))
 
-    def _fetch(self, url: str, largest: int, retry: Retry) -> Plan[OpenImage]:
+    def _fetch(self, url: str, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         if not self.fetching.allowed:
             raise InvalidInputError("Images may not be named by URL here.")
         media = yield from fetch_image(url, replace(self.fetching, largest=largest), retry)

@@ -8,16 +8,14 @@ in a record; its owner is a fingerprint. The stores know nothing of tasks but th
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from threading import Lock
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar
 
-from rivya_core.errors import ConfigurationError
-from rivya_core.plan import Plan, call
+from rivya_core.http.plan import Plan, call
 
 T = TypeVar("T")
 State = Literal["submitting", "running", "done", "failed"]
@@ -206,23 +204,6 @@ class KeyValueTaskStore:
 def ask(store: TaskStore, work: Callable[[], T]) -> Plan[T]:
     """Ask *store*, off the event loop unless it is in this process's memory."""
     return work() if isinstance(store, MemoryTaskStore) else (yield from call(work))
-
-
-def task_store(store: object) -> TaskStore:
-    """Return the store that an argument means: None for this process's memory, a path for a SQLite file, or itself.
-
-    Raises:
-        ConfigurationError: It is none of these.
-    """
-    if store is None:
-        return MemoryTaskStore()
-    if isinstance(store, (str, os.PathLike)):
-        from rivya_core.images.sqlite_task_store import SQLiteTaskStore
-
-        return SQLiteTaskStore(store)
-    if all(hasattr(store, name) for name in ("put", "get", "drop", "unfinished", "with_image")):
-        return cast("TaskStore", store)
-    raise ConfigurationError(f"`task_store` must be a path of a SQLite file or a store, not {type(store).__name__}.")
 
 
 def _with_image(records: Iterable[TaskRecord], image_id: str) -> TaskRecord | None:

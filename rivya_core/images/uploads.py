@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from rivya_core.endpoints import Endpoint
-from rivya_core.errors import InvalidAnswerError
-from rivya_core.exchange import Retry
-from rivya_core.images.open_images import OpenImage
-from rivya_core.plan import Plan, pause, together
+from rivya_core.errors import InvalidResponseError
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan, pause, together
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.media.image_file import OpenImage
 from rivya_core.rivya.files import UploadedFile, upload_file
 
 AT_ONCE = 16
@@ -26,7 +26,7 @@ _lock = Lock()
 
 
 @dataclass
-class Uploads:
+class UploadCache:
     """Brings reference images to the provider, each content once. Safe to use from any thread.
 
     Attributes:
@@ -37,7 +37,7 @@ class Uploads:
     """
 
     endpoint: Endpoint
-    retry: Retry
+    retry: RetryPolicy
     model: str | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _known: dict[str, tuple[float, UploadedFile | None]] = field(default_factory=dict, repr=False)
@@ -87,5 +87,5 @@ class Uploads:
 def _item(file: UploadedFile) -> dict[str, str]:
     """https://rivya.ai/docs/api-generations: the keys of a reference."""
     if not file.url:
-        raise InvalidAnswerError(f"The Files API gave no URL for {file.name}, so it cannot be a reference.")
+        raise InvalidResponseError(f"The Files API gave no URL for {file.name}, so it cannot be a reference.")
     return {"url": file.url, "kind": "image", "name": file.name, "mimeType": file.mime_type}

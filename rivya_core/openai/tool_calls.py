@@ -10,12 +10,12 @@ never mended.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rivya_core.chat import ToolCallDelta
-from rivya_core.json_text import arguments_text, is_object
+from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.types import ToolCallDelta
 
 
 @dataclass(slots=True)
@@ -105,8 +105,8 @@ class ToolCalls:
         text = arguments_text(call.text)
         late = text if call.held or not call.text.strip() else ""
         id_ = None if call.id else _new_id()
-        broken = not call.name or not is_object(text)
-        return ToolCallDelta(call.number, id_, None, late, broken) if late or id_ or broken else None
+        invalid = not call.name or not is_object(text)
+        return ToolCallDelta(call.number, id_, None, late, invalid) if late or id_ or invalid else None
 
 
 def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
@@ -114,24 +114,6 @@ def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
     found = [_read(call) for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
     return tuple(
         _whole(number, id_, name, text) for number, (_, id_, name, text) in enumerate(c for c in found if any(c[1:]))
-    )
-
-
-def joined(deltas: Iterable[ToolCallDelta]) -> tuple[ToolCallDelta, ...]:
-    """Return the calls whose pieces are *deltas*, each as one piece."""
-    by_index: dict[int, list[ToolCallDelta]] = {}
-    for delta in deltas:
-        by_index.setdefault(delta.index, []).append(delta)
-    return tuple(_joined(index, pieces) for index, pieces in by_index.items())
-
-
-def _joined(index: int, pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
-    return ToolCallDelta(
-        index,
-        next((piece.id for piece in pieces if piece.id), None),
-        next((piece.name for piece in pieces if piece.name), None),
-        "".join(piece.arguments for piece in pieces),
-        any(piece.broken for piece in pieces),
     )
 
 

@@ -11,34 +11,34 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from rivya_core.answers import invalid_answer, json_of
-from rivya_core.endpoints import Endpoint
 from rivya_core.errors import BudgetExceededError, ConfigurationError, NotSupportedError
-from rivya_core.exchange import Retry, exchange
-from rivya_core.plan import Plan
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy, send_with_retries
 
 PATH = "/credits"
 _lock = Lock()
 
 
-def read_credits(endpoint: Endpoint, retry: Retry) -> Plan[float]:
+def read_credits(endpoint: Endpoint, retry: RetryPolicy) -> Plan[float]:
     """Return what the account can still spend.
 
     Raises:
         NotSupportedError: The provider's API does not tell; nothing was sent.
-        InvalidAnswerError: The answer has no such number.
+        InvalidResponseError: The answer has no such number.
     """
     where = endpoint.provider.balance_at
     if not where:
         raise NotSupportedError(
             f"The API of {endpoint.provider.name} does not tell a balance; nothing was sent. Look in its console."
         )
-    response = yield from exchange(endpoint.request("GET", PATH), retry)
-    amount = json_of(response)
+    response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
+    amount = parse_json(response)
     for key in where:
         amount = amount.get(key) if isinstance(amount, Mapping) else None
     if not isinstance(amount, (int, float)) or isinstance(amount, bool):
-        raise invalid_answer(response, f"has no `{'.'.join(where)}`")
+        raise invalid_response(response, f"has no `{'.'.join(where)}`")
     return float(amount)
 
 

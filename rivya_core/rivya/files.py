@@ -9,17 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from rivya_core.answers import invalid_answer, json_of
-from rivya_core.chat import Media
-from rivya_core.endpoints import Endpoint
-from rivya_core.errors import InvalidInputError
-from rivya_core.exchange import Retry, exchange
-from rivya_core.plan import Plan
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.media.image_file import LARGEST_IMAGE, check_image
+from rivya_core.types import Media
 
 PATH = "/files"
-LARGEST_IMAGE = 10 * 1024 * 1024
-"""Bytes that an image may have unless a model says otherwise."""
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 ID_KEYS = ("id", "file_id", "fileId")
 """The page does not show the answer; the id stands under one of these, outside or in `data` or `file`."""
 URL_KEYS = ("url", "file_url", "public_url")
@@ -42,44 +39,9 @@ class UploadedFile:
     name: str
 
 
-def image_type(data: bytes) -> str | None:
-    """Return the MIME type that the first bytes of *data* prove, or None for none of `IMAGE_TYPES`."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
-
-
-def check_image(data: bytes, largest: int = LARGEST_IMAGE) -> str:
-    """Return the MIME type of an image that the Files API takes.
-
-    Raises:
-        InvalidInputError: It is too large or of another type; nothing was sent.
-    """
-    return check_head(data[:16], len(data), largest)
-
-
-def check_head(head: bytes, size: int, largest: int = LARGEST_IMAGE) -> str:
-    """Return the MIME type of an image of *size* bytes that begins with *head*.
-
-    Raises:
-        InvalidInputError: It is too large or of another type; nothing was sent.
-    """
-    if size > largest:
-        raise InvalidInputError(
-            f"The image has {size:,} bytes and may have {largest:,}; nothing was sent. Scale it down first."
-        )
-    found = image_type(head)
-    if found is None:
-        raise InvalidInputError(
-            f"The image is none of {', '.join(IMAGE_TYPES)} (its first bytes say so, whatever its name); nothing was "
-            "sent."
-        )
-    return found
-
-
-def upload_image(endpoint: Endpoint, image: Media, retry: Retry, *, largest: int = LARGEST_IMAGE) -> Plan[UploadedFile]:
+def upload_image(
+    endpoint: Endpoint, image: Media, retry: RetryPolicy, *, largest: int = LARGEST_IMAGE
+) -> Plan[UploadedFile]:
     """Upload the bytes of *image*.
 
     Raises:
@@ -93,7 +55,13 @@ def upload_image(endpoint: Endpoint, image: Media, retry: Retry, *, largest: int
 
 
 def upload_file(
-    endpoint: Endpoint, file: bytes | BinaryIO, name: str, mime_type: str, retry: Retry, *, model: str | None = None
+    endpoint: Endpoint,
+    file: bytes | BinaryIO,
+    name: str,
+    mime_type: str,
+    retry: RetryPolicy,
+    *,
+    model: str | None = None,
 ) -> Plan[UploadedFile]:
     """Upload an image that was checked before.
 
@@ -110,11 +78,11 @@ def upload_file(
     """
     fields = {"kind": "image", **({"model": model} if model else {})}
     request = endpoint.request("POST", PATH, files={"file": (name, file, mime_type)}, fields=fields)
-    response = yield from exchange(request, retry, idempotent=True)
-    value = json_of(response)
+    response = yield from send_with_retries(request, retry, idempotent=True)
+    value = parse_json(response)
     found = _file(value) if isinstance(value, Mapping) else None
     if found is None:
-        raise invalid_answer(response, "has no file id")
+        raise invalid_response(response, "has no file id")
     return UploadedFile(found[0], found[1], mime_type, name)
 
 

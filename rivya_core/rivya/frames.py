@@ -11,25 +11,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rivya_core.chat import Usage
-from rivya_core.rivya.facts import has_final_credits, objects_in, read_facts
-from rivya_core.rivya.saying import Form
-from rivya_core.rivya.words import (
+from rivya_core.rivya.metadata import has_final_credits, objects_in, read_facts
+from rivya_core.rivya.text_assembler import Form
+from rivya_core.rivya.vocabulary import (
     ENDING,
     FAILING,
     FOREIGN_ROLES,
     LONGEST_LABEL,
+    REASONING_FLAG,
     STARTING_PARTS,
-    THOUGHT_FLAG,
     Meaning,
     is_beside,
     is_container,
     is_end_flag,
-    is_thought,
+    is_reasoning,
     meaning,
     words_end_reply,
     words_of,
 )
+from rivya_core.types import Usage
 
 Object = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ class Frame:
     """
 
     text: str = ""
-    thought: str = ""
+    reasoning: str = ""
     form: Form = "piece"
     ends: bool = False
     closes: bool = False
@@ -109,11 +109,11 @@ def _read(label: Meaning, layers: list[Object]) -> Frame:
     ends, closes = _end(label, layers, objects)
     form = _form(label, layers, ends=ends)
     first = "delta" if form == "piece" else "message"
-    text, thought = ("", "") if label.silent else _said(layers, first=first, ends=ends)
+    text, reasoning = ("", "") if label.silent else _said(layers, first=first, ends=ends)
     if label.thinks:
-        text, thought = "", text or thought
+        text, reasoning = "", text or reasoning
     facts, usage = read_facts(label.words, objects, ends=ends)
-    return Frame(text, thought, form, ends, closes, None, facts, usage)
+    return Frame(text, reasoning, form, ends, closes, None, facts, usage)
 
 
 def _layers(value: Object, depth: int = 0) -> Iterator[Object]:
@@ -224,12 +224,12 @@ def _form(label: Meaning, layers: list[Object], *, ends: bool) -> Form:
 
 def _said(layers: list[Object], *, first: str, ends: bool) -> tuple[str, str]:
     """Text and thought of a frame: the first of each that is found, the likeliest place first."""
-    text, thought = "", ""
+    text, reasoning = "", ""
     for layer in layers:
         for speaker in _speakers(layer, first=first):
             more_text, more_thought = _speech(speaker, flags=not ends)
-            text, thought = text or more_text, thought or more_thought
-    return text, thought
+            text, reasoning = text or more_text, reasoning or more_thought
+    return text, reasoning
 
 
 def _speakers(layer: Object, *, first: str) -> Iterator[Any]:
@@ -262,14 +262,14 @@ def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[
         return ("", value) if thinking else (value, "")
     if isinstance(value, list):
         spoken = [_speech(part, thinking=thinking) for part in value]
-        return "".join(text for text, _ in spoken), "".join(thought for _, thought in spoken)
+        return "".join(text for text, _ in spoken), "".join(reasoning for _, reasoning in spoken)
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(value, dict) or _is_foreign(value) or (isinstance(kind, str) and is_beside(kind)):
         return "", ""
-    flagged = flags and any(inner is True and THOUGHT_FLAG.fullmatch(key) for key, inner in value.items())
-    thinking = thinking or flagged or (isinstance(kind, str) and is_thought(kind))
-    text, thought = _worded(value, thinking=thinking)
-    return text, thought or _thought(value)
+    flagged = flags and any(inner is True and REASONING_FLAG.fullmatch(key) for key, inner in value.items())
+    thinking = thinking or flagged or (isinstance(kind, str) and is_reasoning(kind))
+    text, reasoning = _worded(value, thinking=thinking)
+    return text, reasoning or _reasoning(value)
 
 
 def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
@@ -277,17 +277,17 @@ def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
     for key in TEXT_KEYS:
         inner = value.get(key)
         if inner and (key != "summary" or (thinking and isinstance(inner, list))):
-            text, thought = _speech(inner, thinking=thinking)
-            if text or thought:
-                return text, thought
+            text, reasoning = _speech(inner, thinking=thinking)
+            if text or reasoning:
+                return text, reasoning
     found = next((inner for key in STRING_KEYS if (inner := value.get(key)) and isinstance(inner, str)), "")
     return _speech(found, thinking=thinking)
 
 
-def _thought(value: Object) -> str:
+def _reasoning(value: Object) -> str:
     """What stands under a key that says thought, thinking or reasoning, and is words."""
     for key, inner in value.items():
-        if inner and is_thought(key):
+        if inner and is_reasoning(key):
             words = _speech(inner, thinking=True)[1]
             if words:
                 return words

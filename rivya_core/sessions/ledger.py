@@ -58,7 +58,7 @@ class Ledger(Protocol):
         """End the claim on *head*; the session is as it was, and a poisoned one stays poisoned."""
         ...
 
-    def poison(self, head: Head) -> None:
+    def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again, for nobody knows how it stands."""
         ...
 
@@ -120,7 +120,7 @@ class MemoryLedger:
         """End the claim on *head*; the session is as it was."""
         self.settle(head)
 
-    def poison(self, head: Head) -> None:
+    def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
         with self._lock:
             self._put(head, "poisoned")

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-from rivya_core.chat import Media, Message, Native, Text
 from rivya_core.errors import HistoryMismatchError, InvalidInputError
 from rivya_core.sessions.ledger import Head
+from rivya_core.types import Media, Message, RawBlock, Text
 
 POINTER_KEY = "rivya_session"
 """Under which a message's metadata hold the pointer."""
@@ -235,7 +235,7 @@ def _canonical(message: Message) -> dict[str, Any]:
     return facts
 
 
-def _joined(parts: Sequence[Text | Media | Native]) -> Iterator[Any]:
+def _joined(parts: Sequence[Text | Media | RawBlock]) -> Iterator[Any]:
     """Neighbouring texts are one text, however many blocks they came in; empty ones are none."""
     run = ""
     for part in parts:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from rivya_core import keys
 from rivya_core.errors import ConfigurationError, LedgerError
+from rivya_core.http import credentials as keys
 from rivya_core.sessions.ledger import Head
 from rivya_core.sessions.stored_ledger import StoredLedger, WhenDown
 
@@ -78,7 +78,7 @@ class RedisLedger(StoredLedger):
         """Remember *head* as the newest of its session and end the claim."""
         self._run(PUT, head, "free")
 
-    def poison(self, head: Head) -> None:
+    def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
         self._run(PUT, head, "poisoned")
 
@@ -94,10 +94,10 @@ class RedisLedger(StoredLedger):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the password out: where the ledger is read back, the process or the environment knows the URL."""
         kept = {key: value for key, value in self.__dict__.items() if key != "_client"}
-        return {**kept, "_url": keys.remember(self._url)}
+        return {**kept, "_url": keys.register(self._url)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        url = keys.recall(state["_url"]) or SecretStr(_checked(os.environ.get(URL_VARIABLE) or ""))
+        url = keys.lookup(state["_url"]) or SecretStr(_checked(os.environ.get(URL_VARIABLE) or ""))
         self.__dict__.update({**state, "_url": url})
 
     def _claim(self, head: Head) -> bool:

@@ -70,7 +70,7 @@ class SQLiteLedger(StoredLedger):
             file.execute(FORGET, (self._clock() - self._keep,))
             self._put(file, head, "poisoned" if known is not None and known.state == "poisoned" else "free")
 
-    def poison(self, head: Head) -> None:
+    def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
         with self._writing() as file:
             self._put(file, head, "poisoned")

@@ -55,7 +55,7 @@ class StoredLedger(ABC):
         """Remember *head* as the newest of its session and end the claim."""
 
     @abstractmethod
-    def poison(self, head: Head) -> None:
+    def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
 
     @abstractmethod

@@ -27,8 +27,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rivya_core.chat import Media, Message, Native, Text
 from rivya_core.sessions.pointers import written
+from rivya_core.types import Media, Message, RawBlock, Text
 
 OPENING = "[conversation "
 WHOLE = (
@@ -49,12 +49,12 @@ class Block(NamedTuple):
     text: str
 
 
-def is_plain(message: Message) -> bool:
+def sendable_verbatim(message: Message) -> bool:
     """Whether *message* can go out word for word: a user's, with some text, nothing but media beside it."""
     return (
         message.role == "user"
         and message.name is None
-        and not any(isinstance(part, Native) for part in message.parts)
+        and not any(isinstance(part, RawBlock) for part in message.parts)
         and bool(message.text.strip() or not message.media)
         and OPENING not in message.text.casefold()
     )
@@ -107,11 +107,11 @@ def _object(facts: dict[str, object]) -> str:
     return " " + "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in escaped)
 
 
-def _words(part: Text | Media | Native) -> str:
+def _words(part: Text | Media | RawBlock) -> str:
     match part:
         case Text(text):
             return text
-        case Native(block):
+        case RawBlock(block):
             return written(block)
         case Media():
             return ""

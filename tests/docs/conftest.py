@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from rivya_core.images.polling import Patience
+from rivya_core.images.polling import PollingPolicy
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def service(sandbox, monkeypatch, tmp_path):
         monkeypatch.setenv(f"{name.upper()}_BASE_URL", getattr(sandbox, f"{name}_url"))
     monkeypatch.chdir(tmp_path)
     sandbox.tasks.ready_after = 1
-    monkeypatch.setattr(Patience, "waits", lambda _: itertools.repeat(0.01))
+    monkeypatch.setattr(PollingPolicy, "waits", lambda _: itertools.repeat(0.01))
     loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
     asyncio.set_event_loop(loop)
     yield sandbox

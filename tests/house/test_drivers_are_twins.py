@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rivya_core import drivers
-from rivya_core.drivers import AsyncDriver, Driver
+from rivya_core.http import drivers
+from rivya_core.http.drivers import AsyncDriver, Driver
 
 CORE = Path(drivers.__file__).parent
 
@@ -36,8 +36,8 @@ RENAMES = [
 COLOURED = {
     "drivers.py": "the only I/O",
     "clients.py": "clients belong to an event loop",
-    "crew.py": "so do several of them",
-    "direct.py": "what a client does without",
+    "client_pool.py": "so do several of them",
+    "fast_clients.py": "what a client does without",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 

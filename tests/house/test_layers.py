@@ -88,7 +88,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import llamaindex_rivya", FRAMEWORKS | {"httpx", "pydantic"}),
         ("import langchain_rivya; dir(langchain_rivya)", FRAMEWORKS),
         (
-            "import rivya_core.clients, rivya_core.rivya.turns",
+            "import rivya_core.http.clients, rivya_core.rivya.session_chat",
             FRAMEWORKS | {"starlette", "uvicorn", "redis", "sqlite3"},
         ),
         ("from langchain_rivya import ChatRivya", {"llama_index", "openai", "starlette", "redis", "PIL", "langgraph"}),

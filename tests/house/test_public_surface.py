@@ -20,11 +20,11 @@ from rivya_core.providers import VERSION
 ROOT = Path(__file__).parent.parent.parent
 
 ERRORS = """
-    APIError AnswerLostError AuthenticationError BadRequestError BudgetExceededError ConfigurationError ConflictError
-    ConnectionFailedError ContextOverflowError ContextTooLongError CreditLimitError HistoryMismatchError
-    IdempotencyConflictError InsufficientCreditsError InvalidAnswerError InvalidInputError LedgerError NotFoundError
+    APIError ResponseLostError AuthenticationError BadRequestError BudgetExceededError ConfigurationError ConflictError
+    APIConnectionError ContextOverflowError ContextTooLongError CreditLimitError HistoryMismatchError
+    IdempotencyConflictError InsufficientCreditsError InvalidResponseError InvalidInputError LedgerError NotFoundError
     NotSupportedError PermissionDeniedError RateLimitError RivyaError ServerError SessionConflictError StreamBrokenError
-    TaskError TaskFailedError TaskInterruptedError TaskTimeoutError TimedOutError UnavailableError
+    TaskError TaskFailedError TaskInterruptedError TaskTimeoutError APITimeoutError ServiceUnavailableError
 """.split()
 SHARED = """
     FetchRules GeneratedImage MemoryLedger ModelEntry RedisLedger RivyaCreditsHandler SQLiteLedger SQLiteTaskStore

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from rivya_core.drivers import AsyncDriver, Driver
-from rivya_core.plan import Plan, Streaming
+from rivya_core.http.drivers import AsyncDriver, Driver
+from rivya_core.http.plan import Plan, Streaming
 
 
 class Runner:

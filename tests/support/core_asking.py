@@ -10,25 +10,25 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from rivya_core.chat import ChatDelta, Message, Text
-from rivya_core.drivers import AsyncDriver, Driver
-from rivya_core.endpoints import endpoint
-from rivya_core.exchange import Retry
+from rivya_core.http.drivers import AsyncDriver, Driver
+from rivya_core.http.endpoint import endpoint
+from rivya_core.http.retry import RetryPolicy
 from rivya_core.providers import RIVYA
-from rivya_core.rivya.chat import ChatOptions
-from rivya_core.rivya.turns import Conversation
+from rivya_core.rivya.session_chat import RivyaWire
+from rivya_core.rivya.wire import ChatOptions
 from rivya_core.sessions.ledger import Ledger
 from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.types import ChatDelta, Message, Text
 from rivya_sandbox import Sandbox
 
 
-def conversation(sandbox: Sandbox, ledger: Ledger, **changes: Any) -> Conversation:
+def conversation(sandbox: Sandbox, ledger: Ledger, **changes: Any) -> RivyaWire:
     """A conversation with the sandbox; *changes* are its other fields, `key` and `timeout` the endpoint's."""
     key = SecretStr(changes.pop("key", sandbox.api_key))
     where = endpoint(RIVYA, api_key=key, base_url=sandbox.rivya_url, timeout=changes.pop("timeout", None))
     model = changes.pop("model", "gpt-5-2-chat")
-    changes.setdefault("retry", Retry(max_retries=2, random=lambda: 0.0))
-    return Conversation(where, ChatOptions(model), ledger, **changes)
+    changes.setdefault("retry", RetryPolicy(max_retries=2, random=lambda: 0.0))
+    return RivyaWire(where, ChatOptions(model), ledger, **changes)
 
 
 def user(text: str) -> Message:
@@ -48,21 +48,21 @@ class Way:
     streamed: bool
     slept: list[float] = field(default_factory=list)
 
-    def ask(self, conversation: Conversation, messages: Sequence[Message]) -> ChatDelta:
+    def ask(self, conversation: RivyaWire, messages: Sequence[Message]) -> ChatDelta:
         """Carry out one turn and return the whole reply."""
         deltas = (
             asyncio.run(self._aask(conversation, messages)) if self.asynchronous else self._ask(conversation, messages)
         )
         return deltas[-1]._replace(text="".join(delta.text for delta in deltas))
 
-    def _ask(self, conversation: Conversation, messages: Sequence[Message]) -> list[ChatDelta]:
+    def _ask(self, conversation: RivyaWire, messages: Sequence[Message]) -> list[ChatDelta]:
         with httpx.Client(verify=False) as client:
             driver = Driver(lambda: client, sleep=self.slept.append)
             if self.streamed:
                 return list(driver.stream(conversation.stream(messages)))
             return [driver.run(conversation.reply(messages))]
 
-    async def _aask(self, conversation: Conversation, messages: Sequence[Message]) -> list[ChatDelta]:
+    async def _aask(self, conversation: RivyaWire, messages: Sequence[Message]) -> list[ChatDelta]:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rivya_core.chat import Media, Message, Native, Text, ToolCall
+from rivya_core.types import Media, Message, RawBlock, Text, ToolCall
 
 HOSTILE = [
     "",
@@ -35,7 +35,7 @@ media = st.builds(
     data=st.binary(min_size=1, max_size=4),
     mime_type=st.just("image/png"),
 )
-parts = st.builds(Text, words) | media | st.builds(Native, st.dictionaries(words, json_values, max_size=2))
+parts = st.builds(Text, words) | media | st.builds(RawBlock, st.dictionaries(words, json_values, max_size=2))
 calls = st.builds(ToolCall, words, st.text(max_size=6), arguments)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(

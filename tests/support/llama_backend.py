@@ -54,7 +54,7 @@ class Reply:
     """What the model says, whichever wire carries it."""
 
     text: str | tuple[str, ...] = ""
-    thoughts: str | tuple[str, ...] = ""
+    reasonings: str | tuple[str, ...] = ""
     calls: tuple[Call, ...] = ()
     usage: tuple[int, int] | None = (11, 7)
     finish: str | None = None
@@ -65,7 +65,7 @@ class Reply:
 
     @property
     def thinking(self) -> tuple[str, ...]:
-        return (self.thoughts,) if isinstance(self.thoughts, str) else self.thoughts
+        return (self.reasonings,) if isinstance(self.reasonings, str) else self.reasonings
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def usage_of(reply: Reply) -> dict[str, Any] | None:
     return {"prompt_tokens": spent, "completion_tokens": made, "total_tokens": spent + made}
 
 
-class OpenAIWire:
+class OpenAIRouter:
     """Chat completions."""
 
     def render(self, reply: Reply, request: Request) -> Raw:
@@ -160,8 +160,8 @@ class RivyaWire:
         facts |= {"usage": usage_of(reply)} if reply.usage else {}
         if not request.path.endswith("/stream"):
             message = {"role": "assistant", "content": "".join(reply.texts)}
-            thoughts = {"reasoning": "".join(reply.thinking)} if any(reply.thinking) else {}
-            return Raw((json.dumps({"object": "chat.completion", **facts, "message": message, **thoughts}).encode(),))
+            reasonings = {"reasoning": "".join(reply.thinking)} if any(reply.thinking) else {}
+            return Raw((json.dumps({"object": "chat.completion", **facts, "message": message, **reasonings}).encode(),))
         events = [("message.thought", {"delta": piece}) for piece in reply.thinking if piece]
         events += [("message.delta", {"delta": piece}) for piece in reply.texts if piece]
         events.append(("message.completed", facts))
@@ -174,7 +174,7 @@ class Backend:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.connections = 0
-        self.wire: Any = OpenAIWire()
+        self.wire: Any = OpenAIRouter()
         self.url = ""
         self._answers: list[Answer] = []
         self._ready = threading.Event()

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from llama_backend import OpenAIWire, RivyaWire
+from llama_backend import OpenAIRouter, RivyaWire
 
 KEY = "sk-secret-0123456789abcdef"
 
@@ -24,7 +24,7 @@ class Candidate:
 
     name: str
     make: Callable[..., Any]
-    wire: Callable[[], Any] = OpenAIWire
+    wire: Callable[[], Any] = OpenAIRouter
     tools: bool = True
 
 

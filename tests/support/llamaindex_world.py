@@ -29,8 +29,8 @@ def with_thoughts(message: ChatMessage) -> ChatMessage:
     """A reply with the thoughts that its model may have told."""
     if message.role != MessageRole.ASSISTANT:
         return message
-    thought = ThinkingBlock(content="I wonder.")
-    return message.model_copy(update={"blocks": [thought, *message.blocks]})
+    reasoning = ThinkingBlock(content="I wonder.")
+    return message.model_copy(update={"blocks": [reasoning, *message.blocks]})
 
 
 def remembered(messages: list[Any]) -> list[Any]:

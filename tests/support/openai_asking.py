@@ -12,14 +12,14 @@ import httpx
 from pydantic import SecretStr
 from wire import URL
 
-from rivya_core.chat import ChatDelta, Message, Text, ToolCallDelta
-from rivya_core.clients import Clients
-from rivya_core.drivers import AsyncDriver, Driver
-from rivya_core.endpoints import endpoint
-from rivya_core.exchange import Retry
-from rivya_core.openai.chat import OpenAIChat, OpenAIOptions
-from rivya_core.plan import Plan
+from rivya_core.http.clients import Clients
+from rivya_core.http.drivers import AsyncDriver, Driver
+from rivya_core.http.endpoint import endpoint
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.openai.chat.client import OpenAIChat, OpenAIOptions
 from rivya_core.providers import COMPATIBLE, Provider
+from rivya_core.types import ChatDelta, Message, Text, ToolCallDelta
 
 Answers = httpx.Response | Callable[[httpx.Request], httpx.Response] | Iterable[httpx.Response]
 HI = (Message("user", (Text("Hi"),)),)
@@ -52,7 +52,7 @@ class Backend:
 def chat(provider: Provider = COMPATIBLE, *, retries: int = 0, **options: Any) -> OpenAIChat:
     """A chat model at the back end."""
     where = endpoint(provider, api_key=KEY, base_url=URL)
-    return OpenAIChat(where, OpenAIOptions(**{"model": "m", **options}), Retry(retries, random=lambda: 0.0))
+    return OpenAIChat(where, OpenAIOptions(**{"model": "m", **options}), RetryPolicy(retries, random=lambda: 0.0))
 
 
 @dataclass
@@ -116,15 +116,15 @@ def joined(deltas: Sequence[ChatDelta]) -> ChatDelta:
             before.id or piece.id,
             before.name or piece.name,
             before.arguments + piece.arguments,
-            before.broken or piece.broken,
+            before.invalid or piece.invalid,
         )
     return deltas[-1]._replace(
         text="".join(delta.text for delta in deltas),
-        thought="".join(delta.thought for delta in deltas),
+        reasoning="".join(delta.reasoning for delta in deltas),
         tool_calls=tuple(calls.values()),
     )
 
 
 def calls_of(delta: ChatDelta) -> list[tuple[str | None, str]]:
     """Names and arguments of the sound calls of a reply."""
-    return [(call.name, call.arguments) for call in delta.tool_calls if not call.broken]
+    return [(call.name, call.arguments) for call in delta.tool_calls if not call.invalid]

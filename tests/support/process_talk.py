@@ -19,15 +19,15 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from rivya_core.chat import ChatDelta, Message, Text
-from rivya_core.drivers import AsyncDriver, Driver
-from rivya_core.endpoints import endpoint
+from rivya_core.http.drivers import AsyncDriver, Driver
+from rivya_core.http.endpoint import endpoint
 from rivya_core.providers import RIVYA
-from rivya_core.rivya.chat import ChatOptions
-from rivya_core.rivya.turns import Conversation
+from rivya_core.rivya.session_chat import RivyaWire
+from rivya_core.rivya.wire import ChatOptions
 from rivya_core.sessions.ledger import Ledger
 from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
+from rivya_core.types import ChatDelta, Message, Text
 
 Talk = list[dict[str, Any]]
 
@@ -64,7 +64,7 @@ class Process:
         call = f"{self.name}-{self.calls}"
         self.note(call=call, talk=talk)
         options = ChatOptions("gpt-5-2-chat", client_request_id=call)
-        reply = self.ask(Conversation(self.endpoint, options, self.ledger), [message(said) for said in talk])
+        reply = self.ask(RivyaWire(self.endpoint, options, self.ledger), [message(said) for said in talk])
         facts = dict(reply.metadata)
         answer = {"role": "assistant", "text": reply.text, "pointer": facts.get("rivya_session"), "id": facts["id"]}
         self.note(call=call, id=facts["id"], route=facts["session_route"])
@@ -72,7 +72,7 @@ class Process:
         path.write_text(json.dumps([*talk, answer]))
         path.rename(self.folder / f"{call}.talk")
 
-    def ask(self, conversation: Conversation, messages: list[Message]) -> ChatDelta:
+    def ask(self, conversation: RivyaWire, messages: list[Message]) -> ChatDelta:
         way = self.random.randrange(4)
         if way == 0:
             return Driver(lambda: self.http).run(conversation.reply(messages))

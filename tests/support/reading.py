@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 
-from rivya_core.chat import ChatDelta, Usage
-from rivya_core.decoding import ChatStream
-from rivya_core.rivya.chat import RivyaStream
+from rivya_core.chat_stream import ChatStreamDecoder
+from rivya_core.rivya.wire import RivyaStreamDecoder
+from rivya_core.types import ChatDelta, Usage
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
 RIVYA = sorted((TRANSCRIPTS / "rivya").glob("*.sse"))
 
 TEXT = "Hello, wörld! 👋\n\nHa ha ha"
-THOUGHT = "The user greets; answer ha ha."
+REASONING = "The user greets; answer ha ha."
 USAGE = Usage(input_tokens=12, output_tokens=9, total_tokens=21)
 FACTS = {
     "id": "chatcmpl_1",
@@ -37,12 +37,12 @@ def answer(status: int = 200, body: Any = b"", **headers: str) -> httpx.Response
     return httpx.Response(status, headers=named, request=request, **content)
 
 
-def stream() -> RivyaStream:
+def stream() -> RivyaStreamDecoder:
     """A decoder at the beginning of a stream."""
-    return RivyaStream(answer(content_type="text/event-stream"))
+    return RivyaStreamDecoder(answer(content_type="text/event-stream"))
 
 
-def decoded(pieces: Iterable[bytes], decoder: ChatStream | None = None) -> list[ChatDelta]:
+def decoded(pieces: Iterable[bytes], decoder: ChatStreamDecoder | None = None) -> list[ChatDelta]:
     """Feed *pieces* as a driver does: until the decoder is done."""
     decoder = decoder or stream()
     deltas: list[ChatDelta] = []
@@ -56,7 +56,7 @@ def decoded(pieces: Iterable[bytes], decoder: ChatStream | None = None) -> list[
 def message(deltas: list[ChatDelta]) -> tuple[str, str, Usage | None, dict[str, Any]]:
     """What the deltas are together: text, thought, usage and metadata."""
     text = "".join(delta.text for delta in deltas)
-    return text, "".join(delta.thought for delta in deltas), deltas[-1].usage, dict(deltas[-1].metadata)
+    return text, "".join(delta.reasoning for delta in deltas), deltas[-1].usage, dict(deltas[-1].metadata)
 
 
 def frames(*datas: str, name: str = "") -> bytes:

@@ -46,7 +46,7 @@ DEFINITE = (
     errors.ConflictError,
     errors.RateLimitError,
     errors.InvalidInputError,
-    errors.ConnectionFailedError,
+    errors.APIConnectionError,
 )
 PICTURE = png()
 

@@ -25,7 +25,7 @@ from random_talk import Talker
 from talk_figures import Figures
 from worlds import World
 
-from rivya_core.exchange import Retry
+from rivya_core.http.retry import RetryPolicy
 from rivya_core.sessions.ledger import Ledger, MemoryLedger
 from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
@@ -69,7 +69,7 @@ def round_of(
 
 def no_waiting() -> None:
     """Retries follow at once; how long they wait is tested elsewhere."""
-    Retry.wait_before = lambda *_: 0.0  # type: ignore[method-assign]
+    RetryPolicy.delay_before = lambda *_: 0.0  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -1,0 +1,178 @@
+"""The core's deltas to LangChain's messages and chunks. Pure; no wire is known here.
+
+Two traps of langchain-core are worked round here. Merging chunks in `output_version="v1"` joins a text block and a tool
+call that have the same index, so calls are numbered from far away. And the last chunk repairs cut off arguments into a
+valid call, so broken ones get an ending that cannot be repaired.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.messages.tool import tool_call_chunk as chunk_of
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_rivya.chat_models.text_chunks import text_chunk
+from rivya_core.types import ChatDelta, ToolCallDelta, Usage
+
+TOOL_CALL_INDEX_OFFSET = 1000
+"""Added to a tool call's index; blocks of text and reasoning are numbered from 0."""
+UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
+"""Closes cut off JSON wrongly, wherever it was cut: the first half if that was inside a text, else the second."""
+
+
+def to_message(delta: ChatDelta, provider: str) -> AIMessage:
+    """Return a whole reply as a message."""
+    valid, invalid = _calls(delta)
+    return AIMessage(
+        content=_content(delta),
+        additional_kwargs=_extras(delta),
+        response_metadata=response_metadata(delta, provider),
+        usage_metadata=usage_metadata(delta.usage),
+        tool_calls=valid,
+        invalid_tool_calls=invalid,
+    )
+
+
+def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
+    """Return a piece of a reply as a chunk; metadata and usage are on the last one only, for merging adds them up."""
+    if delta.last:
+        return AIMessageChunk(
+            content=_content(delta),
+            additional_kwargs=_extras(delta),
+            response_metadata=response_metadata(delta, provider),
+            usage_metadata=usage_metadata(delta.usage),
+            tool_call_chunks=_chunks(delta),
+            chunk_position="last",
+        )
+    if delta.tool_calls:
+        return AIMessageChunk(content=delta.text, additional_kwargs=_extras(delta), tool_call_chunks=_chunks(delta))
+    if delta.reasoning:
+        return AIMessageChunk(content=delta.text, additional_kwargs=_extras(delta))
+    return AIMessageChunk(content=delta.text)
+
+
+def to_generation_chunk(provider: str, delta: ChatDelta) -> ChatGenerationChunk:
+    """Return a piece of a reply as LangChain's streams want it."""
+    if not (delta.last or delta.reasoning or delta.tool_calls):
+        return text_chunk(delta.text)
+    return ChatGenerationChunk(message=to_chunk(delta, provider))
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Return *usage* in LangChain's form."""
+    if usage is None:
+        return None
+    found = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    read = {"cache_read": usage.cached_tokens, "cache_creation": usage.cache_write_tokens}
+    inputs = _known({**read, "audio": usage.audio_input_tokens})
+    outputs = _known({"reasoning": usage.reasoning_tokens, "audio": usage.audio_output_tokens})
+    if inputs:
+        found["input_token_details"] = cast("InputTokenDetails", inputs)
+    if outputs:
+        found["output_token_details"] = cast("OutputTokenDetails", outputs)
+    return found
+
+
+def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:
+    """Return what the reply's metadata say, by LangChain's names."""
+    if not delta.last:
+        return {}
+    facts = {key: value for key, value in delta.metadata.items() if key not in {"model", "refusal"}}
+    model = delta.metadata.get("model")
+    return {"model_provider": provider, **({"model_name": model} if model else {}), **facts}
+
+
+def _known(counts: dict[str, int | None]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _extras(delta: ChatDelta) -> dict[str, Any]:
+    extras: dict[str, Any] = {"reasoning_content": delta.reasoning} if delta.reasoning else {}
+    if delta.metadata.get("refusal"):
+        extras["refusal"] = delta.metadata["refusal"]
+    return extras
+
+
+def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
+    """Text as a string; beside citations, pictures or sound as a list of LangChain's standard blocks."""
+    if not delta.blocks:
+        return delta.text
+    citations = [_citation(block) for block in delta.blocks if block.get("type") == "url_citation"]
+    text: dict[str, Any] = {"type": "text", "text": delta.text}
+    if citations:
+        text["annotations"] = citations
+    others: list[str | dict[str, Any]] = [
+        made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)
+    ]
+    return [text, *others] if citations or delta.text else others
+
+
+def _citation(block: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("url", "title", "start_index", "end_index", "cited_text")
+    known = {name: block[name] for name in names if block.get(name) is not None}
+    rest = {key: value for key, value in block.items() if key not in {"type", *names}}
+    return {"type": "citation", **known, **({"extras": rest} if rest else {})}
+
+
+def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A picture or sound as the standard block, a provider's own tool call as two, anything else as it came."""
+    kind = str(block.get("type"))
+    if not kind.endswith("_call"):
+        yield _block(kind, block)
+        return
+    facts = {key: value for key, value in block.items() if key not in {"type", "id", "status", "action"}}
+    args = block["action"] if isinstance(block.get("action"), Mapping) else facts
+    status = "error" if block.get("status") in ("failed", "incomplete") else "success"
+    yield {"type": "server_tool_call", "id": block.get("id"), "name": kind.removesuffix("_call"), "args": dict(args)}
+    yield {"type": "server_tool_result", "tool_call_id": block.get("id"), "status": status}
+
+
+def _block(kind: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    if kind == "image_url":
+        inner = block.get("image_url")
+        url = inner.get("url") if isinstance(inner, Mapping) else inner
+        return _linked("image", str(url or ""))
+    if kind == "audio":
+        return {"type": "audio", "base64": block.get("data"), "mime_type": block.get("mime_type", "audio/wav")}
+    return {"type": "non_standard", "value": dict(block)}
+
+
+def _linked(kind: str, url: str) -> dict[str, Any]:
+    if not url.startswith("data:"):
+        return {"type": kind, "url": url}
+    head, _, data = url.partition(",")
+    return {"type": kind, "base64": data, "mime_type": head.removeprefix("data:").partition(";")[0]}
+
+
+def _chunks(delta: ChatDelta) -> list[ToolCallChunk]:
+    return [_chunk(call) for call in delta.tool_calls]
+
+
+def _chunk(call: ToolCallDelta) -> ToolCallChunk:
+    ending = UNREPAIRABLE if call.invalid else ""
+    return chunk_of(name=call.name, args=call.arguments + ending, id=call.id, index=TOOL_CALL_INDEX_OFFSET + call.index)
+
+
+def _calls(delta: ChatDelta) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    return list(_valid(delta)), list(_invalid(delta))
+
+
+def _valid(delta: ChatDelta) -> Iterator[ToolCall]:
+    for call in delta.tool_calls:
+        if not call.invalid:
+            yield tool_call(name=call.name or "", args=json.loads(call.arguments or "{}"), id=call.id)
+
+
+def _invalid(delta: ChatDelta) -> Iterator[InvalidToolCall]:
+    for call in delta.tool_calls:
+        if call.invalid:
+            error = "The arguments are not a JSON object." if call.name else "The call names no tool."
+            yield invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=error)

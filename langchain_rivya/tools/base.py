@@ -1,0 +1,185 @@
+"""What the image tools share: their fields, how they are put together, and how an error is told."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal
+
+import httpx
+from langchain_core.tools import BaseTool, ToolException
+from langchain_core.tools.base import ArgsSchema
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from typing_extensions import Self
+
+from langchain_rivya.errors import as_model_errors
+from langchain_rivya.tools.stores import as_task_store
+from rivya_core.errors import ConfigurationError, RivyaError
+from rivya_core.http import credentials as keys
+from rivya_core.http.clients import Clients
+from rivya_core.http.endpoint import endpoint
+from rivya_core.http.headers import public_headers
+from rivya_core.images.catalogue import DEFAULT_MODEL
+from rivya_core.images.schema import arguments_schema, describe
+from rivya_core.images.tool_backend import ImageToolBackend
+from rivya_core.media.fetch_url import FetchRules
+from rivya_core.providers import RIVYA, Provider
+
+
+def explain(error: Any) -> str:
+    """Return what was wrong with a tool call's arguments, for the model that made it."""
+    issues = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
+    said = [f"`{'.'.join(map(str, issue['loc']))}`: {issue['msg']}" for issue in issues]
+    return f"The arguments are not right: {'; '.join(said)}. Nothing was sent."
+
+
+class RivyaTool(BaseTool):
+    """What the image tools share: how an error is told, and what the model and the application get of an outcome."""
+
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    handle_tool_error: Any = True
+    """Errors become the tool's answer. With False they are raised, as their own classes."""
+    handle_validation_error: Any = explain
+    """Wrong arguments become the tool's answer. With False they are raised."""
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reject_unknown_arguments(cls, values: Any) -> Any:
+        """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
+        for name in values if isinstance(values, dict) else ():
+            if name not in cls.model_fields:
+                close = difflib.get_close_matches(str(name), cls.model_fields, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else "."
+                raise ConfigurationError(f"`{cls.__name__}` has no argument `{name}`{hint}")
+        return values
+
+    @contextmanager
+    def _explaining_errors(self) -> Iterator[None]:
+        """LangChain hands only a `ToolException` to the model; whoever handles errors himself gets the real one."""
+        try:
+            with as_model_errors():
+                yield
+        except RivyaError as error:
+            if self.handle_tool_error:
+                raise ToolException(str(error)) from error
+            raise
+
+
+class ImageToolBase(RivyaTool):
+    """Fields of the image tool, and how it is put together; not for use by itself."""
+
+    name: str = "generate_image"
+    description: str = ""
+    """What the calling model reads; made from the image model's data when it is not given."""
+
+    model: str = DEFAULT_MODEL
+    """Image model id."""
+    api_key: SecretStr | None = None
+    """Key; from `RIVYA_API_KEY` when it is not given."""
+    base_url: str | None = None
+    """Where the API is; from `RIVYA_BASE_URL` or the provider when it is not given."""
+    timeout: float | httpx.Timeout | None = Field(default=None, exclude=True)
+    """Seconds to wait for a connection and between reads. Default: 10 to connect, 120 between reads; never none."""
+    max_retries: int = Field(default=2, ge=0)
+    """Extra requests after a failure that may be repeated, exactly."""
+    http_client: httpx.Client | None = Field(default=None, exclude=True)
+    """Your own client for sync calls."""
+    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True)
+    """Your own client for async calls; it belongs to one event loop."""
+    default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Further headers of every request to the API; the media host gets none of them."""
+    deadline: float = 600.0
+    """Seconds after which waiting for a picture ends; the task goes on and can be resumed."""
+    output_dir: str | os.PathLike[str] | None = None
+    """Where pictures are saved; None keeps them in memory."""
+    progress: Any = None
+    """True for a progress bar, False for none, None for one where a person is watching, or a function that is told."""
+    wait: bool = True
+    """False returns at once with a task id; `companions` has the tools that go on from there."""
+    task_store: Any = Field(default=None, exclude=True, repr=False)
+    """Where tasks are remembered: a path for a SQLite file, or any LangChain `BaseStore`."""
+    allowed_dir: str | os.PathLike[str] | None = None
+    """Directory whose files the calling model may name as reference images."""
+    images: Mapping[str, Any] | None = Field(default=None, exclude=True, repr=False)
+    """Images within the calling model's reach, by the name under which it asks for them."""
+    fetch_image_urls: bool | FetchRules = False
+    """Whether reference images may be named by https URL; `FetchRules` says which hosts are trusted."""
+    max_credits: float | None = None
+    """Credits that this tool may spend in its life."""
+    image_blocks: bool | Literal["base64"] = False
+    """Whether the calling model is shown the picture: True by URL, `base64` with its bytes."""
+
+    provider: ClassVar[Provider] = RIVYA
+    _kit: ImageToolBackend = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _put_together(self) -> Self:
+        """Find account and model now, so that what is missing is said at construction."""
+        if getattr(self, "_kit", None) is None:  # pydantic asks again when a companion is given this tool
+            self._build()
+            self._show_model()
+        return self
+
+    @property
+    def tool_call_schema(self) -> ArgsSchema:
+        """The schema that the calling model is shown; LangChain's copy of it would lose the options' lists."""
+        return self.get_input_schema()
+
+    @property
+    def _clients(self) -> Clients:
+        return Clients(self.http_client, self.http_async_client)
+
+    def _build(self) -> None:
+        where = endpoint(
+            self.provider,
+            api_key=self.api_key,
+            base_url=self.base_url,
+            headers=self.default_headers,
+            timeout=self.timeout,
+        )
+        self.api_key = where.key
+        self._kit = ImageToolBackend(
+            where,
+            model=self.model,
+            max_retries=self.max_retries,
+            deadline=self.deadline,
+            output_dir=self.output_dir,
+            progress=self.progress,
+            store=as_task_store(self.task_store),
+            allowed_dir=self.allowed_dir,
+            images=self.images,
+            fetching=self.fetch_image_urls,
+            max_credits=self.max_credits,
+        )
+
+    def _show_model(self) -> None:
+        """Show the calling model what the image model takes, unless the application describes the tool itself."""
+        model, own = self._kit.setup.model, set(self.model_fields_set)
+        if "args_schema" not in own:
+            self.args_schema = arguments_schema(model)
+        if "description" not in own:
+            self.description = describe(model)
+        self.__pydantic_fields_set__.intersection_update(own)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the key, and what this process remembers, out of pickles."""
+        state = super().__getstate__()
+        fields = {**state["__dict__"], "api_key": keys.register(self.api_key) if self.api_key else None}
+        for made in {"args_schema", "http_client", "http_async_client"} - ({"args_schema"} & self.model_fields_set):
+            fields[made] = None
+        fields["default_headers"] = public_headers(self.default_headers)
+        return {**state, "__dict__": fields, "__pydantic_private__": None}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        fields = {**state["__dict__"], "api_key": keys.lookup(state["__dict__"]["api_key"])}
+        super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {}})
+        self._build()
+        self._show_model()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copies share clients, images and tasks."""
+        return self.model_copy()

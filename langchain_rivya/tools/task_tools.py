@@ -1,0 +1,57 @@
+"""Companions of the image tool, with which an agent goes on with a task: look at it, or wait for it."""
+
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools.base import ArgsSchema
+
+from langchain_rivya.tools.base import RivyaTool
+from langchain_rivya.tools.events import listener_for
+from langchain_rivya.tools.image_tool import RivyaImageTool
+from rivya_core.images.schema import STATUS, WAIT, TaskArguments
+
+
+class RivyaImageStatusTool(RivyaTool):
+    """Looks once at a task of an image tool; a finished picture is brought home."""
+
+    name: str = "get_image_status"
+    description: str = STATUS
+    args_schema: ArgsSchema | None = TaskArguments
+    image_tool: RivyaImageTool
+    """The tool whose tasks may be asked for."""
+
+    def _run(self, task_id: str) -> tuple[Any, Any]:
+        tool = self.image_tool
+        with self._explaining_errors():
+            return tool._answer(tool._clients.driver.run(tool._kit.status_for_agent(task_id)))  # noqa: SLF001
+
+    async def _arun(self, task_id: str) -> tuple[Any, Any]:
+        tool = self.image_tool
+        with self._explaining_errors():
+            return tool._answer(await tool._clients.async_driver.run(tool._kit.status_for_agent(task_id)))  # noqa: SLF001
+
+
+class RivyaWaitForImageTool(RivyaTool):
+    """Waits for a task of an image tool until its picture is ready."""
+
+    name: str = "wait_for_image"
+    description: str = WAIT
+    args_schema: ArgsSchema | None = TaskArguments
+    image_tool: RivyaImageTool
+    """The tool whose tasks may be waited for."""
+
+    def _run(
+        self, task_id: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
+    ) -> tuple[Any, Any]:
+        tool, listener = self.image_tool, listener_for(run_manager, config)
+        with self._explaining_errors():
+            return tool._answer(tool._clients.driver.run(tool._kit.wait_for_agent(task_id, listener)))  # noqa: SLF001
+
+    async def _arun(
+        self, task_id: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
+    ) -> tuple[Any, Any]:
+        tool, listener = self.image_tool, listener_for(run_manager, config)
+        plan = tool._kit.wait_for_agent(task_id, listener)  # noqa: SLF001
+        with self._explaining_errors():
+            return tool._answer(await tool._clients.async_driver.run(plan))  # noqa: SLF001

@@ -1,0 +1,191 @@
+"""Credits and tokens of LlamaIndex calls: counted by callback, or by everything that runs inside a `with`.
+
+LlamaIndex's instrumentation swallows whatever its handlers raise, so it cannot stop a call. Two ways can: a callback
+handler on the model's `callback_manager`, and the models and tools of this package, which ask the handlers of the
+current context before they send anything. How costs are added up is told in `rivya_core/spending.py`.
+"""
+
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from typing_extensions import Self
+
+from llamaindex_rivya.llms.wire import Wire
+from rivya_core.http.plan import Plan, Streaming
+from rivya_core.images.result import GeneratedImage
+from rivya_core.reporting.costs import cost_of
+from rivya_core.reporting.credits import CreditsReportMixin
+from rivya_core.reporting.steps import step, step_of
+from rivya_core.types import ChatDelta, Message
+
+T = TypeVar("T")
+
+
+class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
+    """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
+
+    As a context manager it counts every call of this package's models and image tools that is made inside, in
+    agents, engines and workflows too. On a model's `callback_manager` it counts that model's calls, whoever's it is.
+
+    Args:
+        limit: Credits after which the next call raises `CreditLimitError`; None for no limit.
+
+    Example:
+        ```python
+        from llamaindex_rivya import Rivya, RivyaCreditsHandler
+
+        with RivyaCreditsHandler(limit=50) as spent:
+            Rivya().complete("Name three rivers of Europe.")
+        print(spent.credits, spent.by_model)
+        ```
+
+    A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        super().__init__([], [])
+        self._begin(limit)
+        self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
+
+    def check(self) -> None:
+        """Refuse the next call once the limit is reached.
+
+        Raises:
+            CreditLimitError: The credits spent so far reach the limit.
+        """
+        self._tally.check()
+
+    def on_event_start(
+        self,
+        event_type: CBEventType,
+        payload: dict[str, Any] | None = None,
+        event_id: str = "",
+        parent_id: str = "",
+        **kwargs: Any,
+    ) -> str:
+        """Refuse a model's call once the limit is reached."""
+        if event_type is CBEventType.LLM:
+            self.check()
+        return event_id
+
+    def on_event_end(
+        self, event_type: CBEventType, payload: dict[str, Any] | None = None, event_id: str = "", **kwargs: Any
+    ) -> None:
+        """Count a model's reply."""
+        said = payload or {}
+        reply = said.get(EventPayload.RESPONSE) or said.get(EventPayload.COMPLETION)
+        if event_type is CBEventType.LLM and isinstance(reply, (ChatResponse, CompletionResponse)):
+            facts = reply.raw if isinstance(reply.raw, dict) else {}
+            done = step(facts, reply.additional_kwargs, _asked(said))
+            self._add(str(facts.get("id") or event_id), done)
+
+    def start_trace(self, trace_id: str | None = None) -> None:
+        """Nothing is kept by trace."""
+
+    def end_trace(self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None) -> None:
+        """Nothing is kept by trace."""
+
+    def count(self, reply: ChatDelta, asked: str) -> None:
+        """Count a whole reply, or the last piece of one."""
+        self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, asked))
+
+    def count_image(self, picture: GeneratedImage) -> None:
+        """Count an image task, once however often its picture is asked for."""
+        task = str(picture["task_id"])
+        if task not in self._tally.by_run:
+            self._tally.add(str(picture["model"]), task, cost_of(picture["credits"], None))
+
+    def __enter__(self) -> Self:
+        """Count everything that runs in this context."""
+        self._token = _counting.set((*_counting.get(), self))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._token is not None:
+            _counting.reset(self._token)
+            self._token = None
+
+
+_counting: ContextVar[tuple[RivyaCreditsHandler, ...]] = ContextVar("rivya_credits_handlers", default=())
+
+
+def _checked(but: Sequence[object] = ()) -> tuple[RivyaCreditsHandler, ...]:
+    """The handlers of this context, all of which allow another call."""
+    handlers = tuple(handler for handler in _counting.get() if handler not in but)
+    for handler in handlers:
+        handler.check()
+    return handlers
+
+
+def with_cost_tracking(wire: Wire, callbacks: Sequence[object]) -> Wire:
+    """Return *wire*, counted by the handlers of this context but those that are *callbacks* and count by themselves.
+
+    Raises:
+        CreditLimitError: One of them allows no further call.
+    """
+    handlers = _checked(callbacks)
+    return _Metered(wire, handlers) if handlers else wire
+
+
+def with_image_cost_tracking(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
+    """Return *plan*, whose picture or pictures the handlers of this context count.
+
+    Args:
+        plan: Its outcome is a `GeneratedImage`, a list with such, or something that costs nothing.
+        ordered: Whether it orders anything; what was ordered before is not refused.
+
+    Raises:
+        CreditLimitError: One of the handlers allows no further picture.
+    """
+    handlers = _checked() if ordered else _counting.get()
+
+    def counted() -> Plan[T]:
+        outcome = yield from plan
+        outcomes: list[Any] = outcome if isinstance(outcome, list) else [outcome]
+        for picture in [each for each in outcomes if isinstance(each, GeneratedImage)]:
+            for handler in handlers:
+                handler.count_image(picture)
+        return outcome
+
+    return counted() if handlers else plan
+
+
+class _Metered:
+    """A wire whose replies are counted."""
+
+    def __init__(self, wire: Wire, handlers: Sequence[RivyaCreditsHandler]) -> None:
+        self._wire, self._handlers = wire, handlers
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn, count it and return the whole reply."""
+        reply = yield from self._wire.reply(messages)
+        self._count(reply, messages)
+        return reply
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun; it is counted when it is whole."""
+        streaming = yield from self._wire.stream(messages)
+
+        def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
+            deltas = yield from streaming.settle(closing)
+            for delta in deltas:
+                if delta.last:
+                    self._count(delta, messages)
+            return deltas
+
+        return replace(streaming, settle=settle)
+
+    def _count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
+        for handler in self._handlers:
+            handler.count(reply, messages[-1].text if messages else "")
+
+
+def _asked(payload: dict[str, Any]) -> str:
+    """The newest message or the prompt of a call that was reported."""
+    messages = payload.get(EventPayload.MESSAGES) or [None]
+    return str(getattr(messages[-1], "content", None) or payload.get(EventPayload.PROMPT) or "")

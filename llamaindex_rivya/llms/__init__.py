@@ -1,0 +1,1 @@
+"""The LLM classes and what they are made of."""

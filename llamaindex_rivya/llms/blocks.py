@@ -1,0 +1,138 @@
+"""LlamaIndex's content blocks as the core's parts.
+
+Every block is carried or refused by name: nothing is dropped in silence but cache points, which say nothing to a
+model. Files are read here, so this must run where blocking is allowed (see `needs_reading`). Whole messages are
+the business of `messages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import IOBase
+from pathlib import Path
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CachePoint,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    VideoBlock,
+)
+from llama_index.core.utils import resolve_binary
+
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.media.fetch_url import data_url
+from rivya_core.types import Media, MediaKind, Text
+
+KINDS: dict[type, tuple[MediaKind, str]] = {
+    ImageBlock: ("image", "image"),
+    AudioBlock: ("audio", "audio"),
+    VideoBlock: ("video", "video"),
+    DocumentBlock: ("file", "data"),
+}
+"""Which medium a block is, and which of its fields holds the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputCapabilities:
+    """What a wire takes beside text.
+
+    Attributes:
+        wire: How errors name it.
+        media: The kinds of media that it takes.
+        roles: In whose messages; None for everybody's.
+        instead: What to do where it does not take one.
+    """
+
+    wire: str
+    media: frozenset[MediaKind]
+    instead: str
+    roles: frozenset[str] | None = None
+
+
+def needs_reading(blocks: Sequence[Any]) -> bool:
+    """Whether a disk or a stream must be read to convert *blocks*."""
+    return any(
+        getattr(block, "path", None) is not None
+        or (type(block) in KINDS and isinstance(getattr(block, KINDS[type(block)][1]), IOBase))
+        or (isinstance(block, CitableBlock) and needs_reading(block.content))
+        for block in blocks
+    )
+
+
+def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tuple[Text | Media, ...]:
+    """Return the parts of a message's *blocks*; texts are joined by line breaks, as `ChatMessage.content` does.
+
+    Raises:
+        InvalidInputError: A block that cannot be carried, named with its *role*.
+    """
+    parts: list[Text | Media] = []
+    spoken = False
+    for part in (part for block in blocks for part in _parts(block, role, takes)):
+        parts.append(Text(f"\n{part.text}") if isinstance(part, Text) and spoken else part)
+        spoken = spoken or isinstance(part, Text)
+    return tuple(parts)
+
+
+def _parts(block: Any, role: str, takes: InputCapabilities) -> Iterator[Text | Media]:
+    if isinstance(block, TextBlock):
+        yield Text(block.text)
+    elif type(block) in KINDS:
+        yield _media(block, role, takes)
+    elif isinstance(block, CitableBlock):
+        yield Text(f"[{block.title}]({block.source})")
+        yield from (part for inner in block.content for part in _parts(inner, role, takes))
+    elif isinstance(block, CitationBlock):
+        yield Text(f"[{block.title}]({block.source})")
+        yield from _parts(block.cited_content, role, takes)
+    elif not isinstance(block, CachePoint):
+        raise NotSupportedError(f"A {role} message cannot hold a {type(block).__name__}; nothing was sent.")
+
+
+def _media(block: Any, role: str, takes: InputCapabilities) -> Media:
+    kind, field = KINDS[type(block)]
+    if kind not in takes.media or (takes.roles is not None and role not in takes.roles):
+        raise NotSupportedError(
+            f"{takes.wire} does not take the {type(block).__name__} of the {role} message; nothing was sent. "
+            f"{takes.instead}"
+        )
+    extras = {"detail": block.detail} if getattr(block, "detail", None) else {}
+    name = getattr(block, "title", None)
+    given = Media(kind, mime_type=_mime_type(block), name=name, extras=extras)
+    data, url = _bytes(block, getattr(block, field), role), str(block.url or "")
+    if data:
+        return replace(given, data=data)
+    if url.startswith("data:"):
+        inline = data_url(url)
+        return replace(given, data=inline.data, mime_type=given.mime_type or inline.mime_type)
+    if not url:
+        raise InvalidInputError(
+            f"The {type(block).__name__} of the {role} message holds no data, path or URL; nothing was sent."
+        )
+    return replace(given, url=url)
+
+
+def _bytes(block: Any, data: Any, role: str) -> bytes:
+    try:
+        if isinstance(data, IOBase):
+            data.seek(0)
+            return bytes(data.read())
+        if data:
+            return bytes(resolve_binary(raw_bytes=data).read())
+        return Path(block.path).read_bytes() if block.path is not None else b""
+    except (OSError, ValueError) as exc:
+        raise InvalidInputError(
+            f"The {type(block).__name__} of the {role} message cannot be read ({exc}); nothing was sent."
+        ) from exc
+
+
+def _mime_type(block: Any) -> str | None:
+    if isinstance(block, AudioBlock):
+        return f"audio/{block.format}" if block.format else None
+    names = ("image_mimetype", "video_mimetype", "document_mimetype")
+    return next((found for name in names if (found := getattr(block, name, None))), None)

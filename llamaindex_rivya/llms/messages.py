@@ -1,0 +1,93 @@
+"""LlamaIndex's messages to the core's. Single blocks are read in `blocks.py`; replies are made in `replies.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
+
+from llamaindex_rivya.llms.blocks import InputCapabilities, needs_reading, parts_of
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.http.plan import Plan, call
+from rivya_core.openai.responses.items import ITEMS_KEY
+from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.types import Message, Role, ToolCall
+
+ROLES: dict[MessageRole, Role] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "developer",
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
+}
+
+
+def to_core(messages: Sequence[ChatMessage], takes: InputCapabilities) -> Plan[list[Message]]:
+    """Return *messages* as the core's; where files must be read, the event loop is spared.
+
+    Raises:
+        InvalidInputError: Something in them cannot be carried; it is named with its role.
+    """
+    convert = partial(_messages, tuple(messages), takes)
+    if any(needs_reading(message.blocks) for message in messages):
+        return (yield from call(convert))
+    return convert()
+
+
+def _messages(messages: Sequence[ChatMessage], takes: InputCapabilities) -> list[Message]:
+    return [to_message(message, takes) for message in messages]
+
+
+def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
+    """Return one message as the core's.
+
+    Raises:
+        InvalidInputError: Something in it cannot be carried.
+    """
+    role, facts = ROLES[message.role], message.additional_kwargs
+    said = [block for block in message.blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
+    if role != "assistant" and len(said) < len(message.blocks):
+        raise NotSupportedError(f"A {role} message cannot hold thoughts or tool calls; nothing was sent.")
+    name, call_id = facts.get("name"), facts.get("tool_call_id")
+    return Message(
+        role=role,
+        parts=parts_of(said, role, takes),
+        name=name if isinstance(name, str) and name else None,
+        tool_calls=tool_calls_of(message) if role == "assistant" else (),
+        tool_call_id=str(call_id) if role == "tool" and call_id else None,
+        reasoning="\n".join(b.content for b in message.blocks if isinstance(b, ThinkingBlock) and b.content),
+        pointer=facts.get(POINTER_KEY),
+        extras={key: facts[key] for key in ("refusal", ITEMS_KEY) if facts.get(key)},
+    )
+
+
+def tool_calls_of(message: ChatMessage) -> tuple[ToolCall, ...]:
+    """Return the calls in the blocks, or, of messages that other integrations made, in `additional_kwargs`."""
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if blocks:
+        return tuple(ToolCall(b.tool_call_id or "", b.tool_name, _arguments(b.tool_kwargs)) for b in blocks)
+    foreign = message.additional_kwargs.get("tool_calls")
+    return tuple(_foreign_call(item) for item in foreign) if isinstance(foreign, list) else ()
+
+
+def _foreign_call(item: Any) -> ToolCall:
+    plain = item.model_dump() if hasattr(item, "model_dump") else item
+    function = plain.get("function") if isinstance(plain, Mapping) else None
+    if not isinstance(plain, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
+        raise InvalidInputError('`additional_kwargs["tool_calls"]` holds something that is no tool call.')
+    return ToolCall(str(plain.get("id") or ""), str(function["name"]), _arguments(function.get("arguments")))
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value or {}, ensure_ascii=False)
+    except (TypeError, ValueError) as exc:
+        raise InvalidInputError(f"The arguments of a tool call cannot be written as JSON ({exc}).") from None

@@ -1,0 +1,170 @@
+"""The core's deltas to LlamaIndex's responses. Pure; no wire is known here.
+
+Streamed responses hold everything so far, as LlamaIndex's agents expect: each chunk's message is a new one, `delta`
+is what it adds, and the last one is complete. What did not change from chunk to chunk is shared between them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    ContentBlock,
+    ImageBlock,
+    LogProb,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+)
+from pydantic import BaseModel
+
+from llamaindex_rivya.llms.tool_calls import CallsSoFar
+from rivya_core.pydantic_fast import construct_unvalidated
+from rivya_core.types import ChatDelta, Usage
+
+M = TypeVar("M", bound=BaseModel)
+
+COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+NOT_IN_MESSAGES = frozenset({"logprobs", "headers"})
+"""Metadata that would only fill a memory; they are in `raw`."""
+
+
+class Accumulator:
+    """Turns the deltas of one reply into responses that each hold everything so far.
+
+    Args:
+        single: Whether only the first tool call counts.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        self._text = ""
+        self._reasoning = ""
+        self._thinking: list[ContentBlock] = []
+        self._calls = CallsSoFar(single=single)
+
+    def add(self, delta: ChatDelta) -> ChatResponse:
+        """Return the reply so far, with *delta* added."""
+        self._text += delta.text
+        if not (delta.last or delta.reasoning or delta.tool_calls):  # nearly all of them
+            return _response(self._said(), delta.text)
+        if delta.reasoning:
+            self._reasoning += delta.reasoning
+            self._thinking = [ThinkingBlock(content=self._reasoning)]
+        if delta.tool_calls:
+            self._calls.add(delta.tool_calls)
+        response = _response(self._message(delta), delta.text)
+        if delta.reasoning:
+            response.additional_kwargs["thinking_delta"] = delta.reasoning
+        if delta.last:
+            _close(response, delta)
+        return response
+
+    def _said(self) -> ChatMessage:
+        """What all deltas so far come to."""
+        blocks: list[ContentBlock] = [*self._thinking, _built(TextBlock, {"block_type": "text", "text": self._text})]
+        facts: dict[str, Any] = {}
+        if self._calls:
+            blocks += self._calls.blocks
+            facts |= self._calls.facts
+        return _built(ChatMessage, {"role": MessageRole.ASSISTANT, "additional_kwargs": facts, "blocks": blocks})
+
+    def _message(self, delta: ChatDelta) -> ChatMessage:
+        message = self._said()
+        blocks, facts = message.blocks, message.additional_kwargs
+        if delta.last:
+            facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
+            citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
+            facts |= {"citations": citations} if citations else {}
+            made = [dict(block) for block in delta.blocks if str(block.get("type")).endswith("_call")]
+            facts |= {"built_in_tool_calls": made} if made else {}
+            blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
+        return message
+
+
+def _response(message: ChatMessage, delta: str) -> ChatResponse:
+    values: dict[str, Any] = {
+        "message": message,
+        "raw": None,
+        "delta": delta,
+        "logprobs": None,
+        "additional_kwargs": {},
+    }
+    return _built(ChatResponse, values)
+
+
+def _built(kind: type[M], values: dict[str, Any]) -> M:
+    """Return a *kind* with these values, all that it has; a stream makes three of them a chunk."""
+    return construct_unvalidated(kind, values, set(values))
+
+
+def whole(delta: ChatDelta, *, single: bool = False) -> ChatResponse:
+    """Return a whole reply as a response."""
+    response = Accumulator(single=single).add(delta)
+    response.delta = None
+    response.additional_kwargs.pop("thinking_delta", None)
+    return response
+
+
+def as_completion(response: ChatResponse) -> CompletionResponse:
+    """Return a chat response as the completion that it is."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )
+
+
+def _close(response: ChatResponse, delta: ChatDelta) -> None:
+    """Add what only a complete reply has: the provider's facts, usage where counters look for it, log probabilities."""
+    usage = _usage(delta.usage) if delta.usage else None
+    response.raw = {**delta.metadata, **({"usage": usage} if usage else {})}
+    if usage:
+        response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
+    logprobs = delta.metadata.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    if isinstance(tokens, list):
+        response.logprobs = [_logprobs(token) for token in tokens if isinstance(token, Mapping)]
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_tokens is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return counts
+
+
+def _logprobs(token: Mapping[str, Any]) -> list[LogProb]:
+    """The alternatives to a token, or the token alone."""
+    found = token.get("top_logprobs") or [token]
+    return [
+        LogProb(
+            token=str(item.get("token") or ""),
+            logprob=item["logprob"] if isinstance(item.get("logprob"), (int, float)) else 0.0,
+            bytes=[byte for byte in item.get("bytes") or () if isinstance(byte, int)],
+        )
+        for item in found
+        if isinstance(item, Mapping)
+    ]
+
+
+def _media(block: Mapping[str, Any]) -> ContentBlock | None:
+    """A picture or sound that the model made; None for what LlamaIndex has no block for."""
+    if block.get("type") == "image_url":
+        inner = block.get("image_url")
+        url = inner.get("url") if isinstance(inner, Mapping) else inner
+        return ImageBlock(url=url) if isinstance(url, str) and url else None
+    data = block.get("data")
+    if block.get("type") == "audio" and isinstance(data, str) and data:
+        return AudioBlock(audio=data.encode(), format=str(block.get("format") or "wav"))
+    return None

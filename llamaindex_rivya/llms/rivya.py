@@ -1,0 +1,173 @@
+"""`Rivya`: the chat whose history lives on the server. The models with function calling are in `compatible.py`."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NoReturn
+
+from llama_index.core.base.llms.types import LLMMetadata
+from pydantic import BaseModel, Field, model_validator
+from typing_extensions import Self
+
+from llamaindex_rivya.llms.base import HTTPLLM
+from llamaindex_rivya.llms.blocks import InputCapabilities
+from llamaindex_rivya.llms.output_modes import OutputMode, prompted_output
+from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.media.fetch_url import FetchRules
+from rivya_core.providers import RIVYA, Provider
+from rivya_core.rivya.session_chat import RivyaWire
+from rivya_core.rivya.wire import EFFORTS, ChatOptions
+from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
+from rivya_core.sessions.pointers import OnMismatch
+
+Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
+
+
+class Rivya(HTTPLLM):
+    """Rivya's chat, whose history lives on the server in sessions.
+
+    The messages that you pass are what the model sees, always: a reply carries a pointer to its session
+    (`message.additional_kwargs["rivya_session"]`), and the next call continues that session only if the messages
+    up to the reply are still the ones that it holds. Otherwise a new session begins with the whole transcript.
+    Memories, chat engines and agents need nothing special.
+
+    The chat takes one message of text and images at a time, at most 20,000 characters, and has no tools: agents
+    are `ReActAgent`s, structured output is asked for in words. `GMI` and `Evolink` have tools.
+
+    Source: https://rivya.ai/docs/api-chat
+
+    Args:
+        model: Chat model id. Default `gpt-5-2-chat`.
+        api_key: Key; default from `RIVYA_API_KEY`.
+        base_url: Default from `RIVYA_BASE_URL`, else `https://rivya.ai/api/v1`.
+        timeout: Seconds, or an `httpx.Timeout`; by default 10 to connect and 120 between reads.
+        max_retries: Extra requests after a failure that may be repeated. Default 2.
+        default_headers: Further headers of every request.
+        http_client: Your own `httpx.Client`.
+        http_async_client: Your own `httpx.AsyncClient`; it belongs to one event loop.
+        reasoning_effort: `default`, `minimal`, `low`, `medium`, `high` or `xhigh`, as far as the model supports it.
+        enable_web_search: Whether the model may search the web, if it can.
+        client_request_id: Your own id for tracing.
+        session_id: Pins one session: only the messages after the last reply are sent, nothing is checked.
+        session_ledger: Where session heads are remembered; in this process's memory by default.
+        on_history_mismatch: What to do with a history that no session holds: `replay` (default) or `error`.
+        fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
+        context_window: Tokens that query engines and memories fit prompts into. The limit is one of characters; the
+            default 3,600, of which 256 stay free (`num_output`), keeps prompts below 20,000 characters in the
+            plainest English (5.8 characters a token; four to five are usual).
+
+    A call may override `model`, `reasoning_effort`, `enable_web_search`, `session_id`, `client_request_id` and
+    `timeout` by keyword.
+
+    Raises:
+        ConfigurationError: No key, a URL that cannot be one, or an argument that does not exist.
+
+    Example:
+        ```python
+        from llama_index.core.llms import ChatMessage
+        from llamaindex_rivya import Rivya
+
+        llm = Rivya()
+        messages = [ChatMessage(role="user", content="Name three rivers of Europe.")]
+        reply = llm.chat(messages)
+        messages += [reply.message, ChatMessage(role="user", content="Which is the longest?")]
+        for chunk in llm.stream_chat(messages):
+            print(chunk.delta, end="")
+        ```
+    """
+
+    provider: ClassVar[Provider] = RIVYA
+    takes: ClassVar[InputCapabilities] = InputCapabilities(
+        "Rivya's chat", frozenset({"image"}), "Put its text into the message, or use `GMI` or `Evolink`."
+    )
+    call_options: ClassVar[frozenset[str]] = frozenset(
+        {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
+    )
+
+    context_window: int = Field(default=3600, gt=0, description="Tokens that prompts are fitted into.")
+    num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
+    reasoning_effort: Effort | None = Field(default=None, description="How long the model may think.")
+    enable_web_search: bool | None = Field(default=None, description="Whether the model may search the web.")
+    client_request_id: str | None = Field(default=None, description="Your own id for tracing.")
+    session_id: str | None = Field(default=None, description="Pins one session.")
+    session_ledger: Any = Field(default=None, exclude=True, repr=False, description="Where heads are remembered.")
+    on_history_mismatch: OnMismatch = Field(default="replay", description="For a history that no session holds.")
+    fetch_image_urls: bool = Field(default=False, description="Whether images named by URL are fetched.")
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which LlamaIndex's serialised forms know the class."""
+        return "rivya_llm"
+
+    @model_validator(mode="after")
+    def _choose_one_session_mode(self) -> Self:
+        if self.session_id is not None and self.session_ledger is not None:
+            raise ConfigurationError(
+                "`session_id` pins one session and `session_ledger` is for sessions chosen by history; set one of them."
+            )
+        return self
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What LlamaIndex asks about the model; nothing is sent or read for it."""
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.num_output,
+            is_chat_model=True,
+            is_function_calling_model=False,
+            model_name=self.model,
+        )
+
+    def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
+        return prompted_output(output_cls)
+
+    def _wire(self, options: Mapping[str, Any]) -> RivyaWire:
+        def option(name: str) -> Any:
+            return options.get(name, getattr(self, name))
+
+        effort = option("reasoning_effort")
+        if effort is not None and effort not in EFFORTS:
+            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
+        ledger: Ledger = self.session_ledger or PROCESS_LEDGER
+        return RivyaWire(
+            endpoint=self._endpoint(options),
+            options=ChatOptions(
+                model=option("model") or self.model,
+                reasoning_effort=effort,
+                enable_web_search=option("enable_web_search"),
+                client_request_id=option("client_request_id"),
+            ),
+            ledger=ledger,
+            retry=RetryPolicy(self.max_retries),
+            on_mismatch=self.on_history_mismatch,
+            session_id=option("session_id"),
+            fetching=FetchRules(allowed=self.fetch_image_urls),
+        )
+
+    def chat_with_tools(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
+        raise NotSupportedError(
+            "Rivya's chat has no function calling; nothing was sent. Use `GMI`, `Evolink` or `OpenAICompatible` for a "
+            "`FunctionAgent`, or give the tools to a `ReActAgent`."
+        )
+
+    achat_with_tools = stream_chat_with_tools = astream_chat_with_tools = chat_with_tools
+
+    def predict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let the model choose a tool in text, call it, and return its output."""
+        return super().predict_and_call(tools, *args, **{**_react(), **kwargs})
+
+    async def apredict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let the model choose a tool in text, call it, and return its output."""
+        return await super().apredict_and_call(tools, *args, **{**_react(), **kwargs})
+
+
+def _react() -> dict[str, Any]:
+    """What LlamaIndex's `predict_and_call` would leave empty, and its `ReActAgent` then refuses."""
+    from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
+    from llama_index.core.memory import ChatMemoryBuffer
+
+    return {
+        "react_chat_formatter": ReActChatFormatter.from_defaults(),
+        "output_parser": ReActOutputParser(),
+        "memory": ChatMemoryBuffer.from_defaults(token_limit=2_000),
+    }

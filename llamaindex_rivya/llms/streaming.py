@@ -1,0 +1,139 @@
+"""What stands between a streamed reply and the stream that LlamaIndex wraps round it.
+
+LlamaIndex reports a stream from a generator of its own. That one drops the reply without closing it; the connection
+would stay open until the garbage collector comes by. And it makes an event of every piece, which costs as much as all
+else that is done with the piece; so where nobody listens it is told only how the reply ended. What a stream says is
+not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from llama_index.core.instrumentation.event_handlers import NullEventHandler
+from llama_index.core.llms import callbacks
+
+_replies: ContextVar[list[_Reply]] = ContextVar("_replies")
+
+
+def track_stream(pieces: Generator[Any, None, None]) -> Generator[Any, None, None]:
+    """Note *pieces* as the reply of the `closes_stream` around this call, and return what LlamaIndex is to report."""
+    reply = _Reply(pieces)
+    return reply.ending() if reply.quiet else pieces
+
+
+def atrack_stream(pieces: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    """Note *pieces* as the reply of the `acloses_stream` around this call, and return what LlamaIndex is to report."""
+    reply = _Reply(pieces)
+    return reply.aending() if reply.quiet else pieces
+
+
+def closes_stream(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the stream that *method* returns close what was `opened` in it, at once, when it is closed."""
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with _Notes() as replies:
+            stream = method(*args, **kwargs)
+        return _together(stream, *replies)
+
+    return call
+
+
+def acloses_stream(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the stream that *method* returns close what was `aopened` in it, at once, when it is closed."""
+
+    @wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with _Notes() as replies:
+            stream = await method(*args, **kwargs)
+        return _atogether(stream, *replies)
+
+    return call
+
+
+def has_listeners() -> bool:
+    """Whether anybody listens to LlamaIndex's events of pieces."""
+    dispatcher = callbacks.dispatcher
+    while dispatcher.propagate and not _has_listeners(dispatcher.event_handlers):
+        dispatcher = dispatcher.parent
+    return _has_listeners(dispatcher.event_handlers)
+
+
+def _has_listeners(handlers: list[Any]) -> bool:
+    return any(not isinstance(handler, NullEventHandler) for handler in handlers)
+
+
+class _Notes:
+    def __enter__(self) -> list[_Reply]:
+        replies: list[_Reply] = []
+        self._token = _replies.set(replies)
+        return replies
+
+    def __exit__(self, *exc_info: object) -> None:
+        _replies.reset(self._token)
+
+
+class _Reply:
+    """A reply; where nobody listens to its pieces it notes its ending, which is then all that is reported."""
+
+    def __init__(self, pieces: Any) -> None:
+        self.pieces = pieces
+        self.quiet = not has_listeners()
+        self.last: Any = None
+        self._error: BaseException | None = None
+        _replies.get().append(self)
+
+    def __enter__(self) -> None:
+        """While it is read."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        """Keep what was raised; it is raised again where it is reported."""
+        self._error = error
+        return True
+
+    def ending(self) -> Generator[Any, None, None]:
+        """The last piece, or what was raised instead."""
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # an error holds its frames, and one of them this
+        if self.last is not None:
+            yield self.last
+
+    async def aending(self) -> AsyncGenerator[Any, None]:
+        """The last piece, or what was raised instead."""
+        for last in self.ending():
+            yield last
+
+
+def _together(stream: Generator[Any, None, None], reply: _Reply) -> Generator[Any, None, None]:
+    with closing(reply.pieces), closing(stream):
+        if not reply.quiet:
+            yield from stream
+            return
+        with reply:
+            for piece in reply.pieces:
+                reply.last = piece
+                yield piece
+        for _ in stream:  # reports the ending
+            pass
+
+
+async def _atogether(stream: AsyncGenerator[Any, None], reply: _Reply) -> AsyncGenerator[Any, None]:
+    async with aclosing(reply.pieces), aclosing(stream):
+        if not reply.quiet:
+            async for response in stream:
+                yield response
+            return
+        with reply:
+            async for piece in reply.pieces:
+                reply.last = piece
+                yield piece
+        async for _ in stream:  # reports the ending
+            pass

@@ -1,0 +1,143 @@
+"""Tool calls in LlamaIndex's forms: while they arrive, in messages, and as the selections that agents run.
+
+A call stands in a message twice, as a `ToolCallBlock` and as plain JSON in `additional_kwargs["tool_calls"]`, for
+LlamaIndex reads either. Its arguments stay the text that the model wrote. Arguments that turn out to be no JSON
+object are noted in `additional_kwargs["invalid_tool_calls"]`, and such a call is never run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+from pydantic_core import from_json
+
+from llamaindex_rivya.errors import OutputError
+from rivya_core.errors import InvalidInputError
+from rivya_core.types import ToolCall, ToolCallDelta
+
+NAMELESS = "unnamed"
+"""Stands for the name of a call that names no tool."""
+CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
+
+
+class CallsSoFar:
+    """The tool calls of one reply.
+
+    Args:
+        single: Whether only the first call counts.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        self._single = single
+        self._calls: dict[int, ToolCallDelta] = {}
+        self._blocks: dict[int, ToolCallBlock] = {}
+        self._plain: dict[int, dict[str, Any]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._blocks)
+
+    @property
+    def blocks(self) -> Sequence[ToolCallBlock]:
+        """The calls as blocks, in order."""
+        return tuple(self._blocks.values())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The calls for a message's `additional_kwargs`."""
+        invalid = [self._plain[index]["id"] for index, call in self._calls.items() if call.invalid]
+        return {"tool_calls": list(self._plain.values()), **({"invalid_tool_calls": invalid} if invalid else {})}
+
+    def add(self, deltas: Sequence[ToolCallDelta]) -> None:
+        """Add pieces of calls; only those that they belong to are written anew."""
+        for delta in deltas:
+            if not self._single or not self._calls or delta.index in self._calls:
+                self._add(delta)
+
+    def _add(self, delta: ToolCallDelta) -> None:
+        before = self._calls.get(delta.index) or ToolCallDelta(delta.index)
+        call = ToolCallDelta(
+            delta.index,
+            before.id or delta.id,
+            before.name or delta.name,
+            before.arguments + delta.arguments,
+            delta.invalid,
+        )
+        self._calls[delta.index] = call
+        if call.name or call.invalid:
+            name = call.name or NAMELESS
+            self._blocks[delta.index] = ToolCallBlock(tool_call_id=call.id, tool_name=name, tool_kwargs=call.arguments)
+            function = {"name": name, "arguments": call.arguments}
+            self._plain[delta.index] = {"id": call.id, "type": "function", "function": function}
+
+
+def selections(message: ChatMessage, calls: Sequence[ToolCall]) -> list[ToolSelection]:
+    """Return what to run for the *calls* in *message*, be they complete or still arriving.
+
+    A call whose arguments are no JSON object gets a name that no tool has and that says so: an agent then tells the
+    model, and nothing is run.
+    """
+    invalid = message.additional_kwargs.get("invalid_tool_calls")
+    invalid = invalid if isinstance(invalid, list) else []
+    return [_invalid(call) if call.id in invalid else _selection(call) for call in calls]
+
+
+def invalid_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> list[ToolCall]:
+    """Return those of *calls* whose arguments are no JSON object."""
+    invalid = message.additional_kwargs.get("invalid_tool_calls")
+    return [call for call in calls if isinstance(invalid, list) and call.id in invalid]
+
+
+def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
+    """Refuse a reply without a call, or with one that cannot be run.
+
+    Raises:
+        OutputError: It says what came instead.
+    """
+    text = message.content or ""
+    if not calls:
+        raise OutputError(f"Expected at least one tool call, but the model said: {text[:500]!r}.", text=text)
+    for call in invalid_calls(message, calls):
+        raise OutputError(
+            f"The model called `{call.name}` with arguments that are no JSON object: {call.arguments[:500]!r}.",
+            text=call.arguments,
+        )
+
+
+def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]], *, required: bool) -> Any:
+    """Return *choice* in the wire's form: `auto`, `none`, `required` (or `any`), a tool's name, or an object.
+
+    Raises:
+        InvalidInputError: It names no tool.
+    """
+    if choice is None or choice == "":
+        return "required" if required else None
+    if isinstance(choice, Mapping):
+        return dict(choice)
+    names = [tool["function"]["name"] for tool in tools]
+    if choice in names:
+        return {"type": "function", "function": {"name": choice}}
+    if choice in CHOICES:
+        return CHOICES[choice]
+    raise InvalidInputError(
+        f"`tool_choice` must be one of {', '.join([*CHOICES, *names])}, or an object, not {choice!r}. Nothing was sent."
+    )
+
+
+def _selection(call: ToolCall) -> ToolSelection:
+    return ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=_so_far(call.arguments))
+
+
+def _invalid(call: ToolCall) -> ToolSelection:
+    name = f"{call.name} (its arguments are no JSON object: {call.arguments[:200]!r})"
+    return ToolSelection(tool_id=call.id, tool_name=name, tool_kwargs={})
+
+
+def _so_far(arguments: str) -> dict[str, Any]:
+    """What can be read of arguments that may still be arriving; quick enough to be asked at every piece of them."""
+    try:
+        value = from_json(arguments, allow_partial="trailing-strings")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,229 @@
+"""What the stream decoders of all wires have in common.
+
+A wire says what one event means, what to add at the end, and how a whole reply is read; the rest is here: bytes to
+events, a plain JSON answer to a stream request, an error behind good events, and the objection to a missing end.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from rivya_core.errors import RivyaError, StreamBrokenError
+from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
+from rivya_core.types import ChatDelta, ToolCallDelta, Usage
+
+FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
+"""What a stream of events begins with."""
+
+
+class ChatStreamDecoder(ABC):
+    """Decodes the body of a streamed reply into deltas.
+
+    Args:
+        response: The open response, for its headers and for errors; it is not read here.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.complete = False
+        self._sse = SSEDecoder() if may_stream(response) else None
+        self._begun = False
+        self._body: list[bytes] = []
+        self._failure: RivyaError | None = None
+
+    @property
+    @abstractmethod
+    def partial(self) -> str:
+        """The text so far."""
+
+    @abstractmethod
+    def read(self, event: Event) -> Iterable[ChatDelta]:
+        """Return the deltas in one event; set `complete` when it ends the reply."""
+
+    @abstractmethod
+    def closing(self) -> ChatDelta:
+        """Return the last delta of a complete reply."""
+
+    @abstractmethod
+    def whole(self, response: httpx.Response) -> ChatDelta:
+        """Return the reply in a plain answer."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that may still come is worth waiting for."""
+        return self.complete or self._failure is not None
+
+    def expect_events(self) -> None:
+        """Read the body as events, whatever its type says and however it begins."""
+        self._sse, self._begun = SSEDecoder(), True
+
+    def feed(self, data: bytes) -> list[ChatDelta]:
+        """Return the deltas that *data* completes."""
+        if self._sse is not None and not self._begun:
+            data = self._begin(data)
+        if self._sse is None:
+            self._body.append(data)
+            return []
+        try:
+            return self._take(self._sse.feed(data))
+        except StreamBrokenError as error:
+            error.partial = self.partial
+            raise
+
+    def finish(self) -> list[ChatDelta]:
+        """Return the closing deltas.
+
+        Raises:
+            StreamBrokenError: The end of the reply never came.
+            APIError: A frame reported an error, or the answer was not a reply.
+        """
+        if self._sse is None:
+            return [self.whole(_plain(self.response, b"".join(self._body)))]
+        rest = self._take(self._sse.finish())
+        if self._failure is not None:
+            raise self._failure
+        if not self.complete:
+            raise StreamBrokenError("The stream stopped before the end of the reply.", partial=self.partial)
+        return [*rest, self.closing()]
+
+    def _begin(self, data: bytes) -> bytes:
+        """Look at the first bytes that are no blanks: a plain answer may have a stream's type."""
+        head = b"".join((*self._body, data)).lstrip()
+        self._begun = bool(head)
+        if not _may_begin_stream(head, self.response):
+            self._sse = None
+            return data
+        if not self._begun:
+            self._body.append(data)
+            return b""
+        self._body = []
+        return head
+
+    def _take(self, events: Sequence[Event]) -> list[ChatDelta]:
+        """An error behind good events waits until those are delivered, however the bytes were cut."""
+        deltas: list[ChatDelta] = []
+        for event in events:
+            if self.done:  # what comes after the end is not read, however the bytes were cut
+                break
+            try:
+                deltas.extend(self.read(event))
+            except RivyaError as error:
+                self._failure = error.with_traceback(None)  # its frames hold what the server may have repeated
+        return deltas
+
+
+def may_stream(response: httpx.Response) -> bool:
+    """Whether the body is to be read as events: its type says so, or says nothing."""
+    kind = response.headers.get("content-type", "").lower()
+    return not kind or any(word in kind for word in ("event-stream", "text/plain", "octet-stream", "ndjson"))
+
+
+def looks_like_sse(response: httpx.Response) -> bool:
+    """Whether a whole answer came as events after all, whatever its type says."""
+    return response.is_success and response.content.lstrip().startswith((b"data:", b"event:", b":"))
+
+
+def _may_begin_stream(head: bytes, response: httpx.Response) -> bool:
+    """Whether a body that begins with *head* may be events: not JSON, not a page, and no words without that type."""
+    if head[:1] in (b"{", b"[", b"<"):
+        return False
+    named = "event-stream" in response.headers.get("content-type", "").lower()
+    return named or any(head.startswith(field) or field.startswith(head) for field in FIELDS)
+
+
+def join(stream: ChatStreamDecoder, body: bytes) -> ChatDelta:
+    """Return the whole reply in the *body* of a stream."""
+    stream.expect_events()
+    deltas = [*stream.feed(body), *stream.finish()]
+    return ChatDelta(
+        text="".join(delta.text for delta in deltas),
+        reasoning="".join(delta.reasoning for delta in deltas),
+        tool_calls=joined(call for delta in deltas for call in delta.tool_calls),
+        usage=deltas[-1].usage,
+        metadata=deltas[-1].metadata,
+        last=True,
+        blocks=tuple(block for delta in deltas for block in delta.blocks),
+    )
+
+
+def _plain(response: httpx.Response, body: bytes) -> httpx.Response:
+    """A stream's response with its body read, the way a whole answer looks."""
+    headers = [(k, v) for k, v in response.headers.multi_items() if k not in {"content-encoding", "content-length"}]
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+
+
+def joined(deltas: Iterable[ToolCallDelta]) -> tuple[ToolCallDelta, ...]:
+    """Return the calls whose pieces are *deltas*, each as one piece."""
+    by_index: dict[int, list[ToolCallDelta]] = {}
+    for delta in deltas:
+        by_index.setdefault(delta.index, []).append(delta)
+    return tuple(_joined(index, pieces) for index, pieces in by_index.items())
+
+
+def _joined(index: int, pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
+    return ToolCallDelta(
+        index,
+        next((piece.id for piece in pieces if piece.id), None),
+        next((piece.name for piece in pieces if piece.name), None),
+        "".join(piece.arguments for piece in pieces),
+        any(piece.invalid for piece in pieces),
+    )
+
+
+INPUT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokens", "promptTokenCount", "input")
+OUTPUT = ("completion_tokens", "output_tokens", "outputTokens", "completionTokens", "candidatesTokenCount", "output")
+TOTAL = ("total_tokens", "totalTokens", "totalTokenCount", "total")
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens")
+
+
+def read_usage(value: Any) -> Usage | None:
+    """Return the counts in a `usage` object, or None if it holds none.
+
+    Of several names for one count the first that is not zero counts: Evolink fills `prompt_tokens` and sends
+    `input_tokens: 0` beside it.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    spent, made = _count(value, INPUT), _count(value, OUTPUT)
+    total = _count(value, TOTAL)
+    if spent is None and made is None and total is None:
+        return None
+    inputs, outputs = _object(value, INPUT_DETAILS), _object(value, OUTPUT_DETAILS)
+    cached = _count(inputs, ("cached_tokens",))
+    return Usage(
+        input_tokens=spent or 0,
+        output_tokens=made or 0,
+        total_tokens=total or (spent or 0) + (made or 0),
+        cached_tokens=_count(value, CACHED) if cached is None else cached,
+        reasoning_tokens=_count(outputs, ("reasoning_tokens",)),
+        audio_input_tokens=_count(inputs, ("audio_tokens",)),
+        audio_output_tokens=_count(outputs, ("audio_tokens",)),
+        cache_write_tokens=_count(inputs, ("cache_write_tokens", "cache_creation_tokens")),
+    )
+
+
+def _count(value: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    count = None
+    for name in names:
+        if name in value and (found := _whole(value[name])) is not None:
+            if found:
+                return found
+            count = 0
+    return count
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return None if value is None or isinstance(value, bool) else max(0, int(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _object(value: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    return next((found for name in names if isinstance(found := value.get(name), Mapping)), {})

@@ -1,0 +1,144 @@
+"""httpx clients: whose they are, when they are made, and which event loop they belong to.
+
+The shared clients are made at the first request, once a process, with one SSL context between them. They keep
+no cookies and no credentials, so that all models, accounts and base URLs can share their connections. Async clients
+belong to one event loop and are closed with it. A caller's own clients are used as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from http.cookiejar import CookieJar
+from threading import Lock
+from typing import Any
+from urllib.request import getproxies
+
+import httpx
+
+from rivya_core.http.client_pool import IDLE_SECONDS, MAX_IDLE_CONNECTIONS, AsyncClientPool
+from rivya_core.http.drivers import AsyncDriver, Driver
+from rivya_core.http.fast_clients import FastClient
+from rivya_core.http.request_defaults import TIMEOUT
+
+POOL_LIMITS = httpx.Limits(
+    max_connections=None, max_keepalive_connections=MAX_IDLE_CONNECTIONS, keepalive_expiry=IDLE_SECONDS
+)
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS)
+
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients that one model sends with.
+
+    Attributes:
+        sync: The caller's own client, or None for the shared one.
+        asynchronous: The caller's own async client, or None for the running loop's shared one.
+    """
+
+    sync: httpx.Client | None = None
+    asynchronous: httpx.AsyncClient | None = None
+
+    @property
+    def driver(self) -> Driver:
+        """Carries out plans, blocking."""
+        return Driver(lambda: self.sync or shared_client())
+
+    @property
+    def async_driver(self) -> AsyncDriver:
+        """Carries out plans on the running event loop."""
+        return AsyncDriver(lambda: self.asynchronous or shared_async_client())
+
+
+def shared_client() -> httpx.Client:
+    """The process's client."""
+    with _lock:
+        return _shared_client()
+
+
+def shared_async_client() -> httpx.AsyncClient:
+    """One of the running event loop's clients: the first that has room for another request."""
+    loop = asyncio.get_running_loop()
+    kept = _pools.get(loop)
+    if kept is None:
+        with _lock:
+            for closed in [other for other in _pools if other.is_closed()]:
+                del _pools[closed]
+            kept = _pools[loop] = _Kept(AsyncClientPool(_settings(POOL_LIMITS)))
+    return kept.pool.client()
+
+
+class _Kept:
+    """A pool and the async generator that closes it when its loop shuts its generators down.
+
+    `asyncio.run` closes the loop's async generators but knows nothing of clients; without this each run would
+    leave its connections behind.
+    """
+
+    def __init__(self, pool: AsyncClientPool) -> None:
+        self.pool = pool
+        self._guard = self._until_loop_ends()
+        with suppress(StopIteration):  # the first step never waits
+            self._guard.__anext__().send(None)
+
+    async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
+        loop = asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            _pools.pop(loop, None)
+            await self.pool.aclose()
+
+
+_pools: dict[asyncio.AbstractEventLoop, _Kept] = {}
+_left_to_parent: list[dict[asyncio.AbstractEventLoop, _Kept]] = []
+
+
+@cache
+def _shared_client() -> httpx.Client:
+    client = FastClient(**_settings(LIMITS))
+    atexit.register(client.close)
+    return client
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _settings(limits: httpx.Limits) -> dict[str, Any]:
+    return {
+        "verify": _ssl_context(),
+        "timeout": TIMEOUT,
+        "limits": limits,
+        "cookies": _NoCookies(),
+        "proxied": bool(getproxies()),
+    }
+
+
+class _NoCookies(CookieJar):
+    """Keeps nothing: a cookie of one account must not reach another one's request."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Pass them over."""
+
+
+def _forget() -> None:
+    """After a fork the sockets are the parent's; sharing them would mix two processes' answers."""
+    global _lock  # noqa: PLW0603 - the parent may have held it at the fork
+    _lock = Lock()
+    _shared_client.cache_clear()
+    _left_to_parent.append(dict(_pools))  # ending them here would reach into the parent's loops
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,72 @@
+"""The clients that nobody set up: httpx's own, which go straight to their transport where nothing else is to be done.
+
+httpx's `send` does a good deal for each request that these clients have no use for: cookies, redirects, authentication
+and hooks. Going without saves a sixth of a call. The ordinary way is taken where the environment names a proxy, and
+where somebody has wrapped httpx's `send` to see the requests, as tracing tools do.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+import httpx
+
+
+class FastClient(httpx.Client):
+    """A client without cookies, redirects, authentication and hooks.
+
+    Args:
+        verify: The SSL context.
+        limits: How many connections are kept, and how long.
+        proxied: Whether the environment names a proxy; it is read here only then.
+        options: Further options of httpx's client.
+    """
+
+    def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
+        self._direct = None if proxied else httpx.HTTPTransport(verify=verify, limits=limits)
+        super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
+        """Send *request*, the short way if there is one."""
+        if self._direct is None or not is_unpatched(httpx.Client.send):
+            return super().send(request, stream=stream, **how)
+        response = self._direct.handle_request(request)
+        response.request = request
+        if not stream:
+            response.read()
+        return response
+
+
+class FastAsyncClient(httpx.AsyncClient):
+    """A client without cookies, redirects, authentication and hooks.
+
+    Args:
+        verify: The SSL context.
+        limits: How many connections are kept, and how long.
+        proxied: Whether the environment names a proxy; it is read here only then.
+        options: Further options of httpx's client.
+    """
+
+    def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
+        self._direct = None if proxied else httpx.AsyncHTTPTransport(verify=verify, limits=limits)
+        super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
+        """Send *request*, the short way if there is one."""
+        if self._direct is None or not is_unpatched(httpx.AsyncClient.send):
+            return await super().send(request, stream=stream, **how)
+        response = await self._direct.handle_async_request(request)
+        response.request = request
+        if not stream:
+            await response.aread()
+        return response
+
+
+def is_unpatched(send: Any) -> bool:
+    """Whether *send* is httpx's own method and not somebody's wrapper around it."""
+    own = isinstance(send, FunctionType) and send.__code__.co_filename == SOURCE
+    return own and not hasattr(send, "__wrapped__")
+
+
+SOURCE = httpx.Client.__init__.__code__.co_filename

@@ -1,0 +1,233 @@
+"""Image tasks on the wire: create one, look at it, wait for it.
+
+https://rivya.ai/docs/api-generations and https://rivya.ai/docs/api-generation-status. Creating is paid and goes out
+under an idempotency key, so a lost answer is repeated and charged once. What is done with a result, what is remembered
+and what an agent may name live elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx
+
+from rivya_core.errors import (
+    APIConnectionError,
+    RateLimitError,
+    ResponseLostError,
+    RivyaError,
+    ServerError,
+    TaskFailedError,
+    TaskTimeoutError,
+)
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.headers import retry_after
+from rivya_core.http.plan import Plan, pause
+from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.images.polling import PollingPolicy
+
+PATH = "/generations"
+Status = Literal["queued", "processing", "succeeded", "failed"]
+STATUSES: Mapping[str, Status] = {
+    "queued": "queued",
+    "waiting": "queued",
+    "succeeded": "succeeded",
+    "success": "succeeded",
+    "failed": "failed",
+}
+"""Public states, and the product's inner names for them; anything else is work in progress."""
+TRANSIENT = (RateLimitError, ServerError, APIConnectionError, ResponseLostError)
+"""What a look may run into without meaning anything for the task."""
+ONCE = RetryPolicy(max_retries=0)
+LONGEST_ID = 512
+MOST_URLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTask:
+    """A task as one look found it.
+
+    Attributes:
+        id: The provider's id.
+        status: `queued`, `processing`, `succeeded` or `failed`.
+        model: Model id.
+        urls: Where the results are, the primary one first; empty until it succeeded.
+        reserved_credits: Held back when it was created.
+        final_credits: Charged in the end; 0 or None until then.
+        created_at: The provider's time, ISO 8601.
+        updated_at: The provider's time, ISO 8601.
+        error_code: Of a failed task, where the provider gives one.
+        error_message: Of a failed task, where the provider gives one.
+        retry_after: Seconds that the provider asks to wait before the next look.
+    """
+
+    id: str
+    status: Status
+    model: str = ""
+    urls: tuple[str, ...] = ()
+    reserved_credits: float | None = None
+    final_credits: float | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in {"succeeded", "failed"}
+
+    def failure(self) -> TaskFailedError:
+        """Return the error of a failed task, also where the provider gave none (`error: null`)."""
+        words = self.error_message or "the provider gave no reason"
+        code = self.error_code or "generation_failed"
+        cost = " Nothing was charged." if self.final_credits == 0 else ""
+        message = f"Image task {self.id} failed: {words.rstrip('.')} [{code}].{cost} Change the prompt or try again."
+        return TaskFailedError(message, task_id=self.id, code=code)
+
+
+def create_task(endpoint: Endpoint, body: Mapping[str, Any], key: str, retry: RetryPolicy) -> Plan[ImageTask]:
+    """Create a task; *key* is the idempotency key of this logical request.
+
+    Raises:
+        APIError: The provider refused; nothing was charged.
+        ResponseLostError: Every answer was lost; the task may exist, and the same *key* finds it.
+    """
+    request = endpoint.request("POST", PATH, body=body, headers={"idempotency-key": key})
+    response = yield from send_with_retries(request, retry, idempotent=endpoint.idempotent(PATH))
+    return read_task(response)
+
+
+def get_task(endpoint: Endpoint, task_id: str, retry: RetryPolicy) -> Plan[ImageTask]:
+    """Return how the task stands.
+
+    Raises:
+        NotFoundError: The account has no such task.
+    """
+    request = endpoint.request("GET", f"{PATH}/{quote(task_id[:LONGEST_ID], safe='')}")
+    response = yield from send_with_retries(request, retry)
+    return read_task(response, task_id)
+
+
+def wait_for_task(
+    endpoint: Endpoint, task_id: str, patience: PollingPolicy, seen: Callable[[ImageTask], Plan[None]]
+) -> Plan[ImageTask]:
+    """Look at a task until it succeeded; failing looks are ridden out until the deadline.
+
+    Args:
+        endpoint: Where, and as whom.
+        task_id: The provider's id.
+        patience: When to look and when to give up.
+        seen: Plan that is told every look's outcome.
+
+    Raises:
+        TaskFailedError: The provider gave up.
+        TaskTimeoutError: The deadline passed; the task goes on.
+        APIError: The account may not see the task.
+    """
+    ends, waits = patience.clock() + patience.deadline, patience.waits()
+    asked, trouble = 0.0, ""
+    while True:
+        left = ends - patience.clock()
+        if left <= 0 or asked > left:
+            raise _too_late(task_id, patience.deadline, trouble)
+        yield from pause(min(max(next(waits), asked), left))
+        try:
+            task = yield from get_task(endpoint, task_id, ONCE)
+        except TRANSIENT as error:
+            asked, trouble = error.retry_after or 0.0, f" The last look failed: {error}"
+            continue
+        asked, trouble = task.retry_after or 0.0, ""
+        yield from seen(task)
+        if task.status == "failed":
+            raise task.failure()
+        if task.status == "succeeded":
+            return task
+
+
+def read_task(response: httpx.Response, task_id: str | None = None) -> ImageTask:
+    """Return the task in an answer.
+
+    Raises:
+        InvalidResponseError: There is none, or it succeeded without a result.
+    """
+    layer = next((one for one in _layers(parse_task_json(response)) if "status" in one or "id" in one), {})
+    found = _word(layer.get("id")) or task_id
+    if not layer or not found or len(found) > LONGEST_ID:
+        raise invalid_response(response, "is not an image task")
+    status = STATUSES.get(str(layer.get("status")).lower(), "processing")
+    error = layer.get("error")
+    facts = error if isinstance(error, Mapping) else {"message": error}
+    return ImageTask(
+        found,
+        status,
+        _word(layer.get("model")) or "",
+        _results(layer, response) if status == "succeeded" else (),
+        _amount(layer.get("reserved_credits")),
+        _amount(layer.get("final_credits")),
+        _word(layer.get("created_at")),
+        _word(layer.get("updated_at")),
+        _word(facts.get("code")),
+        _word(facts.get("message")),
+        retry_after(response.headers),
+    )
+
+
+def _results(layer: Mapping[str, Any], response: httpx.Response) -> tuple[str, ...]:
+    urls = tuple(dict.fromkeys(_urls(layer.get("result"))))[:MOST_URLS]
+    if not urls:
+        raise invalid_response(response, "says that the task succeeded and holds no result")
+    return urls
+
+
+def parse_task_json(response: httpx.Response) -> Any:
+    """Return an answer's JSON; a failed task's `error` is the task's, not the request's."""
+    try:
+        return parse_json(response)
+    except RivyaError:
+        value = _json(response)
+        if response.is_success and isinstance(value, Mapping) and _word(value.get("status")):
+            return value
+        raise
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _layers(value: Any) -> Iterator[Mapping[str, Any]]:
+    for layer in (value, value.get("data") if isinstance(value, Mapping) else None):
+        if isinstance(layer, Mapping):
+            yield layer
+
+
+def _urls(result: Any) -> Iterator[str]:
+    if isinstance(result, Mapping):
+        listed = result.get("urls")
+        for url in [result.get("primary_url"), *(listed if isinstance(listed, list) else ())]:
+            if isinstance(url, str) and url:
+                yield url
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _amount(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _too_late(task_id: str, deadline: float, trouble: str) -> TaskTimeoutError:
+    return TaskTimeoutError(
+        f"Image task {task_id} was not ready after {deadline:g} s; it goes on and is not lost. Resume it by its id "
+        f"instead of ordering it again.{trouble}",
+        task_id=task_id,
+    )

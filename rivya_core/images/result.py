@@ -1,0 +1,191 @@
+"""A picture in the caller's hands: what people, notebooks and agents see of a finished image task.
+
+It is a dictionary of plain JSON values, so that checkpoints, traces and stores can hold it whatever they are made of;
+bytes that were not saved to a file stay beside it and do not travel. This file must not send anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.images.api import ImageTask
+from rivya_core.images.downloads import SUFFIXES, Downloaded
+
+LARGEST_SHOWN = 16 * 1024 * 1024
+"""Bytes of a picture that a notebook embeds."""
+
+
+def image_id(task_id: str, number: int = 0) -> str:
+    """Return the short id of a task's picture: always the same, also in another process."""
+    return "img_" + hashlib.sha256(f"{task_id}\n{number}".encode()).hexdigest()[:8]
+
+
+class GeneratedImage(dict[str, Any]):
+    """A generated picture.
+
+    It is a `dict` of JSON values with these keys, each also an attribute; one that was read back from a checkpoint
+    becomes whole again with `GeneratedImage(artifact)`.
+
+    Attributes:
+        id: Short id, by which agents refer to it.
+        task_id: The provider's id of the task.
+        model: Model id.
+        prompt: What was asked for.
+        params: The options under the model's own names.
+        path: Where it was saved, or None.
+        url: Where the provider keeps it, for a time that is not promised.
+        mime_type: For example `image/png`.
+        size: Bytes.
+        credits: `{"reserved": …, "final": …}`.
+        timings: `{"created_at", "updated_at", "seconds", "looks"}`; seconds from the order to the picture in hand.
+        more: Further pictures of the same task, in the same form.
+    """
+
+    data: bytes | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the keys as attributes."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __str__(self) -> str:
+        """Return the short text that a model gets: ids and facts, no signed URL."""
+        return " ".join(_line(picture) for picture in self.images)
+
+    def __repr__(self) -> str:
+        """Return what a terminal shows."""
+        where = f", path={self.get('path')!r}" if self.get("path") else ""
+        return f"GeneratedImage({self.get('id')!r}, model={self.get('model')!r}{where})"
+
+    @property
+    def images(self) -> list[GeneratedImage]:
+        """This and the further pictures of the same task."""
+        return [
+            self,
+            *(one if isinstance(one, GeneratedImage) else GeneratedImage(one) for one in self.get("more", ())),
+        ]
+
+    @property
+    def content(self) -> bytes:
+        """The picture's bytes.
+
+        Raises:
+            InvalidInputError: They are not here: the file is gone, or it was never saved and this is a copy.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            return Path(self["path"]).read_bytes()
+        except (KeyError, TypeError, OSError):
+            raise InvalidInputError(
+                f"The bytes of {self.get('id')} are not here any more. Set `output_dir` to keep pictures, or resume "
+                f"task {self.get('task_id')}."
+            ) from None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture to *path*, or into it under its id if it is a directory; return the file's path."""
+        target = Path(path)
+        if target.is_dir():
+            target /= f"{self['id']}{SUFFIXES.get(self['mime_type'], '')}"
+        target.write_bytes(self.content)
+        return target
+
+    def pil(self) -> Any:
+        """Return the picture as a `PIL.Image.Image`.
+
+        Raises:
+            ConfigurationError: Pillow is not installed.
+        """
+        import io
+
+        try:
+            from PIL import Image
+        except ImportError:
+            raise ConfigurationError("`pil()` needs Pillow: install `rivya-integrations[notebooks]`.") from None
+        return Image.open(io.BytesIO(self.content))
+
+    @property
+    def base64(self) -> str:
+        """The picture's bytes as base64."""
+        return base64.b64encode(self.content).decode()
+
+    @property
+    def data_url(self) -> str:
+        """The picture as a `data:` URL."""
+        return f"data:{self['mime_type']};base64,{self.base64}"
+
+    def _repr_png_(self) -> bytes | None:
+        """Let a notebook show a PNG."""
+        return self._shown("image/png")
+
+    def _repr_jpeg_(self) -> bytes | None:
+        """Let a notebook show a JPEG."""
+        return self._shown("image/jpeg")
+
+    def _repr_html_(self) -> str | None:
+        """Let a notebook show the picture with what was asked for below it."""
+        if self._shown(self.get("mime_type")) is None:
+            return None
+        facts = f"{self['id']} · {self['model']} · {self['credits'].get('final') or 0:g} credits"
+        caption = html.escape(f"{self.get('prompt') or ''} ({facts})")
+        return f'<figure><img src="{self.data_url}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+
+    def _shown(self, mime_type: str | None) -> bytes | None:
+        if mime_type is None or self.get("mime_type") != mime_type or self.get("size", 0) > LARGEST_SHOWN:
+            return None
+        try:
+            return self.content
+        except InvalidInputError:
+            return None
+
+
+def generated(
+    task: ImageTask, body: Mapping[str, Any], files: list[Downloaded], *, seconds: float, looks: int
+) -> GeneratedImage:
+    """Return the pictures of a finished task, the first with the others in its `more`."""
+    facts = {
+        "task_id": task.id,
+        "model": str(body.get("model") or task.model),
+        "prompt": body.get("prompt"),
+        "params": {key: value for key, value in (body.get("params") or {}).items() if not isinstance(value, list)},
+        "credits": {"reserved": task.reserved_credits, "final": task.final_credits},
+        "timings": {
+            "created_at": task.created_at,
+            "updated_at": task.updated_at,
+            "seconds": round(seconds, 3),
+            "looks": looks,
+        },
+    }
+    pictures = [_picture(facts, task, number, file) for number, file in enumerate(files)]
+    pictures[0]["more"] = pictures[1:]
+    return pictures[0]
+
+
+def _picture(facts: Mapping[str, Any], task: ImageTask, number: int, file: Downloaded) -> GeneratedImage:
+    picture = GeneratedImage(
+        id=image_id(task.id, number),
+        **facts,
+        path=str(file.path) if file.path else None,
+        url=task.urls[number],
+        mime_type=file.mime_type,
+        size=file.size,
+        more=[],
+    )
+    picture.data = file.data
+    return picture
+
+
+def _line(picture: GeneratedImage) -> str:
+    options = ", ".join(str(value) for value in picture.get("params", {}).values())
+    made = f"{picture.get('model')}, {options}" if options else str(picture.get("model"))
+    where = f" saved as {picture['path']}" if picture.get("path") else " ready"
+    return f"Image {picture.get('id')} is{where} ({made}). Refer to it by the id {picture.get('id')}."

@@ -1,0 +1,216 @@
+"""One image task from its request to the picture in hand, and what is told and remembered on the way.
+
+Written as plans. A record is stored before the request leaves and settled when the picture is in hand; whatever breaks
+in between leaves an id with which the task is resumed. What may be ordered is decided before, in `studio.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from rivya_core.errors import ConfigurationError, RivyaError, TaskError, TaskFailedError, TaskInterruptedError
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.images.api import ImageTask, create_task, get_task, wait_for_task
+from rivya_core.images.downloads import download, safe_name
+from rivya_core.images.models import ImageModel
+from rivya_core.images.polling import PollingPolicy
+from rivya_core.images.progress import ImageProgress, Listener, Stage, tell
+from rivya_core.images.references import ReferenceRegistry
+from rivya_core.images.result import GeneratedImage, generated, image_id
+from rivya_core.images.task_store import TaskRecord, TaskStore, ask
+from rivya_core.rivya.credits import Budget, price_key
+
+log = logging.getLogger("rivya")
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What making images needs to know.
+
+    Attributes:
+        endpoint: Where, and as whom.
+        model: The image model.
+        store: Where tasks are remembered.
+        shelf: The images within reach; new pictures are put there.
+        retry: How often and how patiently requests are repeated.
+        patience: When tasks are looked at, and when waiting ends.
+        output_dir: Where pictures are saved, or None to keep them in memory.
+    """
+
+    endpoint: Endpoint
+    model: ImageModel
+    store: TaskStore
+    shelf: ReferenceRegistry
+    retry: RetryPolicy = RetryPolicy()
+    patience: PollingPolicy = PollingPolicy()
+    output_dir: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """Fingerprint of the account whose tasks these are."""
+        key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
+        return sha256(f"rivya-images\n{self.endpoint.base_url}\n{key}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """A task on its way.
+
+    Attributes:
+        setup: How images are made.
+        record: What is remembered of the task.
+        listener: Who is told how it goes.
+        started: When it was ordered, by the setup's clock.
+        held: What the budgets hold back for it.
+        index: Which of a batch, from 0.
+        total: How many the batch has.
+    """
+
+    setup: ImageConfig
+    record: TaskRecord
+    listener: Listener | None
+    started: float
+    held: tuple[tuple[Budget, float], ...] = ()
+    index: int = 0
+    total: int = 1
+
+    def create(self) -> Plan[TaskRun]:
+        """Send the request under its key and return the job with its task.
+
+        Raises:
+            APIError: The provider refused it; it is forgotten again.
+            TaskInterruptedError: Nobody knows whether it was carried out; the record's key resumes it.
+        """
+        yield from self.tell("submitting")
+        yield from self._announce()
+        with _leaving_id(self.record):
+            task = yield from self._send()
+        record = replace(self.record, state="running", task_id=task.id)
+        price = price_key(record.body)
+        held = tuple((one, one.learn(price, amount, task.reserved_credits)) for one, amount in self.held)
+        job = replace(self, record=record, held=held)
+        with _leaving_id(record):
+            yield from self._note(record)
+            yield from job.tell("queued")
+        return job
+
+    def _announce(self) -> Plan[None]:
+        """Remember the request before it leaves; what cannot be remembered is not sent."""
+        store = self.setup.store
+        try:
+            yield from ask(store, lambda: store.put(self.record))
+        except Exception as exc:  # whatever a store raises
+            self._release()
+            raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
+
+    def _send(self) -> Plan[ImageTask]:
+        """Send the request; what was certainly not carried out is forgotten again."""
+        store, record = self.setup.store, self.record
+        try:
+            return (yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry))
+        except RivyaError as error:
+            if error.repeat == "if safe":
+                raise _interrupted(record, "may have been created", error) from error
+            self._release()
+            yield from ask(store, lambda: store.drop(record.key))
+            raise
+
+    def collect(self) -> Plan[GeneratedImage]:
+        """Wait for the task and bring its picture home.
+
+        Raises:
+            TaskError: It failed, took too long, or the waiting broke off; `task_id` resumes it.
+        """
+        looks = 0
+
+        def seen(task: ImageTask) -> Plan[None]:
+            nonlocal looks
+            looks += 1
+            if not task.ended:
+                yield from self.tell("queued" if task.status == "queued" else "processing", looks=looks)
+
+        try:
+            with _leaving_id(self.record):
+                task = yield from wait_for_task(self.setup.endpoint, self.record.id, self.setup.patience, seen)
+                return (yield from self._download_results(task, looks))
+        except TaskFailedError:
+            self._release()
+            yield from self._note(replace(self.record, state="failed"))
+            raise
+        except TaskError:
+            raise
+        except (RivyaError, OSError) as error:
+            raise _interrupted(self.record, "goes on", error) from error
+
+    def look(self) -> Plan[ImageTask | GeneratedImage]:
+        """Look at the task once; if it has succeeded, bring its picture home.
+
+        Raises:
+            TaskFailedError: It failed.
+        """
+        task = yield from get_task(self.setup.endpoint, self.record.id, self.setup.retry)
+        if task.status == "failed":
+            yield from self._note(replace(self.record, state="failed"))
+            raise task.failure()
+        return (yield from self._download_results(task, 1)) if task.status == "succeeded" else task
+
+    def _download_results(self, task: ImageTask, looks: int) -> Plan[GeneratedImage]:
+        yield from self.tell("downloading", looks=looks)
+        files = []
+        for number, url in enumerate(task.urls):
+            name = safe_name(str(self.record.body.get("model") or task.model), image_id(task.id, number))
+            files.append((yield from download(url, name, self.setup.output_dir, self.setup.endpoint.base_url)))
+        seconds = self.setup.patience.clock() - self.started
+        picture = generated(task, self.record.body, files, seconds=seconds, looks=looks)
+        for one in picture.images:
+            self.setup.shelf.put(one)
+        for budget, held in self.held:
+            budget.settle(held, task.final_credits)
+        yield from self._note(replace(self.record, state="done", task_id=task.id, images=(dict(picture),)))
+        yield from self.tell("done", looks=looks, image_id=picture["id"], credits=task.final_credits, task_id=task.id)
+        return picture
+
+    def _note(self, record: TaskRecord) -> Plan[None]:
+        """Remember how a task stands; a store that fails now must not cost the picture."""
+        try:
+            yield from ask(self.setup.store, lambda: self.setup.store.put(record))
+        except Exception:  # noqa: BLE001 - whatever it is, the task is worth more
+            log.warning("The task store failed; image task %s is not noted.", record.id, exc_info=True)
+
+    def tell(self, stage: Stage, **facts: Any) -> Plan[None]:
+        """Tell the listener how far it is."""
+        facts.setdefault("task_id", self.record.task_id)
+        seconds = round(self.setup.patience.clock() - self.started, 3)
+        model = self.setup.model.id
+        progress = ImageProgress(stage, model, seconds=seconds, index=self.index, total=self.total, **facts)
+        yield from tell(self.listener, progress)
+
+    def _release(self) -> None:
+        for budget, held in self.held:
+            budget.settle(held, 0)
+
+
+def _interrupted(record: TaskRecord, how: str, error: Exception) -> TaskInterruptedError:
+    message = f"Image task {record.id} {how}, but this broke off: {error} Resume it by its id; it is not charged again."
+    return TaskInterruptedError(message, task_id=record.id, code=getattr(error, "code", None))
+
+
+@contextmanager
+def _leaving_id(record: TaskRecord) -> Iterator[None]:
+    """Leave the task's id in a cancellation or an interrupt, and in the log: whoever asked for it finds it there."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as exc:
+        exc.task_id = record.id  # type: ignore[attr-defined]
+        log.warning("Image task %s was left while it runs; resume it by its id.", record.id)
+        raise

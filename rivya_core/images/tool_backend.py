@@ -1,0 +1,266 @@
+"""What an image tool of either framework is made of, put together from its constructor's arguments.
+
+A framework's class holds its fields and its hooks; everything between them and the plans is here, once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from rivya_core.errors import ConfigurationError, InvalidInputError, RivyaError
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.images.api import ImageTask
+from rivya_core.images.batch import generate_many
+from rivya_core.images.catalogue import DEFAULT_MODEL, fetch_models, image_model
+from rivya_core.images.downloads import download
+from rivya_core.images.generator import ImageGenerator, ImageRequest
+from rivya_core.images.polling import PollingPolicy
+from rivya_core.images.progress import Bar, ImageProgress, Listener, bar_wanted, combine_listeners
+from rivya_core.images.references import ReferenceRegistry
+from rivya_core.images.result import GeneratedImage
+from rivya_core.images.task_runner import ImageConfig
+from rivya_core.images.task_store import MemoryTaskStore, TaskRecord, TaskStore
+from rivya_core.images.uploads import UploadCache
+from rivya_core.media.fetch_url import FetchRules
+from rivya_core.rivya.credits import Budget, read_credits
+
+_shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)
+Outcome = GeneratedImage | ImageTask | TaskRecord
+"""What a call of a tool comes to: a picture, how a task stands, or a task that was ordered."""
+Progress = bool | Callable[[ImageProgress], object] | None
+
+
+class ImageToolBackend:
+    """The parts of an image tool.
+
+    Args:
+        endpoint: Where, and as whom.
+        model: Image model id.
+        max_retries: Extra requests after a failure that may be repeated.
+        deadline: Seconds after which waiting for a picture ends.
+        output_dir: Where pictures are saved, or None to keep them in memory.
+        progress: True for a bar, False for none, None for one where a person is watching, or a listener.
+        store: Where tasks are remembered: None, a path or a store.
+        allowed_dir: Directory whose files an agent may name as references.
+        images: Images within an agent's reach from the beginning, by name.
+        fetching: Whether, and by which rules, references may be named by URL.
+        max_credits: Credits that the tool may spend in its life.
+
+    Raises:
+        ConfigurationError: One of them cannot be.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        model: str = DEFAULT_MODEL,
+        max_retries: int = 2,
+        deadline: float = 600.0,
+        output_dir: str | os.PathLike[str] | None = None,
+        progress: Progress = None,
+        store: object = None,
+        allowed_dir: str | os.PathLike[str] | None = None,
+        images: Mapping[str, Any] | None = None,
+        fetching: bool | FetchRules = False,
+        max_credits: float | None = None,
+    ) -> None:
+        self._store: TaskStore = task_store_from(store)
+        self._progress = progress
+        bar_wanted(progress)
+        self._budgets = () if max_credits is None else (Budget(max_credits),)
+        rules = fetching if isinstance(fetching, FetchRules) else FetchRules(allowed=fetching)
+        shelf = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
+        for name, image in (images or {}).items():
+            shelf.put(image, name)
+        retry = RetryPolicy(max_retries)
+        where = None if output_dir is None else Path(output_dir)
+        setup = ImageConfig(endpoint, image_model(model), self._store, shelf, retry, PollingPolicy(deadline), where)
+        self.studio = ImageGenerator(setup, UploadCache(endpoint, retry, model if setup.model.known else None))
+
+    @property
+    def setup(self) -> ImageConfig:
+        """How images are made."""
+        return self.studio.setup
+
+    def order(
+        self, prompt: Any, arguments: Mapping[str, Any], *, trusted: bool, call_id: str | None = None
+    ) -> ImageRequest:
+        """Return the order for a tool's arguments.
+
+        Raises:
+            InvalidInputError: They are not of the types that they must be.
+        """
+        if not isinstance(prompt, str):
+            raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
+        options = dict(arguments)
+        references = _references(options.pop("reference_images", None), trusted=trusted)
+        params = options.pop("params", None)
+        if params is not None and not isinstance(params, Mapping):
+            raise InvalidInputError("`params` must be an object; nothing was sent.")
+        return ImageRequest(prompt, {**options, **(params or {})}, references, trusted, call_id, self._budgets)
+
+    def generate(self, order: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
+        """Make a picture; see `ImageGenerator.generate`."""
+        with self._bar() as bar:
+            return (yield from self.studio.generate(order, combine_listeners(bar, listener)))
+
+    def resume(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
+        """Go on with a task; see `ImageGenerator.resume`."""
+        with self._bar() as bar:
+            return (yield from self.studio.resume(task_id, combine_listeners(bar, listener)))
+
+    def start(self, order: ImageRequest) -> Plan[TaskRecord]:
+        """Order a picture and return what is remembered of its task, without waiting."""
+        return (yield from self.studio.submit(order)).record
+
+    def generate_many(
+        self,
+        prompts: Sequence[str | Mapping[str, Any]],
+        arguments: Mapping[str, Any],
+        max_concurrency: int,
+        max_credits: float | None,
+    ) -> Plan[list[GeneratedImage | RivyaError]]:
+        """Make a picture of each of *prompts*; one that is a mapping has arguments of its own."""
+        orders = []
+        for prompt in prompts:
+            own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}
+            orders.append(self.order(own.pop("prompt", None), {**arguments, **own}, trusted=True))
+        with self._bar(len(orders)) as bar:
+            return (
+                yield from generate_many(
+                    self.studio, orders, at_once=max_concurrency, max_credits=max_credits, listener=bar
+                )
+            )
+
+    def status_for_agent(self, task_id: str) -> Plan[ImageTask | GeneratedImage]:
+        """Look at a task that an agent names; it must be one of this tool's."""
+        record = yield from self._known(task_id)
+        return (yield from self.studio.status(record.id))
+
+    def wait_for_agent(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
+        """Wait for a task that an agent names; it must be one of this tool's."""
+        record = yield from self._known(task_id)
+        return (yield from self.resume(record.id, listener))
+
+    def refresh(self) -> Plan[None]:
+        """Read the model's data from the service.
+
+        Raises:
+            ConfigurationError: The service has no such image model; the message lists those that it has.
+        """
+        models = yield from fetch_models(self.setup.endpoint, self.setup.retry)
+        found = models.get(self.setup.model.id)
+        if found is None:
+            names = ", ".join(sorted(models)) or "none at all"
+            raise ConfigurationError(f"The service lists no image model `{self.setup.model.id}`; it lists {names}.")
+        self.studio = replace(self.studio, setup=replace(self.setup, model=found))
+
+    def credits(self) -> Plan[float]:
+        """Return what the account can still spend."""
+        return read_credits(self.setup.endpoint, self.setup.retry)
+
+    @contextmanager
+    def one_bar(self, total: int) -> Iterator[None]:
+        """Show one bar for all images that are made inside, if one is to be shown."""
+        if total < 2 or _shared_bar.get() is not None or not bar_wanted(self._progress):  # noqa: PLR2004
+            yield
+            return
+        bar = Bar(total)
+        token = _shared_bar.set(bar)
+        try:
+            yield
+        finally:
+            _shared_bar.reset(token)
+            bar.close()
+
+    @contextmanager
+    def _bar(self, total: int = 1) -> Iterator[Listener | None]:
+        shared = _shared_bar.get()
+        if callable(self._progress) or shared is not None or not bar_wanted(self._progress):
+            yield shared or (self._progress if callable(self._progress) else None)
+            return
+        bar = Bar(total)
+        try:
+            yield bar
+        finally:
+            bar.close()
+
+    def _known(self, task_id: str) -> Plan[TaskRecord]:
+        record = yield from self.studio.find(task_id)
+        if record is None:
+            pending = yield from self.studio.pending()
+            ids = ", ".join(one.id for one in pending[:12]) or "none"
+            raise InvalidInputError(f"There is no image task {task_id[:100]!r} here. Tasks under way: {ids}.")
+        return record
+
+    def _recall(self, image_id: str) -> GeneratedImage | None:
+        """Return a picture that another process made, from the task store."""
+        record = self._store.with_image(image_id)
+        if record is None or record.origin != self.setup.origin:
+            return None
+        pictures = [one for image in record.images for one in GeneratedImage(image).images]
+        return next((one for one in pictures if one.get("id") == image_id), None)
+
+    def _refetch(self, picture: GeneratedImage) -> Plan[bytes]:
+        """Get the bytes of a result that was saved nowhere."""
+        found = yield from download(str(picture.get("url")), "again", None, self.setup.endpoint.base_url)
+        return found.data or b""
+
+
+def told(outcome: Outcome) -> str:
+    """Return the short text that the calling model gets."""
+    if isinstance(outcome, TaskRecord):
+        return f"Image task {outcome.id} was ordered. Ask for it with wait_for_image or get_image_status."
+    if isinstance(outcome, ImageTask):
+        return f"Image task {outcome.id} is {outcome.status}."
+    return str(outcome)
+
+
+def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
+    """Return reference images as a tuple; one alone is understood.
+
+    What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, pictures and
+    PIL images can only come from the application.
+    """
+    if value is None:
+        return ()
+    listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    made_up = (list, int, float, type(None)) if trusted else (dict, list, int, float, type(None))
+    if any(isinstance(one, made_up) and not isinstance(one, GeneratedImage) for one in listed):
+        raise InvalidInputError("`reference_images` must be a list of image ids or names; nothing was sent.")
+    return listed
+
+
+def _directory(path: str | os.PathLike[str] | None) -> Path | None:
+    if path is None:
+        return None
+    found = Path(path)
+    if not found.is_dir():
+        raise ConfigurationError(f"`allowed_dir` {str(found)!r} is not a directory.")
+    return found
+
+
+def task_store_from(store: object) -> TaskStore:
+    """Return the store that an argument means: None for this process's memory, a path for a SQLite file, or itself.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if store is None:
+        return MemoryTaskStore()
+    if isinstance(store, (str, os.PathLike)):
+        from rivya_core.images.sqlite_task_store import SQLiteTaskStore
+
+        return SQLiteTaskStore(store)
+    if all(hasattr(store, name) for name in ("put", "get", "drop", "unfinished", "with_image")):
+        return cast("TaskStore", store)
+    raise ConfigurationError(f"`task_store` must be a path of a SQLite file or a store, not {type(store).__name__}.")

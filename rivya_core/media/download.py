@@ -1,0 +1,185 @@
+"""Bodies from hosts that are not the provider's API: limited in size and time, checked, and taken up where they broke.
+
+A *landing* is where a body goes: memory or a file on disk. What may be asked for is decided by the caller's
+*approach*, anew for every redirect. No key, cookie or header of the API can get here, because the `Receive` step
+uses none of the client's.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+import httpx
+
+from rivya_core.errors import APIConnectionError, APIError, InvalidResponseError, ResponseLostError, RivyaError
+from rivya_core.http.headers import retry_after
+from rivya_core.http.plan import Plan, Receive, pause
+from rivya_core.http.retry import NOT_SENT, RetryPolicy
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MOST_REDIRECTS = 5
+RETRYABLE_STATUSES = frozenset({408, 425, 429})
+IMAGE_LIKE = ("image/", "application/octet-stream", "binary/octet-stream")
+RequestBuilder = Callable[[str], Plan[httpx.Request]]
+"""Checks a URL and returns the request for it; raises what refuses it."""
+
+
+@dataclass
+class DownloadTarget:
+    """Where a body goes, and what it may be.
+
+    Attributes:
+        file: Takes the bytes; what it holds already is not asked for again.
+        largest: Bytes that the body may have.
+        ends: When it must be here, by *clock*.
+        clock: Gives the time in seconds.
+    """
+
+    file: BinaryIO
+    largest: int
+    ends: float
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Find out what is there already."""
+        self.size = self.file.seek(0, 2)
+        self.etag = ""
+        self._total: int | None = None
+
+    @property
+    def range(self) -> dict[str, str]:
+        """Headers that ask for what is missing."""
+        if not self.size:
+            return {}
+        return {"range": f"bytes={self.size}-", **({"if-range": self.etag} if self.etag else {})}
+
+    def begin(self, response: httpx.Response) -> Callable[[bytes], object] | None:
+        """Look at the head of an answer; return what takes its body, or None if it has none to take."""
+        if response.status_code not in {200, 206}:
+            return None
+        kind = response.headers.get("content-type", IMAGE_LIKE[0]).lower()
+        if not kind.startswith(IMAGE_LIKE) or response.headers.get("content-encoding", "identity") != "identity":
+            raise InvalidResponseError(f"{place(response)} sent {kind[:80]!r} where an image was expected.")
+        start, total = _content_range(response) if response.status_code == 206 else (0, None)  # noqa: PLR2004
+        if start != self.size:
+            self._restart()
+            if start:
+                return None  # a part that does not fit; the next request asks for the whole
+        length = response.headers.get("content-length", "")
+        self._total = total if total is not None else (start + int(length) if length.isdecimal() else None)
+        self._check(self._total or 0, response)
+        tag = response.headers.get("etag", "")
+        self.etag = "" if tag.startswith("W/") else tag
+        return lambda piece: self._take(piece, response)
+
+    def lacks(self, response: httpx.Response) -> bool:
+        """Whether the body is not whole after *response*."""
+        if response.status_code == 416:  # noqa: PLR2004 - what is here may already be all
+            whole = response.headers.get("content-range", "") == f"bytes */{self.size}" and self.size > 0
+            if not whole:
+                self._restart()
+            return not whole
+        return self.size == 0 or (self._total is not None and self.size != self._total)
+
+    def _take(self, piece: bytes, response: httpx.Response) -> None:
+        self._check(self.size + len(piece), response)
+        self.size += self.file.write(piece)
+
+    def _check(self, size: int, response: httpx.Response) -> None:
+        if size > self.largest:
+            raise InvalidResponseError(f"{place(response)} sends more than the {self.largest:,} bytes allowed.")
+        if self.clock() > self.ends:
+            raise InvalidResponseError(f"{place(response)} takes too long to send the image.")
+
+    def _restart(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.size, self.etag = 0, ""
+
+
+def download_to(url: str, approach: RequestBuilder, landing: DownloadTarget, retry: RetryPolicy) -> Plan[None]:
+    """Bring the body at *url* into *landing*, through redirects and broken connections.
+
+    Raises:
+        RivyaError: What *approach* refused, or the last failure when the retries are used up.
+    """
+    hops = failures = 0
+    while True:
+        before = landing.size
+        try:
+            response = yield from _receive((yield from approach(url)), landing)
+            target = _redirect(response)
+            if target is None and not landing.lacks(response):
+                return
+            if target is None:
+                raise _not_whole(response)
+        except (APIConnectionError, ResponseLostError) as error:
+            failures = 1 if landing.size > before else failures + 1  # whatever brings us further is not in vain
+            wait = retry.delay_before(failures, error)
+            if failures > retry.max_retries or wait is None or landing.clock() > landing.ends:
+                raise
+            yield from pause(wait)
+            continue
+        hops += 1
+        if hops > MOST_REDIRECTS:
+            raise InvalidResponseError(f"{place(response)} redirects more than {MOST_REDIRECTS} times.")
+        url = _joined(url, target)
+
+
+def _receive(request: httpx.Request, landing: DownloadTarget) -> Plan[httpx.Response]:
+    """Send one request; raise what may be repeated as a lost answer and what is final as another error."""
+    request.headers.update(landing.range)
+    host = request.headers.get("host", request.url.host)
+    try:
+        response: httpx.Response = yield Receive(request, landing.begin)
+    except NOT_SENT as exc:
+        raise APIConnectionError(f"Could not connect to {host} ({type(exc).__name__}: {exc}).") from exc
+    except httpx.RequestError as exc:
+        raise _BrokenOffError(f"The download from {host} broke off ({type(exc).__name__}).") from exc
+    status = response.status_code
+    if status in RETRYABLE_STATUSES or status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+        error: RivyaError = _BrokenOffError(f"{place(response)} answered {status}.")
+        error.retry_after = retry_after(response.headers)
+        raise error
+    if status >= 400 and status != 416:  # noqa: PLR2004 - HTTP's own boundaries
+        raise APIError(f"{place(response)} answered {status} {response.reason_phrase}.", status=status)
+    return response
+
+
+class _BrokenOffError(ResponseLostError):
+    """A download that broke off; nothing was carried out, so nothing can be charged."""
+
+    advice = "It can be tried again."
+
+
+def place(response: httpx.Response) -> str:
+    """Return the host of an answer, for messages; never its path or query, which may be a signature."""
+    return str(response.request.headers.get("host", response.request.url.host))
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target  # no URL; the approach says so
+
+
+def _not_whole(response: httpx.Response) -> RivyaError:
+    return _BrokenOffError(f"The download from {place(response)} is not whole.")
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    location = response.headers.get("location")
+    return location if response.status_code in REDIRECTS and location else None
+
+
+def _content_range(response: httpx.Response) -> tuple[int, int | None]:
+    found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("content-range", ""))
+    if found is None:
+        return -1, None  # a part of nobody knows what
+    return int(found[1]), None if found[2] == "*" else int(found[2])

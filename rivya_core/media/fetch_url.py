@@ -1,0 +1,183 @@
+"""Fetching what a message or a model's argument names by URL, only where the application allowed it.
+
+Such URLs are hostile: they may mean to reach what only this machine can reach. So: https alone, public addresses
+alone, every redirect checked anew, size and time limited. A name is resolved once, every address it has is checked,
+and the connection goes to a checked address with the name in TLS and `Host`; resolving again could give another.
+A client that goes through a proxy cannot be bound to an address in that way: the certificate does not fit then, and
+the image is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import ipaddress
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+import httpx
+
+from rivya_core.errors import InvalidInputError, RivyaError
+from rivya_core.http.plan import Plan, call
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.media.download import DownloadTarget, download_to
+from rivya_core.media.image_file import check_image
+from rivya_core.types import Media
+
+MEGABYTE = 1024 * 1024
+LONGEST_URL = 8192
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of *host*, in the order to try them."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRules:
+    """Which URLs may be fetched.
+
+    Attributes:
+        allowed: Whether any may be.
+        trusted_hosts: Hosts, as written in the URL, that the application vouches for: they may be private, without
+            TLS and on any port, for example `127.0.0.1` or a media server of your own.
+        largest: Bytes that an image may have.
+        seconds: How long one image may take, with redirects.
+        resolve: Finds the addresses of a host.
+        clock: Gives the time in seconds.
+    """
+
+    allowed: bool = False
+    trusted_hosts: frozenset[str] = frozenset()
+    largest: int = 10 * MEGABYTE
+    seconds: float = 30.0
+    resolve: Callable[[str, int], list[str]] = field(default=resolve, compare=False, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, compare=False, repr=False)
+
+
+def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
+    """Return the image at *url*, an https or `data:` URL.
+
+    Raises:
+        InvalidInputError: The rules do not allow it, it cannot be fetched, or it is not an image; nothing was sent to
+            the provider.
+    """
+    if url[:5].lower() == "data:":
+        return data_url(url)
+    if not rules.allowed:
+        raise InvalidInputError(
+            "The message names an image by URL, and fetching is not allowed: pass the bytes, or set "
+            "`fetch_image_urls=True`. Nothing was sent."
+        )
+    file = io.BytesIO()
+    landing = DownloadTarget(file, rules.largest, rules.clock() + rules.seconds, rules.clock)
+    try:
+        yield from download_to(url, _PinnedRequests(rules).request, landing, retry)
+    except InvalidInputError:
+        raise
+    except RivyaError as error:
+        raise InvalidInputError(f"The image could not be fetched: {error} Nothing was sent.") from error
+    data = file.getvalue()
+    return Media("image", data=data, mime_type=check_image(data, rules.largest))
+
+
+def data_url(url: str) -> Media:
+    """Return the image in a `data:` URL.
+
+    Raises:
+        InvalidInputError: It cannot be decoded.
+    """
+    head, _, payload = url.partition(",")
+    mime_type = head[5:].partition(";")[0] or None
+    try:
+        data = base64.b64decode(payload, validate=True) if head.endswith(";base64") else unquote_to_bytes(payload)
+    except (binascii.Error, ValueError):
+        raise InvalidInputError("A `data:` URL in a message is not valid base64; nothing was sent.") from None
+    return Media("image", data=data, mime_type=mime_type)
+
+
+def is_public(address: str) -> bool:
+    """Whether *address* is one that anybody may reach; one that wraps an IPv4 address is judged by that."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or _translated(ip)
+        if inner is not None:
+            return is_public(str(inner))
+    odd = ip.is_multicast or ip.is_reserved or any(ip in network for network in NOT_PUBLIC)
+    return ip.is_global and not odd
+
+
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23")))
+"""Special networks that some versions of Python call global."""
+TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Networks whose addresses end in an IPv4 address, which a translator or an old tunnel takes out."""
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.ASCII)
+
+
+def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    wraps = any(ip in network for network in TRANSLATED)
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wraps else None
+
+
+class _PinnedRequests:
+    """The requests of one fetch; each goes to an address that was checked for it."""
+
+    def __init__(self, rules: FetchRules) -> None:
+        self._rules, self._tried = rules, Counter[str]()
+
+    def request(self, url: str) -> Plan[httpx.Request]:
+        """Return the request for *url*; a repetition takes the host's next address."""
+        host, port = _checked(url, self._rules)
+        headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": "rivya-integrations"}
+        limits = httpx.Timeout(self._rules.seconds, connect=min(10.0, self._rules.seconds)).as_dict()
+        if host in self._rules.trusted_hosts:
+            return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
+        addresses = yield from _addresses(host, port, self._rules)
+        address = addresses[self._tried[host] % len(addresses)]
+        self._tried[host] += 1
+        shown = f"[{host}]" if ":" in host else host
+        # A kept connection to this address may have been opened for another name, so none is kept.
+        headers |= {"host": shown if port == 443 else f"{shown}:{port}", "connection": "close"}  # noqa: PLR2004 - https
+        pinned = httpx.URL(url).copy_with(host=address, fragment=None)
+        return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})
+
+
+def _checked(url: str, rules: FetchRules) -> tuple[str, int]:
+    """Return host and port of a URL that may be asked for, as the client itself reads it."""
+    try:
+        parsed = httpx.URL(url)
+        host = parsed.raw_host.decode("ascii").rstrip(".")
+    except (ValueError, httpx.InvalidURL):
+        raise _refused("it is not a sound URL") from None
+    port = parsed.port or 443
+    if not HOST.fullmatch(host) or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
+        raise _refused("it is not a sound URL without credentials")
+    if parsed.scheme == "https" or (parsed.scheme == "http" and host in rules.trusted_hosts):
+        return host, port
+    raise _refused("only https is allowed")
+
+
+def _addresses(host: str, port: int, rules: FetchRules) -> Plan[list[str]]:
+    try:
+        addresses = yield from call(lambda: rules.resolve(host, port))
+    except (OSError, UnicodeError):
+        raise _refused("its host cannot be found") from None
+    if not addresses or not all(is_public(address) for address in addresses):
+        raise _refused("its host is not a public one")
+    return addresses
+
+
+def _refused(why: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"The image URL is not allowed: {why}. Allowed are https URLs of public hosts; nothing was sent."
+    )

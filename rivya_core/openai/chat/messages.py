@@ -1,0 +1,190 @@
+"""Messages in the form of chat completions. Pure.
+
+https://platform.openai.com/docs/api-reference/chat/create, as far as the back end takes it (`CompletionsProfile`).
+What the wire cannot say raises an error that names the part and the role; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.providers import CompletionsProfile
+from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
+
+NO_NAME = re.compile(r"[\s<|\\/>]+")
+LONGEST_NAME = 64
+AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac", "mp4": "m4a"}
+TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
+"""Of media whose type nobody knows."""
+
+WireMessage = dict[str, Any]
+
+
+def wire_messages(messages: Sequence[Message], rules: CompletionsProfile) -> list[WireMessage]:
+    """Return *messages* as the wire has them.
+
+    Raises:
+        InvalidInputError: There are none, or one of them cannot be said.
+    """
+    if not messages:
+        raise InvalidInputError("There is no message to send.")
+    if rules.one_system_message:
+        messages = _one_system_message(messages)
+    every: list[WireMessage] = []
+    late: list[Part] = []
+    for message in messages:
+        if message.role != "tool" and late:
+            every.append({"role": "user", "content": [_part(part, "user") for part in late]})
+            late = []
+        every.append(_wire(message, rules))
+        if message.role == "tool" and not rules.tool_media:
+            late += _late_media(message)
+    return [*every, {"role": "user", "content": [_part(part, "user") for part in late]}] if late else every
+
+
+def _one_system_message(messages: Sequence[Message]) -> list[Message]:
+    instructions = [message for message in messages if message.role in ("system", "developer")]
+    rest = [message for message in messages if message.role not in ("system", "developer")]
+    if not instructions:
+        return rest
+    return [Message("system", (Text("\n\n".join(message.text for message in instructions)),)), *rest]
+
+
+def _late_media(message: Message) -> list[Part]:
+    """What a tool's message may not hold, to follow it in a user's; all answers to one reply have to stand together."""
+    if not message.media:
+        return []
+    return [Text(f"Returned by the tool call {message.tool_call_id}:"), *message.media]
+
+
+def _wire(message: Message, rules: CompletionsProfile) -> WireMessage:
+    if message.role == "assistant":
+        wire = _assistant(message, rules)
+    elif message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": _tool_content(message, rules)}
+    else:
+        plain_system = message.role == "developer" and not rules.developer_role
+        wire = {"role": "system" if plain_system else message.role, "content": _content(message.parts, message.role)}
+    if message.name and rules.names:
+        wire["name"] = NO_NAME.sub("_", message.name)[:LONGEST_NAME]
+    return wire
+
+
+def _assistant(message: Message, rules: CompletionsProfile) -> WireMessage:
+    content = _content(message.parts, "assistant")
+    wire: WireMessage = {"role": "assistant", "content": content or (None if message.tool_calls else "")}
+    if message.tool_calls:
+        wire["tool_calls"] = [_call(call) for call in message.tool_calls]
+    refusal = message.extras.get("refusal")
+    if isinstance(refusal, str) and refusal and not content:
+        wire["refusal"] = refusal
+    if rules.reasoning_key and message.reasoning:
+        wire[rules.reasoning_key] = message.reasoning
+    return wire
+
+
+def _call(call: ToolCall) -> WireMessage:
+    """A call goes back as it came; what is no JSON object is wrapped into one, for servers refuse the rest."""
+    text = arguments_text(call.arguments)
+    if not is_object(text):
+        text = json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
+
+
+def _tool_content(message: Message, rules: CompletionsProfile) -> Any:
+    """What a tool said; that it failed is said in words, for the wire has no other place for it."""
+    parts = message.parts if rules.tool_media else tuple(p for p in message.parts if not isinstance(p, Media))
+    failed = message.failed and not message.text.lower().startswith("error")
+    if failed:
+        parts = (Text("Error: "), *parts)
+    if message.media and not parts:
+        return "The result follows in the next message."
+    return _content(parts, "tool")
+
+
+def _content(parts: Sequence[Part], role: str) -> Any:
+    """Text alone as a string, which every back end takes; anything else as a list of parts."""
+    if all(isinstance(part, Text) for part in parts):
+        return "".join(part.text for part in parts if isinstance(part, Text))
+    return [_part(part, role) for part in parts if part != Text("")]
+
+
+def _part(part: Part, role: str) -> Mapping[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case RawBlock(block):
+            return block
+        case Media():
+            return _media(part, role)
+
+
+def _media(media: Media, role: str) -> WireMessage:
+    if role in ("assistant", "system", "developer"):
+        raise NotSupportedError(
+            f"Chat completions take no {media.kind} in a message of role {role!r}; put it into a user's message. "
+            "Nothing was sent."
+        )
+    match media.kind:
+        case "image":
+            return {"type": "image_url", "image_url": {"url": _url(media), **_known(media, "detail")}}
+        case "video":
+            return {"type": "video_url", "video_url": {"url": _url(media)}}
+        case "audio":
+            return {"type": "input_audio", "input_audio": {"data": _base64(media), "format": _format(media)}}
+        case "file":
+            return {"type": "file", "file": _file(media)}
+
+
+def _known(media: Media, *names: str) -> dict[str, Any]:
+    return {name: media.extras[name] for name in names if media.extras.get(name) is not None}
+
+
+def _url(media: Media) -> str:
+    if media.url is not None:
+        return media.url
+    if media.data is None:
+        raise NotSupportedError(
+            f"Chat completions take no {media.kind} by `file_id`; pass the bytes or a URL, or use the Responses API. "
+            "Nothing was sent."
+        )
+    return data_url(media)
+
+
+def data_url(media: Media) -> str:
+    """Return the bytes of *media* as a `data:` URL."""
+    encoded = base64.b64encode(media.data or b"").decode()
+    return f"data:{media.mime_type or TYPES[media.kind]};base64,{encoded}"
+
+
+def _base64(media: Media) -> str:
+    if media.data is None:
+        raise NotSupportedError(
+            "Chat completions take sound as bytes alone, not by URL or `file_id`. Nothing was sent."
+        )
+    return base64.b64encode(media.data).decode()
+
+
+def _format(media: Media) -> str:
+    if media.extras.get("format"):
+        return str(media.extras["format"])
+    kind = (media.mime_type or TYPES["audio"]).rpartition("/")[2].partition(";")[0]
+    return AUDIO_FORMATS.get(kind, kind)
+
+
+def _file(media: Media) -> dict[str, Any]:
+    if media.file_id is not None:
+        return {"file_id": media.file_id}
+    if media.data is None:
+        raise NotSupportedError(
+            "Chat completions take no file by URL; pass its bytes, or use the Responses API "
+            "(`use_responses_api=True`). Nothing was sent."
+        )
+    ending = (media.mime_type or TYPES["file"]).rpartition("/")[2].partition(";")[0]
+    return {"filename": media.name or f"file.{ending}", "file_data": data_url(media)}

@@ -1,0 +1,165 @@
+"""What stands in the objects of a chat completion, whole or in chunks. Pure, and ready for any shape.
+
+https://platform.openai.com/docs/api-reference/chat/object and, beyond it, what gateways add: reasoning under several
+names, citations and search results, images, `stop_reason`, a `message` that is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rivya_core.chat_stream import read_usage
+from rivya_core.types import Usage
+
+TOP_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier")
+CHOICE_FACTS = ("stop_reason", "native_finish_reason")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+REASONING_TYPES = frozenset(
+    {"thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
+)
+SOURCE_KEYS = ("search_results", "citations", "web_search")
+"""Where gateways put sources beside the choices; the first that is there counts, the others repeat it."""
+
+
+def first_choice(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the first choice, or None."""
+    choices = value.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, Mapping) else None
+
+
+def is_error(value: Any) -> bool:
+    """Whether a JSON value is an error, in any of the forms that come with a success status."""
+    if not isinstance(value, Mapping):
+        return False
+    if value.get("error"):
+        return True
+    return not value.get("choices") and (value.get("object") == "error" or bool(value.get("detail")))
+
+
+def said(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the text and the thought in a message or delta."""
+    text, reasoning = _spoken(message.get("content"))
+    return text, reasoning or next(
+        (words for key in REASONING_KEYS if (words := _words(message.get(key)))), ""
+    ) or _details(message.get("reasoning_details"))
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else "".join(_spoken(value))
+
+
+def _spoken(content: Any) -> tuple[str, str]:
+    """Text and thought in a string, a part or a list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    if isinstance(content, list):
+        spoken = [_spoken(part) for part in content]
+        return "".join(text for text, _ in spoken), "".join(reasoning for _, reasoning in spoken)
+    if not isinstance(content, Mapping):
+        return "", ""
+    inner = next((content[key] for key in ("text", "thinking", "content", "summary") if content.get(key)), "")
+    text, reasoning = _spoken(inner)
+    return ("", reasoning or text) if str(content.get("type")) in REASONING_TYPES else (text, reasoning)
+
+
+def _details(value: Any) -> str:
+    return "".join(_words(item) for item in value if isinstance(item, Mapping)) if isinstance(value, list) else ""
+
+
+class Collected:
+    """What a reply says beside text and tool calls, gathered from one object or from many chunks."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self._refusal: list[str] = []
+        self._logprobs: dict[str, list[Any]] = {}
+        self._blocks: dict[str, Mapping[str, Any]] = {}
+        self._audio: dict[str, Any] = {}
+
+    def top(self, value: Mapping[str, Any]) -> None:
+        """Take what stands beside the choices. Of usages that grow from chunk to chunk the last counts."""
+        for key in TOP_FACTS:
+            if value.get(key) not in (None, ""):
+                self.facts.setdefault(key, value[key])
+        usage = read_usage(value.get("usage"))
+        if usage is not None and (usage.total_tokens or self.usage is None):
+            self.usage = usage
+        self._keep(_sources(value))
+
+    def choice(self, choice: Mapping[str, Any]) -> None:
+        """Take what stands beside the message. A reason that is sent twice is one; `stop` gives way to a better one."""
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason and self.finish_reason in (None, "stop"):
+            self.finish_reason = reason
+        for key in CHOICE_FACTS:
+            if choice.get(key) not in (None, ""):
+                self.facts[key] = choice[key]
+        logprobs = choice.get("logprobs")
+        for key, found in logprobs.items() if isinstance(logprobs, Mapping) else ():
+            if isinstance(found, list):
+                self._logprobs.setdefault(key, []).extend(found)
+
+    def message(self, message: Mapping[str, Any]) -> None:
+        """Take what stands in a message or delta beside text, thought and tool calls."""
+        refusal = message.get("refusal")
+        if isinstance(refusal, str):
+            self._refusal.append(refusal)
+        self._keep(_parts(message))
+        audio = message.get("audio")
+        for key, value in audio.items() if isinstance(audio, Mapping) else ():
+            whole = isinstance(value, str) and key in ("data", "transcript")
+            self._audio[key] = self._audio.get(key, "") + value if whole else value
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What goes into a message's metadata."""
+        found = {
+            **self.facts,
+            "finish_reason": self.finish_reason,
+            "logprobs": self._logprobs or None,
+            "refusal": "".join(self._refusal) or None,
+        }
+        return {key: value for key, value in found.items() if value is not None}
+
+    @property
+    def blocks(self) -> tuple[Mapping[str, Any], ...]:
+        """Citations, images and sound, each once."""
+        return (*self._blocks.values(), *([{"type": "audio", **self._audio}] if self._audio else []))
+
+    def _keep(self, blocks: Iterator[Mapping[str, Any]]) -> None:
+        for block in blocks:
+            self._blocks.setdefault(json.dumps(block, sort_keys=True, default=str), block)
+
+
+def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, Mapping) and not any(_spoken(part)):
+            yield part
+    for key in ("annotations", "images"):
+        found = message.get(key)
+        for item in found if isinstance(found, list) else ():
+            if isinstance(item, Mapping):
+                yield _annotation(item) if key == "annotations" else {"type": "image_url", **item}
+
+
+def _annotation(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The chat wire nests an annotation's facts under its type; the Responses API has them flat."""
+    kind = item.get("type")
+    inner = item.get(kind) if isinstance(kind, str) else None
+    return {"type": kind, **inner} if isinstance(inner, Mapping) else item
+
+
+def _sources(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    found = next((listed for key in SOURCE_KEYS if isinstance(listed := value.get(key), list) and listed), [])
+    for item in found:
+        if isinstance(item, str):
+            yield {"type": "url_citation", "url": item}
+        elif isinstance(item, Mapping):
+            url = item.get("url") or item.get("link")
+            yield {**item, "type": "url_citation", **({"url": url} if url else {})}

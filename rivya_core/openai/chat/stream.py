@@ -1,0 +1,220 @@
+"""Reading chat completions: the whole reply and the streamed one, into deltas.
+
+https://platform.openai.com/docs/api-reference/chat/streaming. What stands in the objects is told by `openai_replies`,
+which call a piece belongs to by `tool_calls`; here they are put in order. Most chunks hold a few characters of text
+and nothing else, so those take a short way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic_core import from_json
+
+from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
+from rivya_core.errors import StreamBrokenError
+from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.json_codec import SurrogateBuffer, loads_lenient
+from rivya_core.http.sse import Event
+from rivya_core.openai.chat.parsing import Collected, first_choice, is_error, said
+from rivya_core.openai.chat.think_tags import ThinkTags
+from rivya_core.openai.tool_calls import ToolCalls, whole_calls
+from rivya_core.types import ChatDelta
+
+END_MARK = b"[DONE]"
+KEEP_ALIVES = frozenset({b"", b"ping", b"PING", b"keep-alive", b"heartbeat", b"ok", b"null"})
+PLAIN_KEYS = frozenset(
+    "id object created model choices usage system_fingerprint service_tier obfuscation provider p".split()
+)
+"""Beside the choices, keys that hold nothing new in a chunk that is not the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the caller wants of a reply.
+
+    Attributes:
+        think_tags: Text in `<think>` tags is thought.
+        headers: The answer's headers stand in the metadata.
+    """
+
+    think_tags: bool = False
+    headers: bool = False
+
+
+def read_whole(response: httpx.Response, reading: Reading) -> ChatDelta:
+    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+
+    Raises:
+        APIError: The answer is an error or not a chat completion.
+    """
+    if looks_like_sse(response):
+        return join(CompletionsStreamDecoder(response, reading), response.content)
+    value = parse_json(response)
+    if is_error(value):
+        raise error_from_response(response, value)
+    choice = first_choice(value) if isinstance(value, Mapping) else None
+    if choice is None:
+        raise invalid_response(response, "has no choices")
+    message = choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
+    if not isinstance(message, Mapping) or not (choice.get("finish_reason") or any(message.values())):
+        raise invalid_response(response, "has no message")
+    collected = Collected()
+    collected.top(value)
+    collected.choice(choice)
+    collected.message(message)
+    return _whole(collected, message, response, reading)
+
+
+def _whole(collected: Collected, message: Mapping[str, Any], response: httpx.Response, reading: Reading) -> ChatDelta:
+    text, reasoning = said(message)
+    if reading.think_tags and not reasoning:
+        tags = ThinkTags()
+        (text, reasoning), (text_left, thought_left) = tags.add(text), tags.finish()
+        text, reasoning = text + text_left, reasoning + thought_left
+    legacy = message.get("function_call")
+    calls = message.get("tool_calls") or ([legacy] if legacy else [])
+    return ChatDelta(
+        text,
+        reasoning,
+        whole_calls(calls),
+        collected.usage,
+        _metadata(collected, response, reading),
+        last=True,
+        blocks=collected.blocks,
+    )
+
+
+def _metadata(collected: Collected, response: httpx.Response, reading: Reading) -> dict[str, Any]:
+    if not reading.headers:
+        return collected.metadata
+    headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+    return {**collected.metadata, "headers": headers}
+
+
+class CompletionsStreamDecoder(ChatStreamDecoder):
+    """Decodes the body of a streamed chat completion."""
+
+    def __init__(self, response: httpx.Response, reading: Reading) -> None:
+        super().__init__(response)
+        self._reading = reading
+        self._collected = Collected()
+        self._calls = ToolCalls()
+        self._tags = ThinkTags() if reading.think_tags else None
+        self._pieces: list[str] = []
+        self._text, self._reasoning = SurrogateBuffer(), SurrogateBuffer()
+        self._seen = self._marked = False
+        self._quick = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the end mark came; usage may follow the finish reason."""
+        return self._marked or self._failure is not None
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return "".join(self._pieces)
+
+    def read(self, event: Event) -> list[ChatDelta]:
+        """Return the deltas in one event."""
+        try:
+            chunk = from_json(event.data)
+        except ValueError:
+            return self._read_odd(event)
+        if self._quick and not event.name:
+            text = _plain_text(chunk)
+            if text is not None:
+                self._pieces.append(text)
+                return [ChatDelta(text)] if text else []
+        return self._read_chunk(event.name, chunk)
+
+    def closing(self) -> ChatDelta:
+        """Return what was held back, with usage, metadata and blocks."""
+        text, reasoning = self._tagged(self._text.finish()), self._reasoning.finish()
+        left = self._tags.finish() if self._tags else ("", "")
+        return ChatDelta(
+            text[0] + left[0],
+            reasoning + text[1] + left[1],
+            self._calls.finish(),
+            self._collected.usage,
+            _metadata(self._collected, self.response, self._reading),
+            last=True,
+            blocks=self._collected.blocks,
+        )
+
+    def whole(self, response: httpx.Response) -> ChatDelta:
+        """Return the reply in a plain answer."""
+        return read_whole(response, self._reading)
+
+    def _read_odd(self, event: Event) -> list[ChatDelta]:
+        """An event that is not plain JSON: the end, a sign of life, half a character, or rubbish."""
+        if self._marked or event.data in KEEP_ALIVES:
+            return []
+        if event.data.startswith(END_MARK):
+            self._marked = True
+            self.complete = self.complete or self._seen
+            return []
+        if event.name == "error":
+            raise error_from_response(self.response, {"error": event.data.decode("utf-8", "replace")})
+        try:
+            return self._read_chunk(event.name, loads_lenient(event.data))
+        except ValueError:
+            raise StreamBrokenError(
+                f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
+            ) from None
+
+    def _read_chunk(self, name: str, chunk: Any) -> list[ChatDelta]:
+        if is_error(chunk) or name == "error":
+            raise error_from_response(self.response, chunk if is_error(chunk) else {"error": chunk})
+        if not isinstance(chunk, Mapping) or self._marked:
+            return []
+        self._collected.top(chunk)
+        choice = first_choice(chunk)
+        if choice is None:
+            return []
+        self._seen = True
+        self._collected.choice(choice)
+        self.complete = self.complete or self._collected.finish_reason is not None
+        return self._said(self._message(choice))
+
+    def _message(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The delta; a whole message counts only where nothing was said before it."""
+        message = choice.get("delta")
+        if not message and not (self._pieces or self._calls):
+            message = choice.get("message") or {"content": choice.get("text")}
+        return message if isinstance(message, Mapping) else {}
+
+    def _said(self, message: Mapping[str, Any]) -> list[ChatDelta]:
+        self._collected.message(message)
+        new_text, new_thought = said(message)
+        text, tagged = self._tagged(self._text.add(new_text))
+        reasoning = self._reasoning.add(new_thought) + tagged
+        legacy = message.get("function_call")
+        found = message.get("tool_calls") or legacy
+        calls = self._calls.add(found) if found else ()
+        self._quick = self._tags is None and not self._text.rest
+        if text:
+            self._pieces.append(text)
+        return [ChatDelta(text, reasoning, calls)] if text or reasoning or calls else []
+
+    def _tagged(self, text: str) -> tuple[str, str]:
+        return self._tags.add(text) if self._tags else (text, "")
+
+
+def _plain_text(chunk: Any) -> str | None:
+    """The text of a chunk that holds nothing else; None for all other chunks."""
+    if type(chunk) is not dict or chunk.get("usage") is not None or not chunk.keys() <= PLAIN_KEYS:
+        return None
+    choices = chunk.get("choices")
+    choice = choices[0] if type(choices) is list and choices else None
+    if type(choice) is not dict or choice.get("finish_reason") or choice.get("logprobs") is not None:
+        return None
+    delta = choice.get("delta")
+    if type(delta) is not dict or len(delta) > 1 + ("role" in delta):
+        return None
+    text = delta.get("content")
+    return text if type(text) is str else None

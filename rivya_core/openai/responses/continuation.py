@@ -1,0 +1,110 @@
+"""Turns through the Responses API that go on from a stored response where the history is exactly what it holds.
+
+The same bridge as for Rivya's sessions: a reply carries a sealed pointer with the digest of everything before it, and
+`previous_response_id` is sent only if the messages up to the reply are still those. Every stored response can be
+continued any number of times, so forks need no ledger. An id that the server no longer knows costs one full replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rivya_core.errors import NotFoundError
+from rivya_core.http.plan import Plan, Streaming
+from rivya_core.openai.responses.client import OpenAIResponses
+from rivya_core.openai.responses.items import ITEMS_KEY
+from rivya_core.openai.responses.output import read_output
+from rivya_core.sessions import pointers as sessions
+from rivya_core.sessions.pointers import OnMismatch, Origin, Route
+from rivya_core.types import ChatDelta, Message, Text, ToolCall
+
+UNKNOWN = "previous_response_not_found"
+
+
+@dataclass(frozen=True)
+class ResponseChain:
+    """A model behind the Responses API, continuing stored responses if asked to.
+
+    Attributes:
+        responses: How a single request goes out.
+        chained: Whether to continue the response of the last reply instead of sending the whole history.
+        on_mismatch: What to do with a history that no stored response holds.
+    """
+
+    responses: OpenAIResponses
+    chained: bool = False
+    on_mismatch: OnMismatch = "replay"
+
+    @property
+    def origin(self) -> Origin:
+        """Where responses are stored: base URL, account, and the vendor that serves the model."""
+        endpoint = self.responses.endpoint
+        vendor = self.responses.options.model.rpartition("/")[0]
+        key = endpoint.key.get_secret_value() if endpoint.key else ""
+        return sessions.origin_of(f"{endpoint.base_url}/responses", vendor, key)
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn and return the whole reply."""
+        route = self._route(messages)
+        try:
+            delta = yield from self._on(route).reply(route.messages)
+        except NotFoundError as error:
+            route = self._without(route, messages, error)
+            delta = yield from self._on(route).reply(route.messages)
+        return self._told(delta, route, messages)
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun."""
+        route = self._route(messages)
+        try:
+            begun = yield from self._on(route).stream(route.messages)
+        except NotFoundError as error:
+            route = self._without(route, messages, error)
+            begun = yield from self._on(route).stream(route.messages)
+        taken = route
+
+        def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
+            yield from ()
+            return [*closing[:-1], self._told(closing[-1], taken, messages)]
+
+        return replace(begun, settle=settle)
+
+    def _route(self, messages: Sequence[Message]) -> Route:
+        if not self.chained:
+            return Route("new", tuple(messages))
+        return sessions.route(messages, self.origin, self.on_mismatch)
+
+    def _without(self, route: Route, messages: Sequence[Message], error: NotFoundError) -> Route:
+        """Return the route of a full replay after *error*, or raise it if it is about something else."""
+        if route.pointer is None or error.code != UNKNOWN:
+            raise error
+        return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone")
+
+    def _on(self, route: Route) -> OpenAIResponses:
+        if route.session_id is None:
+            return self.responses
+        options = replace(self.responses.options, previous_response_id=route.session_id)
+        return replace(self.responses, options=options)
+
+    def _told(self, delta: ChatDelta, route: Route, messages: Sequence[Message]) -> ChatDelta:
+        """Return *delta* with what its metadata say of the API, the route and, if it can be continued, the pointer."""
+        facts: dict[str, Any] = {**delta.metadata, "api": "responses"}
+        if self.chained:
+            facts["session_route"] = route.reason
+            pointer = self._pointer(facts, route, messages)
+            facts |= {sessions.POINTER_KEY: pointer} if pointer else {}
+        return delta._replace(metadata=facts)
+
+    def _pointer(self, facts: dict[str, Any], route: Route, messages: Sequence[Message]) -> dict[str, Any] | None:
+        """Only a stored and complete response can be continued."""
+        kept = facts.get(ITEMS_KEY) or {}
+        if not kept.get("stored") or facts.get("incomplete_reason") or not facts.get("id"):
+            return None
+        said = read_output(kept["items"])
+        calls = tuple(ToolCall(call.id or "", call.name or "", call.arguments) for call in said.calls)
+        reply = Message("assistant", (Text(said.text),), tool_calls=calls)
+        turn = route.pointer.turn + 1 if route.pointer else 1
+        pointer = self.origin.pointer(facts["id"], turn, [*messages, reply])
+        return pointer.to_json() if pointer else None

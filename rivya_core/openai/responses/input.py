@@ -1,0 +1,129 @@
+"""Messages as input items of the Responses API. Pure.
+
+https://platform.openai.com/docs/api-reference/responses/create. An assistant's message goes back as the very items that
+it came as (reasoning, searches, ids), as long as it still says what they say and they came from the same account;
+else it is written anew from the message, and the items are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.openai.chat.messages import data_url
+from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
+from rivya_core.openai.responses.output import read_output
+from rivya_core.sessions.pointers import Origin
+from rivya_core.types import Media, Message, Part, RawBlock, Text
+
+Item = Mapping[str, Any]
+
+
+def input_items(messages: Sequence[Message], origin: Origin) -> str | list[Item]:
+    """Return *messages* as `input`: a plain text for a single one that is nothing else, otherwise items.
+
+    Args:
+        messages: What the model is to see.
+        origin: Where the request goes; items that came from elsewhere are not sent back.
+
+    Raises:
+        InvalidInputError: There are none, or one of them cannot be said.
+    """
+    if not messages:
+        raise InvalidInputError("There is no message to send.")
+    only = messages[0]
+    if len(messages) == 1 and only.role == "user" and not only.name and all(isinstance(p, Text) for p in only.parts):
+        return only.text
+    return [item for message in messages for item in _items(message, origin)]
+
+
+def _items(message: Message, origin: Origin) -> Iterator[Item]:
+    match message.role:
+        case "assistant":
+            yield from _kept(message, origin) or _assistant(message)
+        case "tool":
+            yield {"type": "function_call_output", "call_id": message.tool_call_id or "", "output": _output(message)}
+        case _:
+            named = (Text(f"{message.name}: "), *message.parts) if message.name else message.parts
+            yield {"role": message.role, "content": _content(named, message.role)}
+
+
+def _kept(message: Message, origin: Origin) -> list[Item]:
+    """The items that the message came as, if they can go back and say what the message still says."""
+    items = verified_items(message.extras.get(ITEMS_KEY), origin)
+    said = read_output(items)
+    calls = [(call.id, call.name, _canonical(call.arguments)) for call in said.calls]
+    same = calls == [(call.id, call.name, _canonical(call.arguments)) for call in message.tool_calls]
+    return items if same and said.text == message.text and not message.media else []
+
+
+def _canonical(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments_text(arguments)), sort_keys=True)
+    except ValueError:
+        return arguments
+
+
+def _assistant(message: Message) -> Iterator[Item]:
+    refusal = message.extras.get("refusal")
+    parts = message.parts or ((Text(refusal),) if isinstance(refusal, str) and refusal else ())
+    if parts and any(part != Text("") for part in parts):
+        yield {"role": "assistant", "content": _content(parts, "assistant")}
+    elif not message.tool_calls:
+        yield {"role": "assistant", "content": ""}
+    for call in message.tool_calls:
+        text = arguments_text(call.arguments)
+        if not is_object(text):
+            text = json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": text}
+
+
+def _output(message: Message) -> Any:
+    """What a tool said; that it failed is said in words."""
+    failed = message.failed and not message.text.lower().startswith("error")
+    return _content((Text("Error: "), *message.parts) if failed else message.parts, "tool")
+
+
+def _content(parts: Sequence[Part], role: str) -> Any:
+    if all(isinstance(part, Text) for part in parts):
+        return "".join(part.text for part in parts if isinstance(part, Text))
+    return [_part(part, role) for part in parts if part != Text("")]
+
+
+def _part(part: Part, role: str) -> Item:
+    match part:
+        case Text(text):
+            return {"type": "output_text" if role == "assistant" else "input_text", "text": text}
+        case RawBlock(block):
+            return block
+        case Media():
+            return _media(part, role)
+
+
+def _media(media: Media, role: str) -> Item:
+    if role in ("assistant", "system", "developer"):
+        raise NotSupportedError(
+            f"The Responses API takes no {media.kind} in a message of role {role!r}; put it into a user's message. "
+            "Nothing was sent."
+        )
+    if media.kind == "image":
+        detail = {"detail": media.extras["detail"]} if media.extras.get("detail") else {}
+        where = {"file_id": media.file_id} if media.file_id else {"image_url": media.url or data_url(media)}
+        return {"type": "input_image", **where, **detail}
+    if media.kind == "file":
+        return {"type": "input_file", **_file(media)}
+    raise NotSupportedError(
+        f"The Responses API takes no {media.kind}; use chat completions (`use_responses_api=False`). Nothing was sent."
+    )
+
+
+def _file(media: Media) -> dict[str, Any]:
+    if media.file_id is not None:
+        return {"file_id": media.file_id}
+    if media.url is not None:
+        return {"file_url": media.url}
+    ending = (media.mime_type or "application/pdf").rpartition("/")[2].partition(";")[0]
+    return {"filename": media.name or f"file.{ending}", "file_data": data_url(media)}

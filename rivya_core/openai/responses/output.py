@@ -1,0 +1,123 @@
+"""What stands in a response of the Responses API: its output items, its status, its facts. Pure.
+
+https://platform.openai.com/docs/api-reference/responses/object. Items come in any order, and new kinds are added all
+the time: what is neither text, reasoning nor a function call is handed on as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rivya_core.openai.tool_calls import whole_calls
+from rivya_core.types import ToolCallDelta
+
+FACTS = {"id": "id", "model": "model", "created_at": "created", "service_tier": "service_tier", "status": "status"}
+REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+BETWEEN_SUMMARIES = "\n\n"
+
+
+@dataclass
+class Output:
+    """What the output items of a response say together.
+
+    Attributes:
+        text: Of all messages.
+        thought: Of all reasoning items: their summaries, or the reasoning itself where there are none.
+        refusal: Said instead of text.
+        calls: Function calls, numbered in their order.
+        blocks: Citations with their places in `text`, and all other items.
+        logprobs: Of the text's tokens.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    calls: tuple[ToolCallDelta, ...] = ()
+    blocks: list[Mapping[str, Any]] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)
+
+
+def read_output(items: Any) -> Output:
+    """Return what *items* say."""
+    output = Output()
+    listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    for item in listed:
+        match item.get("type"):
+            case "message":
+                _read_message(item, output)
+            case "reasoning":
+                output.reasoning += (BETWEEN_SUMMARIES if output.reasoning else "") + reasoning_of(item)
+            case "function_call":
+                pass
+            case _:
+                output.blocks.append(item)
+    output.calls = whole_calls([call_piece(item) for item in listed if item.get("type") == "function_call"])
+    return output
+
+
+def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, Any]:
+    """Return a function call item in the form of a chat completion's tool call; the answer names `call_id`."""
+    function = {"name": item.get("name"), "arguments": item.get("arguments")}
+    return {"index": index, "id": item.get("call_id") or item.get("id"), "function": function}
+
+
+def reasoning_of(item: Mapping[str, Any]) -> str:
+    """Return the words of a reasoning item."""
+    return BETWEEN_SUMMARIES.join(_texts(item.get("summary"))) or "".join(_texts(item.get("content")))
+
+
+def _texts(parts: Any) -> list[str]:
+    found = [part.get("text") for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
+    return [text for text in found if isinstance(text, str)]
+
+
+def _read_message(item: Mapping[str, Any], output: Output) -> None:
+    for part in _parts(item.get("content")):
+        if isinstance(part.get("refusal"), str):
+            output.refusal += part["refusal"]
+        if not isinstance(part.get("text"), str):
+            continue
+        output.blocks += [cited(found, len(output.text)) for found in _parts(part.get("annotations"))]
+        output.text += part["text"]
+        if isinstance(part.get("logprobs"), list):
+            output.logprobs += part["logprobs"]
+
+
+def _parts(parts: Any) -> Iterable[Mapping[str, Any]]:
+    if isinstance(parts, str):
+        return [{"text": parts}]
+    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
+
+
+def cited(annotation: Mapping[str, Any], offset: int) -> Mapping[str, Any]:
+    """Return a citation with its places in the whole text instead of in its part."""
+    places = {
+        key: annotation[key] + offset
+        for key in ("start_index", "end_index")
+        if isinstance(annotation.get(key), int) and not isinstance(annotation.get(key), bool)
+    }
+    return {**annotation, **places} if offset else annotation
+
+
+def facts_of(response: Mapping[str, Any], output: Output) -> dict[str, Any]:
+    """Return what goes into a message's metadata, by the names that chat completions have for it."""
+    facts = {name: response[key] for key, name in FACTS.items() if response.get(key) not in (None, "")}
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, Mapping) else None
+    if isinstance(reason, str):
+        facts["incomplete_reason"] = reason
+    found = {
+        "finish_reason": _finish_reason(response.get("status"), reason, output),
+        "refusal": output.refusal or None,
+        "logprobs": {"content": output.logprobs} if output.logprobs else None,
+        "previous_response_id": response.get("previous_response_id"),
+    }
+    return {**facts, **{key: value for key, value in found.items() if value is not None}}
+
+
+def _finish_reason(status: Any, reason: Any, output: Output) -> str | None:
+    if status == "incomplete":
+        return REASONS.get(str(reason), str(reason) if reason else "length")
+    return "tool_calls" if output.calls else "stop"

@@ -1,0 +1,279 @@
+"""Reading the Responses API: the whole response and the streamed one, into deltas.
+
+https://platform.openai.com/docs/api-reference/responses-streaming. Every event has a type; `EVENTS` says which of them
+mean something here, all others are passed over. What an event repeats as a whole (`done`) only adds what its deltas
+left out. The end is `response.completed`, `response.incomplete` or `response.failed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydantic_core import from_json
+
+from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage
+from rivya_core.errors import StreamBrokenError
+from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.json_codec import loads_lenient
+from rivya_core.http.sse import Event
+from rivya_core.openai.chat.parsing import is_error
+from rivya_core.openai.chat.stream import END_MARK, KEEP_ALIVES
+from rivya_core.openai.responses.items import ITEMS_KEY, seal_items
+from rivya_core.openai.responses.output import (
+    BETWEEN_SUMMARIES,
+    Output,
+    call_piece,
+    facts_of,
+    read_output,
+)
+from rivya_core.openai.responses.part_tracker import PartTracker
+from rivya_core.openai.tool_calls import ToolCalls
+from rivya_core.sessions.pointers import Origin
+from rivya_core.types import ChatDelta, ToolCallDelta
+
+TEXT_DELTA = "response.output_text.delta"
+UNFINISHED = ("queued", "in_progress", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReading:
+    """What the caller wants of a reply, and what it knows of it.
+
+    Attributes:
+        origin: Where the response comes from, for the items that are kept.
+        stored: Whether the provider keeps the response, unless that says otherwise.
+        headers: The answer's headers stand in the metadata.
+    """
+
+    origin: Origin
+    stored: bool = True
+    headers: bool = False
+
+
+def read_response(answer: httpx.Response, reading: ResponseReading) -> ChatDelta:
+    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+
+    Raises:
+        APIError: The response failed, or the answer is none.
+    """
+    if looks_like_sse(answer):
+        return join(ResponsesStreamDecoder(answer, reading), answer.content)
+    value = parse_json(answer)
+    if is_error(value):
+        raise error_from_response(answer, value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("output"), list):
+        raise invalid_response(answer, "is not a response")
+    if value.get("status") == "failed":
+        raise error_from_response(answer, {"error": {"message": "The response failed."}})
+    if value.get("status") in UNFINISHED:
+        raise invalid_response(answer, f"is a response that is {value['status']}")
+    output = read_output(value["output"])
+    last = closing_delta(value, output, answer, reading)
+    return last._replace(text=output.text, reasoning=output.reasoning, tool_calls=output.calls)
+
+
+def closing_delta(
+    value: Mapping[str, Any], output: Output, answer: httpx.Response, reading: ResponseReading
+) -> ChatDelta:
+    """Return the usage, metadata and blocks of the response *value*."""
+    stored = value.get("store")
+    facts = facts_of(value, output)
+    facts[ITEMS_KEY] = seal_items(
+        value.get("output"), reading.origin, stored=stored if isinstance(stored, bool) else reading.stored
+    )
+    if reading.headers:
+        facts["headers"] = {name: text for name, text in answer.headers.items() if name != "set-cookie"}
+    return ChatDelta(usage=read_usage(value.get("usage")), metadata=facts, last=True, blocks=tuple(output.blocks))
+
+
+class ResponsesStreamDecoder(ChatStreamDecoder):
+    """Decodes the body of a streamed response."""
+
+    def __init__(self, response: httpx.Response, reading: ResponseReading) -> None:
+        super().__init__(response)
+        self._reading = reading
+        self._value: dict[str, Any] = {}
+        self._items: dict[int, Mapping[str, Any]] = {}
+        self._heard = PartTracker()
+        self._refusal = ""
+        self._calls = ToolCalls()
+        self._pieces: list[str] = []
+        self._thinks = self._marked = False
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that may still come is worth waiting for."""
+        return self.complete or self._marked or self._failure is not None
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return "".join(self._pieces)
+
+    def read(self, event: Event) -> list[ChatDelta]:
+        """Return the deltas in one event."""
+        try:
+            value = from_json(event.data)
+        except ValueError:
+            value = self._odd(event)
+        if not isinstance(value, dict):
+            return []
+        kind = str(value.get("type") or event.name)
+        if kind == "error" or (not kind.startswith("response.") and is_error(value)):
+            raise error_from_response(self.response, value if value.get("error") else {"error": value})
+        reader = EVENTS.get(kind)
+        return reader(self, value) if reader is not None else []
+
+    def closing(self) -> ChatDelta:
+        """Return what only the end tells."""
+        if not isinstance(self._value.get("output"), list) or not self._value["output"]:
+            self._value["output"] = [item for _, item in sorted(self._items.items())]
+        output = read_output(self._value["output"])
+        output.refusal = output.refusal or self._refusal
+        last = closing_delta(self._value, output, self.response, self._reading)
+        text = "" if self._pieces else output.text
+        reasoning = "" if self._thinks else output.reasoning
+        calls = self._calls.finish() if self._calls else output.calls
+        return last._replace(text=text, reasoning=reasoning, tool_calls=calls)
+
+    def whole(self, response: httpx.Response) -> ChatDelta:
+        """Return the reply in a plain answer."""
+        return read_response(response, self._reading)
+
+    def begun(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """The response has an id; what else it says is only true at its end."""
+        value = event.get("response")
+        self._value = dict(value) if isinstance(value, Mapping) else {}
+        return []
+
+    def text(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """A piece of text, or all of it."""
+        new = self._heard.new("text", event, "text")
+        if new:
+            self._pieces.append(new)
+        return [ChatDelta(new)] if new else []
+
+    def refusal(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """A piece of a refusal, kept for the end."""
+        self._refusal += self._heard.new("refusal", event, "refusal")
+        return []
+
+    def reasoning(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """A piece of reasoning, or all of it; summaries are set apart."""
+        fresh = self._thinks and not self._heard.of("thought", event)
+        new = self._heard.new("thought", event, "text")
+        self._thinks = self._thinks or bool(new)
+        return [ChatDelta("", (BETWEEN_SUMMARIES if fresh else "") + new)] if new else []
+
+    def arguments(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """A piece of a call's arguments, or all of them."""
+        new = self._heard.new("arguments", event, "arguments")
+        piece = {"index": self._heard.place(event), "function": {"arguments": new}}
+        return _called(self._calls.add([piece])) if new else []
+
+    def item_added(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """An item begins; a call's name stands here."""
+        item = event.get("item")
+        if not isinstance(item, Mapping):
+            return []
+        place = self._heard.place({**event, "item_id": item.get("id")}, begins=True)
+        if item.get("type") != "function_call":
+            return []
+        return _called(self._calls.add([call_piece({**item, "arguments": ""}, place)]))
+
+    def item_done(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """An item is whole: what its deltas left out is added."""
+        item = event.get("item")
+        if not isinstance(item, Mapping):
+            return []
+        deltas = self.item_added(event)
+        place = {"output_index": self._heard.place({**event, "item_id": item.get("id")})}
+        self._items[place["output_index"]] = item
+        match item.get("type"):
+            case "function_call":
+                return deltas + self.arguments({**place, "arguments": item.get("arguments")})
+            case "message":
+                return [d for part, said in _numbered(item, "content") for d in self.text({**place, **part, **said})]
+            case "reasoning":
+                key = "summary" if item.get("summary") else "content"
+                return [d for part, said in _numbered(item, key) for d in self.reasoning({**place, **part, **said})]
+            case _:
+                return []
+
+    def ended(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """The response is over, whole or cut off by a limit; what no event before has told is added."""
+        self.complete = True
+        self.begun(event)
+        items = self._value.get("output")
+        if not isinstance(items, list):
+            return []
+        told = read_output(items).text == self.partial
+        left = [(n, item) for n, item in enumerate(items) if not (told and _is_message(item))]
+        return [delta for n, item in left for delta in self.item_done({"output_index": n, "item": item})]
+
+    def failed(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """The response failed."""
+        value = event.get("response")
+        inner = value.get("error") if isinstance(value, Mapping) else None
+        raise error_from_response(self.response, {"error": inner or {"message": "The response failed."}})
+
+    def _odd(self, event: Event) -> Any:
+        """An event that is not plain JSON: the end, a sign of life, half a character, or rubbish."""
+        if event.data in KEEP_ALIVES:
+            return None
+        if event.data.startswith(END_MARK):
+            self._marked = True
+            self.complete = self.complete or bool(self._items)
+            return None
+        if event.name == "error":
+            return {"type": "error", "message": event.data.decode("utf-8", "replace")}
+        try:
+            return loads_lenient(event.data)
+        except ValueError:
+            raise StreamBrokenError(
+                f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
+            ) from None
+
+
+def _is_message(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.get("type") == "message"
+
+
+def _numbered(item: Mapping[str, Any], key: str) -> list[tuple[dict[str, int], Mapping[str, Any]]]:
+    """The parts of a whole item, each with its number and the text in it."""
+    parts = item.get(key)
+    listed = parts if isinstance(parts, list) else []
+    return [
+        ({"content_index": at}, {"text": part.get("text")})
+        for at, part in enumerate(listed)
+        if isinstance(part, Mapping)
+    ]
+
+
+def _called(calls: tuple[ToolCallDelta, ...]) -> list[ChatDelta]:
+    return [ChatDelta(tool_calls=calls)] if calls else []
+
+
+Reader = Callable[[ResponsesStreamDecoder, Mapping[str, Any]], list[ChatDelta]]
+EVENTS: dict[str, Reader] = {
+    TEXT_DELTA: ResponsesStreamDecoder.text,
+    "response.output_text.done": ResponsesStreamDecoder.text,
+    "response.refusal.delta": ResponsesStreamDecoder.refusal,
+    "response.refusal.done": ResponsesStreamDecoder.refusal,
+    "response.reasoning_summary_text.delta": ResponsesStreamDecoder.reasoning,
+    "response.reasoning_summary_text.done": ResponsesStreamDecoder.reasoning,
+    "response.reasoning_text.delta": ResponsesStreamDecoder.reasoning,
+    "response.reasoning_text.done": ResponsesStreamDecoder.reasoning,
+    "response.function_call_arguments.delta": ResponsesStreamDecoder.arguments,
+    "response.function_call_arguments.done": ResponsesStreamDecoder.arguments,
+    "response.created": ResponsesStreamDecoder.begun,
+    "response.output_item.added": ResponsesStreamDecoder.item_added,
+    "response.output_item.done": ResponsesStreamDecoder.item_done,
+    "response.completed": ResponsesStreamDecoder.ended,
+    "response.incomplete": ResponsesStreamDecoder.ended,
+    "response.failed": ResponsesStreamDecoder.failed,
+}
+"""Which event means what; events of other types are passed over."""

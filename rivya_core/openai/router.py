@@ -1,0 +1,125 @@
+"""Which of the two OpenAI APIs a call goes out on, and its options for that one.
+
+Adapters hand over one mapping of settings by the names that both APIs' users know. What the chosen API cannot say is
+an error that names the setting; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from rivya_core.errors import InvalidInputError, NotSupportedError
+from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.openai.chat.client import OpenAIChat, OpenAIOptions
+from rivya_core.openai.responses.client import OpenAIResponses, ResponsesOptions
+from rivya_core.openai.responses.continuation import ResponseChain
+from rivya_core.types import ChatDelta, Media, Message
+
+COMPLETIONS_OPTIONS = frozenset(option.name for option in fields(OpenAIOptions))
+RESPONSES_OPTIONS = frozenset(option.name for option in fields(ResponsesOptions))
+CHOICES = frozenset({"use_responses_api", "use_previous_response_id", "on_history_mismatch"})
+SETTINGS = COMPLETIONS_OPTIONS | RESPONSES_OPTIONS | CHOICES
+"""Every setting that a call may have."""
+HARMLESS = frozenset({"stream_usage", "think_tags", "logprobs"})
+"""Chat settings that the Responses API does by itself or by another name."""
+BUILT_IN = (
+    "web_search file_search code_interpreter image_generation mcp computer computer_use_preview local_shell shell "
+    "apply_patch tool_search"
+).split()
+"""Types of tools that run on the provider's side, apart from dated variants."""
+
+
+@lru_cache(maxsize=64)
+def settings_of(kind: type[BaseModel]) -> frozenset[str]:
+    """Return the settings that an adapter's class has as fields; LangChain's `metadata` is something else."""
+    return SETTINGS & kind.model_fields.keys() - {"metadata"}
+
+
+@dataclass(frozen=True)
+class OpenAIRouter:
+    """A model behind chat completions or the Responses API, whichever a turn needs.
+
+    Attributes:
+        endpoint: Where, and as whom.
+        settings: By the names in `SETTINGS`; None counts as not set.
+        retry: How often and how patiently requests are repeated.
+    """
+
+    endpoint: Endpoint
+    settings: Mapping[str, Any]
+    retry: RetryPolicy = RetryPolicy()
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send *messages* and return the whole reply."""
+        return self.api(messages).reply(messages)
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send *messages* and return the reply that has begun."""
+        return self.api(messages).stream(messages)
+
+    def api(self, messages: Sequence[Message]) -> OpenAIChat | ResponseChain:
+        """Return the API that the turn goes out on.
+
+        Raises:
+            NotSupportedError: The API has no word for a setting.
+            InvalidInputError: Two settings exclude each other.
+        """
+        given = {name: value for name, value in self.settings.items() if value is not None}
+        wanted = given.get("use_responses_api")
+        if wanted or (wanted is None and needs_responses(given, messages)):
+            return self._responses(given)
+        options = {name: value for name, value in given.items() if name in COMPLETIONS_OPTIONS}
+        _refuse(
+            given, RESPONSES_OPTIONS - COMPLETIONS_OPTIONS, "Chat completions have no", "set `use_responses_api=True`"
+        )
+        return OpenAIChat(self.endpoint, OpenAIOptions(**options), self.retry)
+
+    def _responses(self, given: Mapping[str, Any]) -> ResponseChain:
+        _refuse(
+            given,
+            COMPLETIONS_OPTIONS - RESPONSES_OPTIONS - HARMLESS,
+            "The Responses API has no",
+            "leave it out or use chat completions",
+        )
+        if given.get("use_previous_response_id") and given.get("previous_response_id"):
+            raise InvalidInputError(
+                "`previous_response_id` names the response to continue, `use_previous_response_id` lets the messages "
+                "decide; set one of them."
+            )
+        options = {name: value for name, value in given.items() if name in RESPONSES_OPTIONS}
+        if given.get("logprobs"):
+            options["include"] = [*options.get("include", ()), "message.output_text.logprobs"]
+        responses = OpenAIResponses(self.endpoint, ResponsesOptions(**options), self.retry)
+        chained = bool(given.get("use_previous_response_id"))
+        return ResponseChain(responses, chained, given.get("on_history_mismatch", "replay"))
+
+
+def needs_responses(given: Mapping[str, Any], messages: Sequence[Message]) -> bool:
+    """Whether a turn can only be said through the Responses API: a built-in tool, `include`, a file by URL."""
+    if any(given.get(name) for name in ("include", "use_previous_response_id", "previous_response_id")):
+        return True
+    if any(_is_built_in(tool) for tool in given.get("tools", ())):
+        return True
+    return any(_by_reference(media) for message in messages for media in message.media)
+
+
+def _is_built_in(tool: Mapping[str, Any]) -> bool:
+    kind = str(tool.get("type"))
+    return any(kind == name or kind.startswith((f"{name}_20", f"{name}_preview")) for name in BUILT_IN)
+
+
+def _by_reference(media: Media) -> bool:
+    return (media.kind == "file" and media.url is not None) or (media.kind == "image" and media.file_id is not None)
+
+
+def _refuse(given: Mapping[str, Any], names: frozenset[str], what: str, instead: str) -> None:
+    found = sorted(name for name in names if given.get(name) not in (None, (), [], {}, ""))
+    if found:
+        raise NotSupportedError(f"{what} `{'`, `'.join(found)}`; {instead}. Nothing was sent.")

@@ -1,0 +1,162 @@
+"""What a frame or a whole reply of Rivya's chat says beside its words: ids, session, credits, usage.
+
+They count wherever they stand, whatever the object is called that holds them; only objects about something else (the
+user's message, tools, citations) are left out. https://rivya.ai/docs/api-chat shows the whole reply's form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rivya_core.chat_stream import read_usage
+from rivya_core.rivya.vocabulary import STARTING, is_beside
+from rivya_core.types import Usage
+
+SESSION_KEYS = ("session_id", "sessionId", "chat_session_id", "chatSessionId", "conversation_id", "conversationId")
+SESSION_OBJECTS = ("session", "chat_session", "chatSession", "conversation")
+USAGE_KEYS = ("usage", "token_usage", "tokenUsage", "usage_metadata", "usageMetadata")
+RESERVED_KEYS = ("reserved_credits", "reservedCredits", "credits_reserved", "creditsReserved")
+FINAL_KEYS = ("final_credits", "finalCredits", "credits_final", "creditsFinal")
+CREDIT_KEYS = {"reserved": ("reserved", *RESERVED_KEYS), "final": ("final", "used", "charged", *FINAL_KEYS)}
+"""In an object of credits; outside of one only the names that say credits count."""
+CREATED_KEYS = ("created_at", "createdAt")
+REPLY_ID_KEYS = ("completion_id", "completionId", "response_id", "responseId")
+KNOWN = frozenset(
+    (*SESSION_KEYS, *SESSION_OBJECTS, *USAGE_KEYS, *RESERVED_KEYS, *FINAL_KEYS, *CREATED_KEYS, *REPLY_ID_KEYS)
+) | {"model", "credits", "choices"}
+MENTIONS = STARTING | {"usage", "credits", "credit", "billing", "session"}
+"""A frame with one of these words in its label may be the facts itself."""
+NOTHING: tuple[Any, ...] = (None, "")
+DEEPEST = 6
+"""Levels of objects that are looked through."""
+
+Object = Mapping[str, Any]
+
+
+def objects_in(value: Object, depth: int = 0) -> Iterator[Object]:
+    """Yield *value* and the objects in it that are about the reply, the outermost first."""
+    yield value
+    for key, inner in value.items() if depth < DEEPEST else ():
+        found = inner[0] if isinstance(inner, list) and key in {"choices", "candidates"} and inner else inner
+        if isinstance(found, dict) and not is_beside(key) and not _of_user(found):
+            yield from objects_in(found, depth + 1)
+
+
+def read_facts(words: frozenset[str], objects: list[Object], *, ends: bool) -> tuple[dict[str, Any], Usage | None]:
+    """Return `id`, `session_id`, `model`, `created_at` and `credits` as far as they are there, and the token counts.
+
+    Args:
+        words: The words of the frame's labels.
+        objects: What `objects_in` found in it.
+        ends: Whether the reply is complete with it.
+    """
+    known = _known(objects)
+    if not (known or ends) and words.isdisjoint(MENTIONS):
+        return {}, None
+    found = {
+        "id": _reply_id(words, objects, known, ends=ends),
+        "session_id": _session_id(words, objects, known),
+        "model": _text(known.get("model")),
+        "created_at": _first(known, CREATED_KEYS),
+        "credits": _credits(words, objects, known),
+    }
+    return {key: value for key, value in found.items() if value}, _usage(words, objects, known)
+
+
+def merged_usage(before: Usage | None, now: Usage | None) -> Usage | None:
+    """Return the counts of both: a later frame may count only what it adds, such as the output."""
+    if before is None or now is None:
+        return now or before
+    kept = {name: getattr(before, name) for name in Usage.__slots__ if not getattr(now, name)}
+    both = replace(now, **kept)
+    return replace(both, total_tokens=max(both.total_tokens, both.input_tokens + both.output_tokens))
+
+
+def merged_facts(before: Object, now: Object) -> dict[str, Any]:
+    """Return the facts of both, the later ones where they differ; credits are put together."""
+    both = {**before, **now}
+    if "credits" in before and "credits" in now:
+        both["credits"] = {**before["credits"], **now["credits"]}
+    return both
+
+
+def has_final_credits(objects: list[Object]) -> bool:
+    """Whether the turn has been charged, which happens at its end."""
+    return "final" in (_credits(frozenset(), objects, _known(objects)) or {})
+
+
+def _known(objects: list[Object]) -> dict[str, Any]:
+    """What stands under the known keys, of the outermost object where several have one."""
+    known: dict[str, Any] = {}
+    for value in objects:
+        for key, inner in value.items():
+            if key in KNOWN and key not in known and inner not in NOTHING:
+                known[key] = inner
+    return known
+
+
+def _of_user(value: Object) -> bool:
+    return str(value.get("role")).lower() in {"user", "human"}
+
+
+def _reply_id(words: frozenset[str], objects: list[Object], known: Object, *, ends: bool) -> str | None:
+    """The completion's id: other frames may carry ids of events, parts or messages."""
+    told = ends or not known.keys().isdisjoint(("choices", "credits", "usage"))
+    started = words & STARTING and words & {"message", "response", "chat", "completion"}
+    ids = (_text(value.get("id")) for value in objects) if told or started else ()
+    return _first(known, REPLY_ID_KEYS) or next((found for found in ids if found), None)
+
+
+def _session_id(words: frozenset[str], objects: list[Object], known: Object) -> str | None:
+    nested = next((known[key] for key in SESSION_OBJECTS if key in known), None)
+    own = nested.get("id") if isinstance(nested, dict) else nested
+    labelled = objects[0].get("id") if "session" in words else None
+    return _first(known, SESSION_KEYS) or _text(own) or _text(labelled)
+
+
+def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage | None:
+    """The counts; a frame labelled `usage` may be the counts itself."""
+    for key in USAGE_KEYS:
+        if key in known and (usage := read_usage(known[key])):
+            return usage
+    own = objects if "usage" in words else ()
+    return next((usage for value in own if (usage := read_usage(value))), None)
+
+
+def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dict[str, int | float] | None:
+    """`{"reserved": n, "final": n}`, nested as the chat page shows it or flat as generations write it."""
+    nested = known.get("credits")
+    places = [nested if isinstance(nested, dict) else {"final": nested}, known]
+    if words & {"credits", "credit", "billing"}:
+        places += objects
+    counted = {name: _counted(places, keys) for name, keys in CREDIT_KEYS.items()}
+    return {name: count for name, count in counted.items() if count is not None} or None
+
+
+def _counted(places: list[Object], keys: tuple[str, ...]) -> int | float | None:
+    for place in places:
+        for key in keys:
+            if key in place and (count := _count(place[key])) is not None:
+                return count
+    return None
+
+
+def _count(value: Any) -> int | float | None:
+    counts = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return value if counts else None
+
+
+def _first(known: Object, keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        if key in known and (text := _text(known[key])):
+            return text
+    return None
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

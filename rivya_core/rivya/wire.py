@@ -1,0 +1,205 @@
+"""Rivya's chat wire: the request body, the whole reply and the streamed one.
+
+https://rivya.ai/docs/api-chat. One message goes out, the history is the session's. What a frame means is told by
+`rivya_frames`; here the frames are put together so that no text is lost or doubled. Sessions are not chosen here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
+from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError, StreamBrokenError
+from rivya_core.http.error_responses import error_from_response, invalid_response, json_value, parse_json
+from rivya_core.http.headers import without_secrets
+from rivya_core.http.sse import Event
+from rivya_core.rivya.frame_cache import FrameCache
+from rivya_core.rivya.frames import Frame, read_frame, read_reply
+from rivya_core.rivya.metadata import merged_facts, merged_usage
+from rivya_core.rivya.text_assembler import TextAssembler
+from rivya_core.rivya.vocabulary import END_MARK, NO_WORDS
+from rivya_core.types import ChatDelta, Usage
+
+WHOLE_PATH = "/chat/completions"
+STREAM_PATH = "/chat/completions/stream"
+LONGEST_MESSAGE = 20_000
+"""Characters that one message may have on every chat model's page."""
+NOT_BARE = re.compile(r'\s*([{\["]|<!doctype|<html)', re.IGNORECASE)
+"""How JSON and pages begin; other data that is not JSON is a piece of bare text."""
+EFFORTS = ("default", "minimal", "low", "medium", "high", "xhigh")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """What a chat request may say beside its message; None is not sent.
+
+    Attributes:
+        model: Public chat model id.
+        reasoning_effort: One of `EFFORTS`, as far as the model supports it.
+        enable_web_search: Has effect only where the model supports it.
+        client_request_id: The caller's id for tracing.
+    """
+
+    model: str
+    reasoning_effort: str | None = None
+    enable_web_search: bool | None = None
+    client_request_id: str | None = None
+
+
+def chat_body(options: ChatOptions, text: str, session_id: str | None, file_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the request body of one turn."""
+    optional = {
+        "session_id": session_id,
+        "attachments": [{"file_id": file_id} for file_id in file_ids] or None,
+        "reasoning_effort": options.reasoning_effort,
+        "enable_web_search": options.enable_web_search,
+        "client_request_id": options.client_request_id,
+    }
+    present = {key: value for key, value in optional.items() if value is not None}
+    return {"model": options.model, "message": text, **present}
+
+
+def check_text(text: str) -> None:
+    """Refuse a message that the provider would refuse, before anything is sent or paid.
+
+    Raises:
+        InvalidInputError: The message is empty.
+        ContextOverflowError: It is longer than a message may be.
+    """
+    if not text.strip():
+        raise InvalidInputError("The message is empty; Rivya's chat needs some text. Nothing was sent.")
+    if len(text) > LONGEST_MESSAGE:
+        raise ContextOverflowError(
+            f"The message is {len(text):,} characters long and Rivya's chat takes {LONGEST_MESSAGE:,}; nothing was "
+            "sent. Trim or summarise the history, or use a model of GMI Cloud or Evolink."
+        )
+
+
+def read_whole(response: httpx.Response) -> ChatDelta:
+    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+
+    Raises:
+        APIError: The answer is an error or not a chat reply.
+    """
+    if looks_like_sse(response):
+        return join(RivyaStreamDecoder(response), response.content)
+    reply = _reply_or_error(response, parse_json(response))
+    if isinstance(reply, APIError):
+        raise reply  # from here, where no local holds what the server may have repeated
+    return reply
+
+
+def _reply_or_error(response: httpx.Response, value: Any) -> ChatDelta | APIError:
+    frame = read_reply(value) if isinstance(value, Mapping) else Frame()
+    if frame.error is not None:
+        return error_from_response(response, frame.error)
+    if not (frame.text or frame.facts.get("session_id") or frame.facts.get("id")):
+        return invalid_response(response, "is not a chat reply")
+    return ChatDelta(frame.text, frame.reasoning, usage=frame.usage, metadata=frame.facts, last=True)
+
+
+class RivyaStreamDecoder(ChatStreamDecoder):
+    """Decodes the body of a streamed reply."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response)
+        self._text = TextAssembler()
+        self._reasoning = TextAssembler()
+        self._usage: Usage | None = None
+        self._facts: dict[str, Any] = {}
+        self._marked = False
+        self._closed = False
+        self._bare: set[str] = set()
+        self._json: set[str] = set()
+        self._repeats = FrameCache()
+        self._repeat_thinks = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the end mark came, or an end with all the facts that may follow it."""
+        knows_all = "session_id" in self._facts and self._usage is not None
+        return self._marked or (self._closed and knows_all) or self._failure is not None
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return self._text.so_far
+
+    def read(self, event: Event) -> list[ChatDelta]:
+        """Return the delta in one event."""
+        again = self._repeats.text_of(event.name, event.data)
+        if again:
+            text, reasoning = (
+                ("", self._reasoning.piece(again)) if self._repeat_thinks else (self._text.piece(again), "")
+            )
+            return [ChatDelta(text, reasoning)] if text or reasoning else []
+        if END_MARK.fullmatch(event.data):
+            self._marked = self.complete = True
+            return []
+        frame = read_frame(event.name, self._payload(event))
+        if frame.error is not None:
+            raise error_from_response(self.response, frame.error)
+        self._learn(event, frame)
+        return self._add(frame)
+
+    def _learn(self, event: Event, frame: Frame) -> None:
+        """Remember what a frame looks like that brings nothing but the next piece."""
+        if frame.facts or frame.usage:
+            self._repeats.forget()  # what later frames repeat must not undo what this one says
+        if frame.form != "piece" or frame.ends or bool(frame.text) == bool(frame.reasoning):
+            return
+        thinks = bool(frame.reasoning)
+
+        def is_text(data: bytes, text: str) -> bool:
+            like = replace(frame, reasoning=text) if thinks else replace(frame, text=text)
+            return read_frame(event.name, json_value(data)) == like
+
+        if self._repeats.learn(event.name, event.data, frame.reasoning or frame.text, is_text):
+            self._repeat_thinks = thinks
+
+    def closing(self) -> ChatDelta:
+        """Return usage and metadata."""
+        facts = {**self._facts, "text_disagrees": True} if self._text.disagrees else self._facts
+        return ChatDelta(self._text.end(), self._reasoning.end(), usage=self._usage, metadata=facts, last=True)
+
+    def whole(self, response: httpx.Response) -> ChatDelta:
+        """Return the reply in a plain answer."""
+        return read_whole(response)
+
+    def _add(self, frame: Frame) -> list[ChatDelta]:
+        self._facts = merged_facts(self._facts, frame.facts)
+        self._usage = merged_usage(self._usage, frame.usage)
+        self.complete = self.complete or frame.ends
+        self._closed = self._closed or frame.closes
+        reasoning = self._reasoning.add(frame.reasoning, frame.form, final=frame.ends)
+        text = self._text.add(frame.text, frame.form, final=frame.ends)
+        return [ChatDelta(text, reasoning)] if text or reasoning else []
+
+    def _payload(self, event: Event) -> Any:
+        """The JSON of an event, or its text where events of that name are bare text."""
+        text = event.data.decode("utf-8", "replace")
+        if event.name in self._bare:
+            return text
+        try:
+            value = json_value(event.data)
+        except ValueError:
+            value = None
+        if isinstance(value, (dict, list)):
+            self._json.add(event.name)
+        if value is not None and (isinstance(value, (dict, list, str)) or event.name in self._json):
+            return value if isinstance(value, (dict, list, str)) else {}
+        return self._bare_text(event, text)
+
+    def _bare_text(self, event: Event, text: str) -> Any:
+        if not text.strip() or text.strip().lower() in NO_WORDS:
+            return {}
+        if event.name in self._json or NOT_BARE.match(text):
+            shown = without_secrets(text[:200], self.response)
+            raise StreamBrokenError(f"The stream holds a frame that is not JSON: {shown!r}.", partial=self.partial)
+        self._bare.add(event.name)
+        return text

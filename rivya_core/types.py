@@ -1,0 +1,169 @@
+"""The values that pass between the rooms: messages in, deltas out. All frozen, none knows a framework or a wire.
+
+The adapters turn their framework's messages into `Message`; the wires turn those into request bodies and answers
+into `ChatDelta`. A whole reply is one `ChatDelta` with everything in it, so that streamed and whole answers take
+the same way on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+MediaKind = Literal["image", "audio", "video", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A run of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, sound, film or document: exactly one of *data*, *url* and *file_id* is set.
+
+    Attributes:
+        kind: What it is.
+        data: The bytes themselves.
+        url: Where it can be fetched.
+        file_id: The provider's id of an uploaded file.
+        mime_type: For example `image/png`; None where it is not known.
+        name: File name for the provider.
+        extras: Options of the wire, for example `{"detail": "high"}`.
+    """
+
+    kind: MediaKind
+    data: bytes | None = field(default=None, repr=False)
+    url: str | None = None
+    file_id: str | None = None
+    mime_type: str | None = None
+    name: str | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The same for the same content, whichever form a message has taken."""
+        if self.data is not None:
+            return "sha256:" + hashlib.sha256(self.data).hexdigest()
+        return f"file_id:{self.file_id}" if self.file_id else f"url:{self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawBlock:
+    """A content block in the wire's own form, passed through untouched."""
+
+    block: Mapping[str, Any]
+
+
+Part = Text | Media | RawBlock
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool; *arguments* is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a transcript.
+
+    Attributes:
+        role: Who speaks.
+        parts: What is said, in order.
+        name: The speaker's name, if given.
+        tool_calls: Calls that an assistant asks for.
+        tool_call_id: Which call a tool message answers.
+        failed: Whether a tool message reports an error.
+        thought: An assistant's reasoning; sent back only where a wire wants it, never part of a digest.
+        pointer: What the message's metadata hold under `rivya_session`: untrusted, any JSON value or None.
+        extras: Wire-specific facts that a next turn may send back, for example reasoning items.
+    """
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    failed: bool = False
+    reasoning: str = ""
+    pointer: Any = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined without a separator."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The parts that are not text."""
+        return tuple(part for part in self.parts if isinstance(part, Media))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call; *index* tells the calls of one reply apart.
+
+    Attributes:
+        index: Number of the call in its reply, from 0.
+        id: On one piece of the call only.
+        name: On one piece of the call only.
+        arguments: Text to append to the call's arguments.
+        broken: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one turn; None where the provider does not say."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class ChatDelta(NamedTuple):
+    """A piece of a reply, or a whole one; a named tuple, because one is made for every token.
+
+    Attributes:
+        text: Text to append.
+        thought: Reasoning to append.
+        tool_calls: Pieces of tool calls.
+        usage: Tokens of the turn, on one delta of a reply only.
+        metadata: What the adapters put into the message's metadata, JSON only, on one delta only.
+        last: Whether the reply is complete with this delta.
+        blocks: Further content, JSON objects with a `type`: citations (`url_citation` with `url`, `title`,
+            `start_index`, `end_index` as far as known), images (`image_url` in the chat wire's form), sound (`audio`),
+            and the Responses API's own items (`web_search_call`, …).
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    usage: Usage | None = None
+    metadata: Mapping[str, Any] = NOTHING
+    last: bool = False
+    blocks: tuple[Mapping[str, Any], ...] = ()

@@ -1,0 +1,136 @@
+"""What every ledger keeps to, whatever it remembers with."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from rivya_core.sessions.ledger import Head, Ledger
+
+
+def head(turn: int, *, session: str = "origin:s1", by: str = "") -> Head:
+    return Head(session, turn, f"digest-{turn}", by)
+
+
+class TestLedger:
+    """One class for all ledgers."""
+
+    def test_it_is_a_ledger(self, ledger: Ledger) -> None:
+        """Each kind has what models ask of a ledger."""
+        assert isinstance(ledger, Ledger)
+
+    def test_a_head_is_claimed_once(self, ledger: Ledger) -> None:
+        """Of two continuations of one reply only the first gets it."""
+        ledger.settle(head(1))
+
+        assert ledger.claim(head(1))
+        assert not ledger.claim(head(1))
+
+    def test_a_settled_head_can_be_continued_and_its_predecessor_cannot(self, ledger: Ledger) -> None:
+        """After a turn the new reply can be continued; going on from the old one is a fork."""
+        ledger.settle(head(1))
+        ledger.claim(head(1))
+        ledger.settle(head(2))
+
+        assert not ledger.claim(head(1))
+        assert ledger.claim(head(2))
+
+    def test_a_released_head_can_be_continued(self, ledger: Ledger) -> None:
+        """A turn that was refused leaves the session as it was."""
+        ledger.settle(head(1))
+        ledger.claim(head(1))
+        ledger.release(head(1))
+
+        assert ledger.claim(head(1))
+
+    @pytest.mark.parametrize("later", [1, 2])
+    def test_a_poisoned_session_is_never_continued(self, ledger: Ledger, later: int) -> None:
+        """Nobody knows what it holds, so neither this reply nor a later one of it can be."""
+        ledger.settle(head(1))
+        ledger.claim(head(1))
+        ledger.invalidate(head(1))
+
+        assert not ledger.claim(head(later))
+
+    @pytest.mark.parametrize("end", ["settle", "release"])
+    def test_poison_is_final(self, ledger: Ledger, end: str) -> None:
+        """A turn that ends well does not undo the poison of another one that came in between."""
+        ledger.settle(head(1))
+        ledger.claim(head(1))
+        ledger.invalidate(head(1))
+        getattr(ledger, end)(head(2))
+
+        assert not ledger.claim(head(2))
+
+    def test_another_digest_is_not_the_head(self, ledger: Ledger) -> None:
+        """Turn 1 of another transcript is not turn 1 of this one."""
+        ledger.settle(head(1))
+
+        assert not ledger.claim(replace(head(1), digest="digest-other"))
+
+    def test_a_head_of_an_unknown_session_is_trusted(self, ledger: Ledger) -> None:
+        """A process that has just started goes on with what another one began, and then nobody else can."""
+        assert ledger.claim(head(7))
+        assert not ledger.claim(head(7))
+
+    def test_a_head_beyond_the_known_one_is_trusted(self, ledger: Ledger) -> None:
+        """Another process has continued the session since."""
+        ledger.settle(head(1))
+
+        assert ledger.claim(head(3))
+        ledger.settle(head(4))
+        assert not ledger.claim(head(3))
+
+    def test_a_head_behind_the_known_one_is_a_fork(self, ledger: Ledger) -> None:
+        """The session has gone on, whoever continued it."""
+        ledger.settle(head(3))
+
+        assert not ledger.claim(head(2))
+
+    def test_a_head_that_it_has_forgotten_is_not_trusted(self, ledger: Ledger) -> None:
+        """What this ledger remembered itself and no longer knows may have gone on since."""
+        assert not ledger.claim(head(1, by=ledger.name))
+
+    def test_a_head_of_its_own_that_is_ahead_is_not_trusted(self, ledger: Ledger) -> None:
+        """What this ledger remembered itself cannot be ahead of what it knows, unless it lost something."""
+        ledger.settle(head(1))
+
+        assert not ledger.claim(head(2, by=ledger.name))
+
+    def test_sessions_do_not_meet(self, ledger: Ledger) -> None:
+        """A claim holds one session and no other, were it another account's of the same id."""
+        ledger.claim(head(1))
+
+        assert ledger.claim(head(1, session="origin:s2"))
+        assert ledger.claim(head(1, session="other:s1"))
+
+    def test_of_many_threads_one_claims(self, ledger: Ledger) -> None:
+        """Whatever the threads do at once, one continuation gets the head."""
+        ledger.settle(head(1))
+        with ThreadPoolExecutor(8) as threads:
+            claims = list(threads.map(lambda _: ledger.claim(head(1)), range(16)))
+
+        assert claims.count(True) == 1
+
+    def test_others_see_a_claim(self, ledger: Ledger, another: Callable[[], Ledger]) -> None:
+        """A second object on the same memory sees what the first did."""
+        ledger.claim(head(1))
+
+        assert not another().claim(head(1))
+
+    @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+    def test_a_copy_shares_its_memory(self, ledger: Ledger, how: Callable[[Ledger], Ledger]) -> None:
+        """A model that is copied or pickled within a process forks no sessions."""
+        ledger.claim(head(1))
+        again = how(ledger)
+        try:
+            assert again.name == ledger.name
+            assert not again.claim(head(1))
+        finally:
+            if hasattr(again, "close"):
+                again.close()
