@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
 
@@ -58,9 +58,10 @@ notebooks: $(VENV)/.demo ## Run every notebook from top to bottom on the sandbox
 	$(BIN)/python notebooks/run.py
 
 # Other installations than the everyday one, each in an environment of its own.
-.PHONY: test-wheel test-lowest test-latest
+.PHONY: test-wheel test-lowest test-latest dist
 TRY := $(VENV)-try
-TRYPIP = $(TRY)/bin/python -m pip install --quiet --disable-pip-version-check
+TRYBIN := $(TRY)/$(notdir $(BIN))
+TRYPIP = $(TRYBIN)/python -m pip install --quiet --disable-pip-version-check
 define fresh
 	rm -rf $(TRY)
 	$(PYTHON) -m venv $(TRY)
@@ -69,28 +70,33 @@ endef
 
 test-wheel: ## Build wheel and sdist, and run the tests from the sdist against the installed wheel
 	$(fresh)
-	$(TRYPIP) build
 	rm -rf dist
-	$(TRY)/bin/python -m build --outdir dist .
-	$(TRYPIP) "$$(ls dist/*.whl)[all]" --group test
+	$(MAKE) dist
+	$(TRYPIP) "$$(ls dist/rivya_integrations-*.whl)[all]" --group test
 	mkdir $(TRY)/run
-	tar -xzf dist/*.tar.gz -C $(TRY)/run --strip-components 1
-	cd $(TRY)/run && rm -r $(PACKAGES) llama_index && ../bin/python -m pytest -n 2 --ignore tests/house
+	tar -xzf dist/rivya_integrations-*.tar.gz -C $(TRY)/run --strip-components 1
+	cd $(TRY)/run && rm -r $(PACKAGES) llama_index && ../$(notdir $(BIN))/python -m pytest -n 2 --ignore tests/house
+
+dist: ## Build the package and the two thin distributions that people search for, into dist/
+	$(PYTHON) -m venv $(VENV)-dist
+	$(VENV)-dist/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check build
+	for folder in . distributions/*/; do $(VENV)-dist/$(notdir $(BIN))/python -m build --wheel --outdir dist "$$folder" || exit 1; done
+	$(VENV)-dist/$(notdir $(BIN))/python -m build --sdist --outdir dist .
 
 test-lowest: ## Run the tests with the lowest versions that pyproject.toml allows (PYTHON=python3.10)
 	$(fresh)
 	$(TRYPIP) tomli
-	$(TRY)/bin/python tests/support/floors.py > $(TRY)/floors.txt
+	$(TRYBIN)/python tests/support/floors.py > $(TRY)/floors.txt
 	$(TRYPIP) --editable '.[all]' --constraint $(TRY)/floors.txt
-	$(TRY)/bin/python tests/support/floors.py --tools | xargs $(TRYPIP) --constraint $(TRY)/floors.txt
+	$(TRYBIN)/python tests/support/floors.py --tools | xargs $(TRYPIP) --constraint $(TRY)/floors.txt
 	$(TRYPIP) --no-deps 'langchain-tests==1.1.9'  # asks for a newer httpx than we do
-	$(TRY)/bin/python -m pytest -n 2
+	$(TRYBIN)/python -m pytest -n 2
 
 test-latest: ## Run the tests with the newest versions there are, pre-releases left out
 	$(fresh)
 	$(TRYPIP) --upgrade --upgrade-strategy eager --editable '.[all]' --group test
 	$(TRYPIP) --upgrade --no-deps 'langchain-core>=1.8,<2'  # pip alone stays below it, for a pin of a dependency's
-	$(TRY)/bin/python -m pytest -n 2
+	$(TRYBIN)/python -m pytest -n 2
 
 $(VENV)/.docs: $(VENV)/.demo
 	$(PIP) --group docs
@@ -104,7 +110,7 @@ sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 	$(BIN)/python -m rivya_sandbox --port 8008
 
 clean: ## Remove the virtual environment and what tools left behind
-	rm -rf $(VENV) out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-try $(VENV)-dist dist out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 # Sessions: the long runs. MINUTES and SEED choose how long and from which seed on.
 .PHONY: soak test-redis

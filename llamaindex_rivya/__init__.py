@@ -5,6 +5,7 @@ Importing this package loads nothing of LlamaIndex; each name is loaded when it 
 
 from typing import TYPE_CHECKING, Any
 
+from rivya_core import __version__ as __version__
 from rivya_core.extras import import_attribute
 
 if TYPE_CHECKING:

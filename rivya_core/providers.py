@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-VERSION = "0.1.0"
-
 
 @dataclass(frozen=True, slots=True)
 class CompletionsProfile:

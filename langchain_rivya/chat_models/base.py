@@ -26,13 +26,14 @@ from typing_extensions import Self
 
 from langchain_rivya.chat_models.account import Account
 from langchain_rivya.errors import InvalidInputError, as_model_errors
+from rivya_core import __version__
 from rivya_core.errors import ConfigurationError
 from rivya_core.http import credentials as keys
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint, where
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.providers import VERSION, Provider
+from rivya_core.providers import Provider
 from rivya_core.sessions.pointers import POINTER_KEY
 from rivya_core.types import ChatDelta, Message
 
@@ -105,7 +106,7 @@ class HTTPChatModel(Account, BaseChatModel):
 
     @model_validator(mode="after")
     def _add_rivya_version(self) -> Self:
-        self._add_version("rivya-integrations", VERSION)
+        self._add_version("rivya-integrations", __version__)
         return self
 
     @property

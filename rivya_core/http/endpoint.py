@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
+from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
-from rivya_core.providers import VERSION, Provider
+from rivya_core.providers import Provider
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Endpoint:
     def _headers(self) -> httpx.Headers:
         """What every request of this account says."""
         host = _url(self.base_url).netloc.decode("ascii")
-        every = httpx.Headers({"host": host, "user-agent": f"rivya-integrations/{VERSION}"})
+        every = httpx.Headers({"host": host, "user-agent": f"rivya-integrations/{__version__}"})
         every.update(self.headers)
         if self.key is not None:
             every["authorization"] = f"Bearer {self.key.get_secret_value()}"

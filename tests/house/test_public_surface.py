@@ -15,7 +15,7 @@ import pytest
 import langchain_rivya
 import llamaindex_rivya
 import rivya_sandbox
-from rivya_core.providers import VERSION
+from rivya_core import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -102,7 +102,7 @@ def test_the_version_is_the_changelogs() -> None:
     top = re.search(r"^## \[?(\d+\.\d+\.\d+\S*?)\]?(?: |$)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert top is not None
-    assert top[1] == VERSION == version("rivya-integrations")
+    assert top[1] == __version__ == version("rivya-integrations")
 
 
 def names_of(requirements: list[str]) -> set[str]:

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, ContextOverflowError, InvalidInputError
 from rivya_core.http import credentials as keys
 from rivya_core.http.endpoint import endpoint
-from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, RIVYA, VERSION
+from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, RIVYA
 from rivya_core.rivya.wire import LONGEST_MESSAGE, ChatOptions, chat_body, check_text
 
 KEY = SecretStr("rvya_sk_secret")
@@ -114,7 +115,7 @@ def test_requests_of_one_account_share_nothing_that_can_be_changed() -> None:
     second = where.request("GET", "/models")
     assert "x-once" not in second.headers
     assert "x-later" not in second.headers
-    assert second.headers["user-agent"] == f"rivya-integrations/{VERSION}"
+    assert second.headers["user-agent"] == f"rivya-integrations/{__version__}"
 
 
 def test_accounts_are_told_apart() -> None:
