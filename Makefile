@@ -40,12 +40,13 @@ demo: $(VENV)/.demo ## Chat, query engine and image, on the sandbox or with RIVY
 test: $(VENV)/.test ## All tests, with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=97
 
-check: $(VENV)/.check ## Format, lint and types
+check: $(VENV)/.check ## Format, lint, types and prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python tests/support/prose.py
 
 fix: $(VENV)/.check ## Format and mend what can be mended
 	$(BIN)/ruff format .
