@@ -106,6 +106,7 @@ $(VENV)/.docs: $(VENV)/.demo
 docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
 	@$(BIN)/zensical build --strict --clean > $(VENV)/docs.log 2>&1; built=$$?; cat $(VENV)/docs.log; exit $$built
 	@! grep 'griffe:' $(VENV)/docs.log  # what is wrong in a docstring does not end the build by itself
+	@$(BIN)/python docs/llms.py
 
 sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 	$(BIN)/python -m rivya_sandbox --port 8008
