@@ -1,4 +1,4 @@
-"""Writes `llms.txt` (an index of the pages) and `llms-full.txt` (all their text) into the built site; `make docs` calls it."""
+"""Writes `llms.txt` (an index of the pages) and `llms-full.txt` (all their text) into the built site."""
 
 from __future__ import annotations
 
