@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as lc
 
 from rivya_core import errors as core
-from rivya_core.errors import (
-    APIError,
-    BudgetExceededError,
-    ConfigurationError,
-    CreditLimitError,
-    LedgerError,
-    RivyaError,
-    TaskError,
-    TaskFailedError,
-    TaskInterruptedError,
-    TaskTimeoutError,
-)
+from rivya_core.errors import APIError as APIError
+from rivya_core.errors import BudgetExceededError as BudgetExceededError
+from rivya_core.errors import ConfigurationError as ConfigurationError
+from rivya_core.errors import CreditLimitError as CreditLimitError
+from rivya_core.errors import LedgerError as LedgerError
+from rivya_core.errors import RivyaError as RivyaError
+from rivya_core.errors import TaskError as TaskError
+from rivya_core.errors import TaskFailedError as TaskFailedError
+from rivya_core.errors import TaskInterruptedError as TaskInterruptedError
+from rivya_core.errors import TaskTimeoutError as TaskTimeoutError
 
 
 class InvalidInputError(core.InvalidInputError, lc.ModelInvalidRequestError):
@@ -119,42 +118,11 @@ class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
     is_retryable = False
 
 
-__all__ = [
-    "APIConnectionError",
-    "APIError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "BudgetExceededError",
-    "ConfigurationError",
-    "ConflictError",
-    "ContextOverflowError",
-    "ContextTooLongError",
-    "CreditLimitError",
-    "HistoryMismatchError",
-    "IdempotencyConflictError",
-    "InsufficientCreditsError",
-    "InvalidInputError",
-    "InvalidResponseError",
-    "LedgerError",
-    "NotFoundError",
-    "NotSupportedError",
-    "PermissionDeniedError",
-    "RateLimitError",
-    "ResponseLostError",
-    "RivyaError",
-    "ServerError",
-    "ServiceUnavailableError",
-    "SessionConflictError",
-    "StreamBrokenError",
-    "TaskError",
-    "TaskFailedError",
-    "TaskInterruptedError",
-    "TaskTimeoutError",
-]
+if not TYPE_CHECKING:
+    __all__ = core.__all__
 
 _FRAMEWORK_CLASSES: dict[type[core.RivyaError], type[core.RivyaError]] = {
-    getattr(core, name): globals()[name] for name in __all__
+    getattr(core, name): globals()[name] for name in core.__all__
 }
 
 

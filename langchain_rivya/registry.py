@@ -6,13 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from langchain_rivya.errors import NotSupportedError
-
-CLASSES = {
-    "rivya": "ChatRivya",
-    "evolink": "ChatEvolink",
-    "gmi": "ChatGMI",
-    "openai_compatible": "ChatOpenAICompatible",
-}
+from rivya_core.providers import PROVIDERS
 
 
 def register() -> None:
@@ -28,8 +22,8 @@ def register() -> None:
     providers = getattr(module, "_BUILTIN_PROVIDERS", None)
     if not isinstance(providers, dict):
         raise NotSupportedError("This version of `langchain` cannot be extended; construct the chat model yourself.")
-    for provider, name in CLASSES.items():
-        providers[provider] = ("langchain_rivya", name, _create)
+    for provider in PROVIDERS:
+        providers[provider.name.replace("-", "_")] = ("langchain_rivya", f"Chat{provider.class_name}", _create)
 
 
 def _create(cls: type, **kwargs: Any) -> Any:

@@ -1,5 +1,6 @@
-"""The one error that only LlamaIndex's half knows: a good reply that is not what was asked for."""
+"""The errors of this package: the core's, and one of LlamaIndex's half, for a reply that is not what was asked for."""
 
+from rivya_core.errors import *
 from rivya_core.errors import RivyaError
 
 

@@ -38,9 +38,44 @@ server echoes is searched for the key that was sent, and `response` is a copy wi
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import httpx
+if TYPE_CHECKING:  # the packages list the names of this module before anything heavy is imported
+    import httpx
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BudgetExceededError",
+    "ConfigurationError",
+    "ConflictError",
+    "ContextOverflowError",
+    "ContextTooLongError",
+    "CreditLimitError",
+    "HistoryMismatchError",
+    "IdempotencyConflictError",
+    "InsufficientCreditsError",
+    "InvalidInputError",
+    "InvalidResponseError",
+    "LedgerError",
+    "NotFoundError",
+    "NotSupportedError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseLostError",
+    "RivyaError",
+    "ServerError",
+    "ServiceUnavailableError",
+    "SessionConflictError",
+    "StreamBrokenError",
+    "TaskError",
+    "TaskFailedError",
+    "TaskInterruptedError",
+    "TaskTimeoutError",
+]
 
 Repeat = Literal["never", "always", "if safe"]
 

@@ -43,6 +43,7 @@ class Provider:
 
     Attributes:
         name: As frameworks report it (`ls_provider`, `model_provider`).
+        class_name: Of its chat class: `GMI` is `ChatGMI` in LangChain and `GMI` in LlamaIndex.
         base_url: Where its API is, without a trailing slash.
         key_variable: Environment variable that holds the key.
         url_variable: Environment variable that overrides `base_url`.
@@ -55,6 +56,7 @@ class Provider:
     """
 
     name: str
+    class_name: str
     base_url: str
     key_variable: str
     url_variable: str
@@ -72,6 +74,7 @@ class Provider:
 
 RIVYA = Provider(
     name="rivya",
+    class_name="Rivya",
     base_url="https://rivya.ai/api/v1",
     key_variable="RIVYA_API_KEY",
     url_variable="RIVYA_BASE_URL",
@@ -82,6 +85,7 @@ RIVYA = Provider(
 )
 EVOLINK = Provider(
     name="evolink",
+    class_name="Evolink",
     base_url="https://api.evolink.ai/v1",
     key_variable="EVOLINK_API_KEY",
     url_variable="EVOLINK_BASE_URL",
@@ -97,6 +101,7 @@ EVOLINK = Provider(
 )
 GMI = Provider(
     name="gmi",
+    class_name="GMI",
     base_url="https://api.gmi-serving.com/v1",
     key_variable="GMI_API_KEY",
     url_variable="GMI_BASE_URL",
@@ -110,6 +115,13 @@ GMI = Provider(
     },
 )
 COMPATIBLE = Provider(
-    name="openai-compatible", base_url="", key_variable="", url_variable="", default_model="", chat=CompletionsProfile()
+    name="openai-compatible",
+    class_name="OpenAICompatible",
+    base_url="",
+    key_variable="",
+    url_variable="",
+    default_model="",
 )
 """Any other OpenAI-compatible back end: nothing is read from the environment, a key is optional."""
+PROVIDERS = (RIVYA, EVOLINK, GMI, COMPATIBLE)
+"""Every provider that has a chat class in both packages; what lists them (exports, registration, tests) reads this."""

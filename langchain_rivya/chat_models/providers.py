@@ -9,6 +9,8 @@ from pydantic import Field
 from langchain_rivya.chat_models.openai_base import BaseOpenAIChat
 from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, Provider
 
+__all__ = ["ChatEvolink", "ChatGMI", "ChatOpenAICompatible"]
+
 
 class ChatEvolink(BaseOpenAIChat):
     """Chat models behind Evolink.

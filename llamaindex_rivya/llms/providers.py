@@ -8,6 +8,8 @@ from llamaindex_rivya.llms.openai_base import FunctionCallingModel
 from rivya_core import providers
 from rivya_core.providers import Provider
 
+__all__ = ["GMI", "Evolink", "OpenAICompatible"]
+
 
 class Evolink(FunctionCallingModel):
     """Chat models behind Evolink, with tools, structured output and media.

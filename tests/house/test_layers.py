@@ -20,7 +20,7 @@ ALLOWED = {
     "rivya_sandbox": {"rivya_sandbox"},
 }
 FRAMEWORKS = {"langchain", "langchain_core", "langgraph", "llama_index", "workflows", "openai"}
-MOST_LINES = 300
+MOST_LINES = 400
 MOST_FUNCTION_LINES = 45
 """Docstring and signature not counted; most functions are far below."""
 

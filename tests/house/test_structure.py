@@ -19,6 +19,7 @@ LAYERS = (
     "reporting prompted",
     "openai rivya",
     "images",
+    "adapters",
 )
 """The rooms of the core, from the ground up. A room imports its own floor and the floors below it."""
 FLOOR = {room: number for number, rooms in enumerate(LAYERS) for room in rooms.split()}

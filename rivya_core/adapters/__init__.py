@@ -1,0 +1,1 @@
+"""What the packages of both frameworks share: arguments, fields, account, pickles, public names."""
