@@ -24,7 +24,8 @@ from langchain_rivya.chat_models.tools import (
 )
 from langchain_rivya.errors import InvalidInputError
 from rivya_core.models import facts_for
-from rivya_core.openai.router import SETTINGS, OpenAIRouter, settings_of
+from rivya_core.openai.options import OPTIONS
+from rivya_core.openai.router import OpenAIRouter, settings_of
 from rivya_core.sessions.pointers import OnMismatch
 
 
@@ -95,7 +96,7 @@ class BaseOpenAIChat(HTTPChatModel):
     max_tool_calls: int | None = None
     """How many built-in tool calls there may be. Responses API."""
 
-    call_options: ClassVar[frozenset[str]] = SETTINGS | {"timeout", "max_completion_tokens"}
+    call_options: ClassVar[frozenset[str]] = OPTIONS | {"timeout", "max_completion_tokens"}
 
     def _wire(self, options: Mapping[str, Any]) -> Wire:
         where = self._endpoint
@@ -106,7 +107,7 @@ class BaseOpenAIChat(HTTPChatModel):
     def _settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's settings with a call's overrides; `extra_body` of both is merged."""
         own = {name: getattr(self, name) for name in settings_of(type(self))}
-        call = {name: value for name, value in given.items() if name in SETTINGS and value is not None}
+        call = {name: value for name, value in given.items() if name in OPTIONS and value is not None}
         if given.get("max_completion_tokens") is not None:
             call["max_tokens"] = given["max_completion_tokens"]
         merged = {**own, **call, "extra_body": {**self.extra_body, **call.get("extra_body", {})}}

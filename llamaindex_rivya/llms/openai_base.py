@@ -18,7 +18,8 @@ from llamaindex_rivya.llms.output_modes import OutputMode, native_output, prompt
 from llamaindex_rivya.llms.tool_calls import check_calls, selections, tool_choice_for
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.models import facts_for
-from rivya_core.openai.router import SETTINGS, OpenAIRouter, settings_of
+from rivya_core.openai.options import OPTIONS
+from rivya_core.openai.router import OpenAIRouter, settings_of
 from rivya_core.sessions.pointers import OnMismatch
 
 UNKNOWN_WINDOW = 32_000
@@ -36,7 +37,7 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
         "Put it into a user's message.",
         frozenset({"user", "tool"}),
     )
-    call_options: ClassVar[frozenset[str]] = SETTINGS | {"timeout", "allow_parallel_tool_calls"}
+    call_options: ClassVar[frozenset[str]] = OPTIONS | {"timeout", "allow_parallel_tool_calls"}
 
     temperature: float | None = Field(default=None, description="0 to 2; many reasoning models take none.")
     max_tokens: int | None = Field(default=None, gt=0, description="Limit of the reply's tokens, reasoning included.")
@@ -99,7 +100,7 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
 
     def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
         own = {name: getattr(self, name) for name in settings_of(type(self))}
-        call = {name: value for name, value in options.items() if name in SETTINGS}
+        call = {name: value for name, value in options.items() if name in OPTIONS}
         tools = (*self.built_in_tools, *(call.get("tools") or ()))
         asked = {
             **own,

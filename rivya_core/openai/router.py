@@ -7,7 +7,7 @@ an error that names the setting; nothing is dropped silently.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,18 +17,16 @@ from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.openai.chat.client import OpenAIChat, OpenAIOptions
-from rivya_core.openai.responses.client import OpenAIResponses, ResponsesOptions
+from rivya_core.openai.chat.client import OpenAIChat
+from rivya_core.openai.options import CHAT_OPTIONS, OPTIONS, RESPONSES_OPTIONS, Options
+from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.continuation import ResponseChain
 from rivya_core.types import ChatDelta, Media, Message
 
-COMPLETIONS_OPTIONS = frozenset(option.name for option in fields(OpenAIOptions))
-RESPONSES_OPTIONS = frozenset(option.name for option in fields(ResponsesOptions))
-CHOICES = frozenset({"use_responses_api", "use_previous_response_id", "on_history_mismatch"})
-SETTINGS = COMPLETIONS_OPTIONS | RESPONSES_OPTIONS | CHOICES
-"""Every setting that a call may have."""
-HARMLESS = frozenset({"stream_usage", "think_tags", "logprobs"})
-"""Chat settings that the Responses API does by itself or by another name."""
+ONLY_CHAT = CHAT_OPTIONS - RESPONSES_OPTIONS - {"stream_usage", "think_tags", "logprobs"}
+"""What only chat completions have, apart from what the Responses API does by itself or by another name."""
+ONLY_RESPONSES = RESPONSES_OPTIONS - CHAT_OPTIONS
+"""What only the Responses API has."""
 BUILT_IN = (
     "web_search file_search code_interpreter image_generation mcp computer computer_use_preview local_shell shell "
     "apply_patch tool_search"
@@ -39,7 +37,7 @@ BUILT_IN = (
 @lru_cache(maxsize=64)
 def settings_of(kind: type[BaseModel]) -> frozenset[str]:
     """Return the settings that an adapter's class has as fields; LangChain's `metadata` is something else."""
-    return SETTINGS & kind.model_fields.keys() - {"metadata"}
+    return OPTIONS & kind.model_fields.keys() - {"metadata"}
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,12 @@ class OpenAIRouter:
 
     Attributes:
         endpoint: Where, and as whom.
-        settings: By the names in `SETTINGS`; None counts as not set.
+        settings: By the names in `openai/options.py`; None counts as not set.
         retry: How often and how patiently requests are repeated.
     """
 
     endpoint: Endpoint
-    settings: Mapping[str, Any]
+    settings: Options
     retry: RetryPolicy = RetryPolicy()
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
@@ -75,16 +73,13 @@ class OpenAIRouter:
         wanted = given.get("use_responses_api")
         if wanted or (wanted is None and needs_responses(given, messages)):
             return self._responses(given)
-        options = {name: value for name, value in given.items() if name in COMPLETIONS_OPTIONS}
-        _refuse(
-            given, RESPONSES_OPTIONS - COMPLETIONS_OPTIONS, "Chat completions have no", "set `use_responses_api=True`"
-        )
-        return OpenAIChat(self.endpoint, OpenAIOptions(**options), self.retry)
+        _refuse(given, ONLY_RESPONSES, "Chat completions have no", "set `use_responses_api=True`")
+        return OpenAIChat(self.endpoint, given, self.retry)
 
     def _responses(self, given: Mapping[str, Any]) -> ResponseChain:
         _refuse(
             given,
-            COMPLETIONS_OPTIONS - RESPONSES_OPTIONS - HARMLESS,
+            ONLY_CHAT,
             "The Responses API has no",
             "leave it out or use chat completions",
         )
@@ -93,10 +88,10 @@ class OpenAIRouter:
                 "`previous_response_id` names the response to continue, `use_previous_response_id` lets the messages "
                 "decide; set one of them."
             )
-        options = {name: value for name, value in given.items() if name in RESPONSES_OPTIONS}
+        options = dict(given)
         if given.get("logprobs"):
             options["include"] = [*options.get("include", ()), "message.output_text.logprobs"]
-        responses = OpenAIResponses(self.endpoint, ResponsesOptions(**options), self.retry)
+        responses = OpenAIResponses(self.endpoint, options, self.retry)
         chained = bool(given.get("use_previous_response_id"))
         return ResponseChain(responses, chained, given.get("on_history_mismatch", "replay"))
 

@@ -17,7 +17,7 @@ from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.openai.chat.client import OpenAIChat, OpenAIOptions
+from rivya_core.openai.chat.client import OpenAIChat
 from rivya_core.providers import COMPATIBLE, Provider
 from rivya_core.types import ChatDelta, Message, Text, ToolCallDelta
 
@@ -52,7 +52,7 @@ class Backend:
 def chat(provider: Provider = COMPATIBLE, *, retries: int = 0, **options: Any) -> OpenAIChat:
     """A chat model at the back end."""
     where = endpoint(provider, api_key=KEY, base_url=URL)
-    return OpenAIChat(where, OpenAIOptions(**{"model": "m", **options}), RetryPolicy(retries, random=lambda: 0.0))
+    return OpenAIChat(where, {"model": "m", **options}, RetryPolicy(retries, random=lambda: 0.0))
 
 
 @dataclass

@@ -41,7 +41,7 @@ class ResponseChain:
     def origin(self) -> Origin:
         """Where responses are stored: base URL, account, and the vendor that serves the model."""
         endpoint = self.responses.endpoint
-        vendor = self.responses.options.model.rpartition("/")[0]
+        vendor = str(self.responses.options["model"]).rpartition("/")[0]
         key = endpoint.key.get_secret_value() if endpoint.key else ""
         return sessions.origin_of(f"{endpoint.base_url}/responses", vendor, key)
 
@@ -85,7 +85,7 @@ class ResponseChain:
     def _on(self, route: Route) -> OpenAIResponses:
         if route.session_id is None:
             return self.responses
-        options = replace(self.responses.options, previous_response_id=route.session_id)
+        options = {**self.responses.options, "previous_response_id": route.session_id}
         return replace(self.responses, options=options)
 
     def _told(self, delta: ChatDelta, route: Route, messages: Sequence[Message]) -> ChatDelta:

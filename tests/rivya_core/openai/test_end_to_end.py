@@ -14,8 +14,8 @@ from rivya_core import errors
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.openai.chat.client import OpenAIChat, OpenAIOptions
-from rivya_core.openai.responses.client import OpenAIResponses, ResponsesOptions
+from rivya_core.openai.chat.client import OpenAIChat
+from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.providers import EVOLINK, GMI
 from rivya_core.types import ChatDelta, Media, Message, Text, ToolCall
 from rivya_sandbox import Completion, Fault, Sandbox
@@ -68,11 +68,11 @@ def at_gmi(sandbox: Sandbox) -> Endpoint:
 
 
 def chat(sandbox: Sandbox, **options: Any) -> OpenAIChat:
-    return OpenAIChat(at_gmi(sandbox), OpenAIOptions(**{"model": MODEL, **options}), RetryPolicy(0))
+    return OpenAIChat(at_gmi(sandbox), {"model": MODEL, **options}, RetryPolicy(0))
 
 
 def responses(sandbox: Sandbox, **options: Any) -> OpenAIResponses:
-    return OpenAIResponses(at_gmi(sandbox), ResponsesOptions(**{"model": MODEL, **options}), RetryPolicy(0))
+    return OpenAIResponses(at_gmi(sandbox), {"model": MODEL, **options}, RetryPolicy(0))
 
 
 def message(role: Any, *parts: Any, **fields: Any) -> Message:
@@ -236,7 +236,7 @@ def test_gmis_refusal_is_learned_from(sandbox: Sandbox, way: Ask) -> None:
     model = chat(sandbox, max_tokens=50)
     other = OpenAIChat(
         Endpoint(EVOLINK, sandbox.gmi_url, at_gmi(sandbox).key),
-        OpenAIOptions("openai/gpt-5.1", max_tokens=50),
+        {"model": "openai/gpt-5.1", "max_tokens": 50},
         RetryPolicy(0),
     )
 

@@ -12,6 +12,8 @@ from openai_asking import HI, Backend, Way, chat
 from wire import body, events, reply, text_frames
 
 from rivya_core import errors
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.models import list_models
 from rivya_core.openai.chat.messages import wire_messages
 from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, CompletionsProfile, Provider
 from rivya_core.types import Media, Message, RawBlock, Text, ToolCall
@@ -342,9 +344,9 @@ def test_a_back_end_that_refuses_both_names_is_believed(whole: Way) -> None:
 def test_models_are_listed(whole: Way) -> None:
     listed = {"data": [{"id": "a", "owned_by": "o", "created": 1}, {"id": "b", "supported_endpoint_types": ["x"]}, {}]}
 
-    models = whole.run(chat().models(), body(listed))
+    models = whole.run(list_models(chat().endpoint, RetryPolicy(0)), body(listed))
 
     assert [(model.id, model.owned_by, model.created) for model in models] == [("a", "o", 1), ("b", None, None)]
     assert models[1].raw["supported_endpoint_types"] == ["x"]
     with pytest.raises(errors.InvalidResponseError, match="list of models"):
-        whole.run(chat().models(), body({"data": None}))
+        whole.run(list_models(chat().endpoint, RetryPolicy(0)), body({"data": None}))

@@ -15,7 +15,7 @@ from wire import URL
 from rivya_core import errors
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.openai.responses.client import OpenAIResponses, ResponsesOptions
+from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.providers import COMPATIBLE
 from rivya_core.types import Media, Message, RawBlock, Text, ToolCall, Usage
@@ -54,7 +54,7 @@ ALL = [REASONING, SEARCH, MESSAGE, CALL]
 
 def model(*, retries: int = 0, key: SecretStr = KEY, **options: Any) -> OpenAIResponses:
     where = endpoint(COMPATIBLE, api_key=key, base_url=URL)
-    return OpenAIResponses(where, ResponsesOptions(**{"model": "m", **options}), RetryPolicy(retries))
+    return OpenAIResponses(where, {"model": "m", **options}, RetryPolicy(retries))
 
 
 def response(output: list[Any] = ALL, **facts: Any) -> dict[str, Any]:
@@ -322,15 +322,6 @@ def test_an_error_with_a_success_status(whole: Way) -> None:
         whole.ask(model(), httpx.Response(200, json={"object": "error", "message": "bad", "code": 400}))
 
 
-def test_models_and_formats(whole: Way) -> None:
-    listed = httpx.Response(200, json={"data": [{"id": "a"}]})
-
-    assert [entry.id for entry in whole.run(model().models(), listed)] == ["a"]
-    with pytest.raises(errors.InvalidInputError, match="must be an object"):
-        sent(whole, tools=({"type": "function", "function": "f"},))
-    assert sent(whole, [Message("assistant"), *HI])["input"][0] == {"role": "assistant", "content": ""}
-
-
 def test_the_other_kind_of_answer(way: Way) -> None:
     other = httpx.Response(200, json=response()) if way.streamed else sse(*events())
     for kind in ("application/json", "text/event-stream"):
@@ -558,3 +549,9 @@ def test_headers_on_request(way: Way) -> None:
     got.headers["x-request-id"] = "req_1"
 
     assert way.ask(model(include_response_headers=True), got).metadata["headers"]["x-request-id"] == "req_1"
+
+
+def test_formats(whole: Way) -> None:
+    with pytest.raises(errors.InvalidInputError, match="must be an object"):
+        sent(whole, tools=({"type": "function", "function": "f"},))
+    assert sent(whole, [Message("assistant"), *HI])["input"][0] == {"role": "assistant", "content": ""}
