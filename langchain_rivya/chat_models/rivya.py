@@ -15,8 +15,9 @@ from langchain_rivya.chat_models.base import HTTPChatModel, Wire
 from langchain_rivya.errors import InvalidInputError, NotSupportedError
 from rivya_core.errors import ConfigurationError
 from rivya_core.providers import RIVYA, Provider
-from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
-from rivya_core.sessions.pointers import OnMismatch
+from rivya_core.sessions.default_ledger import default_ledger
+from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.pointers import LongReplay, OnMismatch
 
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -40,8 +41,11 @@ class ChatRivya(HTTPChatModel):
         reasoning_effort: `default`, `minimal`, `low`, `medium`, `high` or `xhigh`, as far as the model supports it.
         enable_web_search: Whether the model may search the web, if it can.
         session_id: Pins one session: only the messages after the last reply are sent, nothing is checked.
-        session_ledger: Where session heads are remembered; in this process's memory by default.
+        session_ledger: Where session heads are remembered. Default: what the environment variable
+            `RIVYA_SESSION_LEDGER` names (`memory`, a path for SQLite, a `redis://` URL), else this process's memory.
         on_history_mismatch: `replay` (default) or `error`.
+        long_replay: What to do if a history must be replayed and is longer than one message (20,000 characters):
+            `error` (default) raises `ContextOverflowError`, `parts` sends it in several messages, which are charged.
         fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
@@ -91,6 +95,7 @@ class ChatRivya(HTTPChatModel):
     provider: ClassVar[Provider] = RIVYA
     call_options: ClassVar[frozenset[str]] = frozenset(
         {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
+        | {"idempotency_key"}
     )
 
     reasoning_effort: Effort | None = None
@@ -105,6 +110,8 @@ class ChatRivya(HTTPChatModel):
     """Where session heads are remembered: `SQLiteLedger` or `RedisLedger` for several processes."""
     on_history_mismatch: OnMismatch = "replay"
     """What to do with a history that is not what the session holds."""
+    long_replay: LongReplay = "error"
+    """What to do with a history that must be replayed and is longer than one message: `error` or `parts`."""
     fetch_image_urls: bool = False
     """Whether images that messages name by URL are fetched and uploaded."""
 
@@ -135,11 +142,13 @@ class ChatRivya(HTTPChatModel):
                 enable_web_search=options.get("enable_web_search", self.enable_web_search),
                 client_request_id=options.get("client_request_id", self.client_request_id),
             ),
-            ledger=self.session_ledger or PROCESS_LEDGER,
+            ledger=self.session_ledger or default_ledger(),
             retry=self._retry,
             on_mismatch=self.on_history_mismatch,
             session_id=options.get("session_id", self.session_id),
             fetching=FetchRules(allowed=self.fetch_image_urls),
+            long_replay=self.long_replay,
+            idempotency_key=options.get("idempotency_key"),
         )
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:

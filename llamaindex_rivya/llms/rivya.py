@@ -16,8 +16,9 @@ from rivya_core.media.fetch_url import FetchRules
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.rivya.session_chat import RivyaWire
 from rivya_core.rivya.wire import EFFORTS, ChatOptions
-from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
-from rivya_core.sessions.pointers import OnMismatch
+from rivya_core.sessions.default_ledger import default_ledger
+from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.pointers import LongReplay, OnMismatch
 
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -48,15 +49,18 @@ class Rivya(HTTPLLM):
         enable_web_search: Whether the model may search the web, if it can.
         client_request_id: Your own id for tracing.
         session_id: Pins one session: only the messages after the last reply are sent, nothing is checked.
-        session_ledger: Where session heads are remembered; in this process's memory by default.
+        session_ledger: Where session heads are remembered. Default: what the environment variable
+            `RIVYA_SESSION_LEDGER` names (`memory`, a path for SQLite, a `redis://` URL), else this process's memory.
         on_history_mismatch: What to do with a history that no session holds: `replay` (default) or `error`.
+        long_replay: What to do if a history must be replayed and is longer than one message (20,000 characters):
+            `error` (default) raises `ContextOverflowError`, `parts` sends it in several messages, which are charged.
         fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
         context_window: Tokens that query engines and memories fit prompts into. The limit is one of characters; the
             default 3,600, of which 256 stay free (`num_output`), keeps prompts below 20,000 characters in the
             plainest English (5.8 characters a token; four to five are usual).
 
-    A call may override `model`, `reasoning_effort`, `enable_web_search`, `session_id`, `client_request_id` and
-    `timeout` by keyword.
+    A call may override `model`, `reasoning_effort`, `enable_web_search`, `session_id`, `client_request_id`,
+    `timeout` and `idempotency_key` by keyword.
 
     Raises:
         ConfigurationError: No key, a URL that cannot be one, or an argument that does not exist.
@@ -81,6 +85,7 @@ class Rivya(HTTPLLM):
     )
     call_options: ClassVar[frozenset[str]] = frozenset(
         {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
+        | {"idempotency_key"}
     )
 
     context_window: int = Field(default=3600, gt=0, description="Tokens that prompts are fitted into.")
@@ -91,6 +96,7 @@ class Rivya(HTTPLLM):
     session_id: str | None = Field(default=None, description="Pins one session.")
     session_ledger: Any = Field(default=None, exclude=True, repr=False, description="Where heads are remembered.")
     on_history_mismatch: OnMismatch = Field(default="replay", description="For a history that no session holds.")
+    long_replay: LongReplay = Field(default="error", description="For a history that is longer than one message.")
     fetch_image_urls: bool = Field(default=False, description="Whether images named by URL are fetched.")
 
     @classmethod
@@ -127,7 +133,7 @@ class Rivya(HTTPLLM):
         effort = option("reasoning_effort")
         if effort is not None and effort not in EFFORTS:
             raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
-        ledger: Ledger = self.session_ledger or PROCESS_LEDGER
+        ledger: Ledger = self.session_ledger or default_ledger()
         return RivyaWire(
             endpoint=self._endpoint(options),
             options=ChatOptions(
@@ -141,6 +147,8 @@ class Rivya(HTTPLLM):
             on_mismatch=self.on_history_mismatch,
             session_id=option("session_id"),
             fetching=FetchRules(allowed=self.fetch_image_urls),
+            long_replay=self.long_replay,
+            idempotency_key=options.get("idempotency_key"),
         )
 
     def chat_with_tools(self, *_args: Any, **_kwargs: Any) -> NoReturn:

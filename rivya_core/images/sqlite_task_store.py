@@ -5,30 +5,46 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from rivya_core.errors import ConfigurationError
 from rivya_core.images.task_store import UNFINISHED, TaskRecord
+from rivya_core.storage.sqlite_file import SQLiteFile
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, task_id TEXT, state TEXT, created_at REAL, record TEXT);
+CREATE INDEX IF NOT EXISTS tasks_by_id ON tasks (task_id);
+CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state);
+CREATE TABLE IF NOT EXISTS images (id TEXT PRIMARY KEY, key TEXT);
+"""
 
 
 class SQLiteTaskStore:
     """Remembers tasks in a file that several processes of one host may share.
 
     Args:
-        path: The file; it is made, readable for its owner alone, when the first task is stored.
+        path: The file; it is created, readable for its owner alone, when the first task is stored.
+
+    Raises:
+        ConfigurationError: Raised by every method if the file cannot be used.
     """
 
     durable = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self._file = SQLiteFile(path, SCHEMA, timeout=30)
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of the file."""
+        return Path(self._file.path)
 
     def put(self, record: TaskRecord) -> None:
-        """Remember *record*."""
+        """Remember *record*; it is on the disk when this returns."""
         row = (record.key, record.task_id, record.state, record.created_at, record.to_json())
         images = [(str(image.get("id")), record.key) for image in record.images]
-        with self._opened() as database, database:
+        with self._transaction(durably=True) as database:
             database.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", row)
             database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", images)
 
@@ -39,7 +55,7 @@ class SQLiteTaskStore:
 
     def drop(self, key: str) -> None:
         """Forget a record."""
-        with self._opened() as database, database:
+        with self._transaction() as database:
             database.execute("DELETE FROM tasks WHERE key = ?", (key,))
 
     def unfinished(self) -> list[TaskRecord]:
@@ -51,33 +67,22 @@ class SQLiteTaskStore:
         found = self._select("WHERE key = (SELECT key FROM images WHERE id = ?)", (image_id,))
         return found[0] if found else None
 
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        self._file.close()
+
     def _select(self, condition: str, values: tuple[str, ...]) -> list[TaskRecord]:
-        with self._opened() as database:
+        with self._transaction() as database:
             rows = database.execute(f"SELECT record FROM tasks {condition}", values).fetchall()  # noqa: S608 - ours
         return [record for (text,) in rows if (record := TaskRecord.from_json(text))]
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """The file with its tables, closed again in any case."""
+    def _transaction(self, *, durably: bool = False) -> Iterator[sqlite3.Connection]:
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            database = sqlite3.connect(self.path, timeout=30)
-        except (OSError, sqlite3.Error) as exc:
-            raise self._unusable(exc) from exc
-        with closing(database):
-            try:
-                database.executescript(_TABLES)
-            except sqlite3.DatabaseError as exc:
-                raise self._unusable(exc) from exc
-            yield database
-
-    def _unusable(self, why: Exception) -> ConfigurationError:
-        return ConfigurationError(f"`task_store` cannot use the file {str(self.path)!r}: {why}.")
-
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, task_id TEXT, state TEXT, created_at REAL, record TEXT);
-CREATE INDEX IF NOT EXISTS tasks_by_id ON tasks (task_id);
-CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state);
-CREATE TABLE IF NOT EXISTS images (id TEXT PRIMARY KEY, key TEXT);
-"""
+            with self._file.transaction(durably=durably) as database:
+                yield database
+        except (sqlite3.Error, OSError) as exc:
+            raise ConfigurationError(
+                f"`task_store` cannot use the file {self._file.path!r}: {exc}. Check the path, its permissions and the "
+                "disk."
+            ) from exc

@@ -1,22 +1,24 @@
 """One turn of a Rivya conversation, from a message list to a reply: route, claim, upload, send, remember.
 
-Written as plans. The promise kept here: after a successful turn the session holds exactly the caller's list, and
-the turn was charged once. What cannot be known (a stream left early, an answer lost after the last retry) poisons
-the session, so that the next turn replays into a new one instead of trusting it.
+Written as plans. The promise: after a successful turn the session holds exactly the caller's list, and the turn was
+charged once. An unknown outcome (a stream left early, an answer lost after the last retry) invalidates the session, so
+the next turn replays into a new one.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 
 from rivya_core.errors import (
+    ContextOverflowError,
     InvalidInputError,
     LedgerError,
     NotFoundError,
@@ -28,7 +30,10 @@ from rivya_core.http.plan import Plan, Streaming, call
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
 from rivya_core.media.fetch_url import FetchRules, fetch_image
 from rivya_core.rivya.files import upload_image
+from rivya_core.rivya.long_replay import NO_PARTS, SentParts, parts_of
+from rivya_core.rivya.session_records import ends_with_answer_to, ends_with_reply, read_session
 from rivya_core.rivya.wire import (
+    LONGEST_MESSAGE,
     STREAM_PATH,
     WHOLE_PATH,
     ChatOptions,
@@ -39,26 +44,38 @@ from rivya_core.rivya.wire import (
 )
 from rivya_core.sessions import pointers as sessions
 from rivya_core.sessions.ledger import Head, Ledger
-from rivya_core.sessions.pointers import OnMismatch, Origin, Pointer, Route
+from rivya_core.sessions.pointers import LongReplay, OnMismatch, Origin, Pointer, Route
+from rivya_core.sessions.stored_ledger import StoredLedger
 from rivya_core.sessions.transcript import render, sendable_verbatim
 from rivya_core.types import ChatDelta, Media, Message, Text
 
 T = TypeVar("T")
 log = logging.getLogger("rivya")
 
+IN_USE = "the session of the last reply is in use, has moved on, or its state is unknown"
+UNKNOWN = "neither this process's ledger nor the server's record proves where the session of the last reply ends"
+SHARE = (
+    "Conversations are replayed, which costs their transcript again, because this process has not seen their last "
+    "turn: share a ledger between your processes with `session_ledger=` or the variable RIVYA_SESSION_LEDGER."
+)
+_unproven = itertools.count(1)
+"""Replays of this process for want of a ledger; the second one logs `SHARE`, once."""
+
 
 @dataclass(frozen=True)
 class RivyaWire:
-    """Everything that a turn needs to know beside its messages; it holds no state of any conversation.
+    """Everything that a turn needs except its messages; it holds no state of any conversation.
 
     Attributes:
-        endpoint: Where, and as whom.
-        options: What the request says beside its message.
+        endpoint: Endpoint and credentials.
+        options: What the request holds besides its message.
         ledger: Where session heads are remembered.
-        retry: How often and how patiently requests are repeated.
+        retry: How often requests are repeated.
         on_mismatch: What to do with a history that no session holds.
         session_id: Pins one session instead of letting the history decide.
         fetching: Which image URLs may be fetched.
+        long_replay: What to do with a transcript that is longer than one message.
+        idempotency_key: The caller's own key for this call; a fresh one by default.
     """
 
     endpoint: Endpoint
@@ -68,10 +85,12 @@ class RivyaWire:
     on_mismatch: OnMismatch = "replay"
     session_id: str | None = None
     fetching: FetchRules = FetchRules()
+    long_replay: LongReplay = "error"
+    idempotency_key: str | None = None
 
     @cached_property
     def origin(self) -> Origin:
-        """Where this conversation's sessions live, and as whom."""
+        """The account and model whose sessions these are."""
         key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
         return sessions.origin_of(self.endpoint.base_url, self.options.model, key)
 
@@ -98,65 +117,150 @@ class RivyaWire:
         return Streaming(response, decoder, settle, turn.invalidate)
 
     def _send(self, messages: Sequence[Message], path: str) -> Plan[tuple[_Turn, httpx.Response]]:
-        """Send the turn; a session that the server does not know or give is replayed into a new one, once."""
+        """Send the turn; a session that the server rejects is replayed into a new one, once."""
         if not messages:
             raise InvalidInputError("There is no message to send.")
         turn = yield from self._claimed(tuple(messages))
-        request = yield from turn.prepare(path)
+        turn, request = yield from turn.prepare(path)
         try:
             return turn, (yield from turn.post(request, path))
         except (SessionConflictError, NotFoundError) as error:
             if turn.route.reason != "continue":
                 raise
             yield from turn.invalidate()
-            turn = self._replay(turn.messages, f"the server does not give the session of the last reply ({error})")
-        request = yield from turn.prepare(path)
+            turn = self._replay(turn.messages, f"the server rejected the session of the last reply ({error})")
+        turn, request = yield from turn.prepare(path)
         return turn, (yield from turn.post(request, path))
 
     def _claimed(self, messages: tuple[Message, ...]) -> Plan[_Turn]:
-        """Choose the route; a head that someone else holds or has moved on from is a fork, which replays."""
+        """Choose the route; a head that is not granted replays."""
         if self.session_id is not None:
             route, session = sessions.pinned(messages, self.session_id), self.origin.head(self.session_id)
-            yield from self.ask(lambda: self.ledger.invalidate(session))  # what replies pointed to goes on unseen
+            yield from self.run_ledger(lambda: self.ledger.invalidate(session))  # other replies must not continue it
             return _Turn(self, messages, route)
         route = sessions.route(messages, self.origin, self.on_mismatch)
-        if route.pointer is not None:
-            head = route.pointer.head
-            if not (yield from self.ask(lambda: self.ledger.claim(head))):
-                return self._replay(messages, "the session of the last reply is in use, has gone on, or is in doubt")
-        return _Turn(self, messages, route)
+        if isinstance(self.ledger, StoredLedger):
+            yield from self.run_ledger(self.ledger.check)
+        if route.pointer is None:
+            return _Turn(self, messages, route)
+        refusal = yield from self._refusal(route, route.pointer, messages[-len(route.messages) - 1])
+        return self._replay(messages, refusal) if refusal else _Turn(self, messages, route)
+
+    def _refusal(self, route: Route, pointer: Pointer, reply: Message) -> Plan[str]:
+        """Claim the head of *pointer*; return why that is not possible, or nothing if it is granted.
+
+        A head that the ledger has not seen itself is continued only if the server's record proves it. A call that is
+        repeated under its own idempotency key may find that the server has carried it out already.
+        """
+        head = pointer.head
+        if (yield from self.run_ledger(lambda: self.ledger.claim(head))):
+            return ""
+        known = yield from self.run_ledger(lambda: self.ledger.knows(head))
+        if known and self.idempotency_key is None:
+            return IN_USE
+        try:
+            record = yield from read_session(self.endpoint, pointer.session_id, replace(self.retry, max_retries=0))
+        except RivyaError:
+            return IN_USE if known else _noticed(UNKNOWN)
+        if self.idempotency_key is not None and ends_with_answer_to(record, _text_of(route), pointer.turn + 1):
+            return ""
+        proven = ends_with_reply(record, reply.text, pointer.turn, self.origin.reply_id(pointer))
+        if proven and (yield from self.run_ledger(lambda: self.ledger.claim(head, proven=True))):
+            return ""
+        return IN_USE if known or proven else _noticed(UNKNOWN)
 
     def _replay(self, messages: tuple[Message, ...], why: str) -> _Turn:
         return _Turn(self, messages, sessions.replayed(messages, self.on_mismatch, why))
 
-    def ask(self, work: Callable[[], T]) -> Plan[T]:
-        """Ask the ledger, off the event loop where it may wait."""
+    def run_ledger(self, work: Callable[[], T]) -> Plan[T]:
+        """Run *work* on the ledger, off the event loop if it may wait."""
         return (yield from call(work)) if self.ledger.blocking else work()
+
+
+def _noticed(why: str) -> str:
+    if next(_unproven) == 2:  # noqa: PLR2004 - once is chance, twice is a deployment
+        log.warning(SHARE)
+    return why
+
+
+def _text_of(route: Route) -> str:
+    """What is sent of a route's messages."""
+    sent = route.messages
+    if len(sent) == 1 and sendable_verbatim(sent[0]):
+        return sent[0].text
+    return render(sent, continues=route.session_id is not None)
 
 
 @dataclass(frozen=True)
 class _Turn:
     """One turn on its route: what is sent, and what is remembered afterwards."""
 
-    conversation: RivyaWire
+    wire: RivyaWire
     messages: tuple[Message, ...]
     route: Route
+    parts: SentParts = NO_PARTS
 
-    def prepare(self, path: str) -> Plan[httpx.Request]:
-        """Upload what is attached and return the request; release the claim if that fails."""
+    def prepare(self, path: str) -> Plan[tuple[_Turn, httpx.Request]]:
+        """Upload attachments and return the turn and its request; release the claim if that fails."""
         if self.route.why:
             log.info("Replaying %d messages into a new session, because %s.", len(self.messages), self.route.why)
         try:
-            body = yield from self._body()
-            headers = {"idempotency-key": uuid.uuid4().hex, "accept": _accepts(path)}
-            return self.conversation.endpoint.request("POST", path, body=body, headers=headers)
+            text = _text_of(self.route)
+            file_ids = yield from self._file_ids()
+            pieces = self._pieces(text)
+            turn = yield from self._with_parts(pieces[:-1])
+            here = turn.parts.session_id or self.route.session_id
+            return turn, turn.request(path, chat_body(self.wire.options, pieces[-1], here, file_ids))
         except BaseException as error:
             yield from self._end_claim_after(error, unknown=False)
             raise
 
+    def _pieces(self, text: str) -> list[str]:
+        """The text as one message, or in parts where it is too long and parts are allowed."""
+        if len(text) <= LONGEST_MESSAGE or self.route.session_id is not None:
+            check_text(text)
+            return [text]
+        if self.wire.long_replay == "parts":
+            return parts_of(text, LONGEST_MESSAGE)
+        if self.route.reason == "replay":
+            raise ContextOverflowError(
+                f"The transcript has {len(text):,} characters and one message to Rivya's chat takes "
+                f"{LONGEST_MESSAGE:,}, so it cannot be replayed into a new session; that is needed because "
+                f"{self.route.why}. Nothing was sent. Trim or summarise the history, share a ledger between your "
+                "processes (`session_ledger=` or RIVYA_SESSION_LEDGER), pin the session with `session_id=`, or set "
+                '`long_replay="parts"`, which sends the transcript in several messages that are charged.'
+            )
+        check_text(text)
+        return [text]
+
+    def _with_parts(self, pieces: Sequence[str]) -> Plan[_Turn]:
+        """Send all parts but the last, each a whole turn of the new session."""
+        parts = self.parts
+        for piece in pieces:
+            body = chat_body(self.wire.options, piece, parts.session_id or None, ())
+            turn = replace(self, parts=parts)
+            response = yield from turn.post(turn.request(WHOLE_PATH, body), WHOLE_PATH)
+            parts = parts.and_one(read_whole(response))
+            if not parts.session_id:
+                raise InvalidInputError("The server named no session for a part of a long transcript; it was charged.")
+        return replace(self, parts=parts)
+
+    def request(self, path: str, body: dict[str, Any]) -> httpx.Request:
+        """Return the request for *body* under this turn's idempotency key."""
+        headers = {"idempotency-key": self._key(), "accept": _accepts(path)}
+        return self.wire.endpoint.request("POST", path, body=body, headers=headers)
+
+    def _key(self) -> str:
+        """A fresh key, or the caller's; what is sent for another reason than the call itself has a key of its own."""
+        given = self.wire.idempotency_key
+        if given is None:
+            return uuid.uuid4().hex
+        replayed = "-replay" if self.route.reason == "replay" else ""
+        return f"{given}{replayed}" + (f"-part{self.parts.count + 1}" if self.parts.count else "")
+
     def post(self, request: httpx.Request, path: str) -> Plan[httpx.Response]:
         """Send *request*, and end the claim if that fails."""
-        endpoint, retry = self.conversation.endpoint, self.conversation.retry
+        endpoint, retry = self.wire.endpoint, self.wire.retry
         streamed, idempotent = path == STREAM_PATH, endpoint.idempotent(path)
         try:
             return (
@@ -170,62 +274,61 @@ class _Turn:
     def settle(self, delta: ChatDelta, said: str) -> Plan[ChatDelta]:
         """Remember the session's new head and return *delta* with its pointer.
 
-        A reply gets no pointer where the session may hold something else than the messages and the reply, or where the
-        reply does not name its session, as when a stream broke off behind the text; the next turn then replays.
+        A reply gets no pointer if the session may hold something else than the messages and the reply, or if the reply
+        does not name its session (a stream that ended right after the text). The next turn then replays.
         """
-        here, named = self.route.session_id, delta.metadata.get("session_id")
+        here, named = self.parts.session_id or self.route.session_id, delta.metadata.get("session_id")
         facts: dict[str, Any] = {"session_id": here, **delta.metadata, "session_route": self.route.reason}
         sound = not facts.pop("text_disagrees", False) and self.route.reason != "pinned"
         if named is not None and here not in (None, named):
             sound = False
-            log.warning("Session %s was continued, and %s answered.", here, named)
-        pointer = self._pointer_after(named, said) if sound and named is not None else None
-        if pointer is None or not (yield from self._tell(self.conversation.ledger.settle, pointer.head)):
+            log.warning("Session %s was continued, but session %s answered; the next turn is replayed.", here, named)
+        pointer = self._pointer_after(named, said, delta.metadata.get("id")) if sound and named is not None else None
+        if pointer is None or not (yield from self._tell(self.wire.ledger.settle, pointer.head)):
             yield from self.invalidate()
         else:
             facts[sessions.POINTER_KEY] = pointer.to_json()
+        if self.parts.count:
+            facts["long_replay"] = self.parts.to_json()
         return delta._replace(metadata=facts)
 
     def invalidate(self) -> Plan[None]:
-        """Nobody knows what the session holds now."""
+        """Give the session up, because it is unknown what it holds now."""
         if self.route.pointer is not None:
-            yield from self._tell(self.conversation.ledger.invalidate, self.route.pointer.head)
+            yield from self._tell(self.wire.ledger.invalidate, self.route.pointer.head)
 
     def _end_claim_after(self, error: BaseException, *, unknown: bool) -> Plan[None]:
         if isinstance(error, GeneratorExit):
-            return  # nothing can be waited for any more; a claim that nobody ends is never continued
+            return  # a generator that is closed cannot wait; a claim that is never ended is never granted again
         if unknown:
             yield from self.invalidate()
         elif self.route.pointer is not None:
-            yield from self._tell(self.conversation.ledger.release, self.route.pointer.head)
+            yield from self._tell(self.wire.ledger.release, self.route.pointer.head)
 
     def _tell(self, what: Callable[[Head], None], head: Head) -> Plan[bool]:
-        """Tell the ledger how the turn ended; if it is down, the claim stays and the answer is not lost for that."""
+        """Record in the ledger how the turn ended; if it is down, the claim stays, and the reply is returned anyway."""
         try:
-            yield from self.conversation.ask(lambda: what(head))
+            yield from self.wire.run_ledger(lambda: what(head))
         except LedgerError as error:
             log.warning("The session cannot be continued after this turn: %s", error)
             return False
         return True
 
-    def _pointer_after(self, session_id: str, said: str) -> Pointer | None:
-        before = self.route.pointer
-        return self.conversation.origin.pointer(
+    def _pointer_after(self, session_id: str, said: str, reply_id: Any) -> Pointer | None:
+        before = self.route.pointer.turn if self.route.pointer else self.parts.count
+        return self.wire.origin.pointer(
             session_id,
-            before.turn + 1 if before else 1,
+            before + 1,
             [*self.messages, Message("assistant", (Text(said),))],
-            self.conversation.ledger.name,
+            self.wire.ledger.name,
+            reply_id if isinstance(reply_id, str) else "",
         )
 
-    def _body(self) -> Plan[dict[str, Any]]:
-        sent, here = self.route.messages, self.route.session_id
-        alone = len(sent) == 1 and sendable_verbatim(sent[0])
-        text = sent[0].text if alone else render(sent, continues=here is not None)
-        check_text(text)
+    def _file_ids(self) -> Plan[list[str]]:
         file_ids = []
-        for media in [media for message in sent for media in message.media]:
+        for media in [media for message in self.route.messages for media in message.media]:
             file_ids.append((yield from self._attach(media)))
-        return chat_body(self.conversation.options, text, here, file_ids)
+        return file_ids
 
     def _attach(self, media: Media) -> Plan[str]:
         """Return the file id of an image, uploading it if it is not on the server yet."""
@@ -234,8 +337,8 @@ class _Turn:
         if media.file_id is not None:
             return media.file_id
         if media.data is None:
-            media = yield from fetch_image(media.url or "", self.conversation.fetching, self.conversation.retry)
-        uploaded = yield from upload_image(self.conversation.endpoint, media, self.conversation.retry)
+            media = yield from fetch_image(media.url or "", self.wire.fetching, self.wire.retry)
+        uploaded = yield from upload_image(self.wire.endpoint, media, self.wire.retry)
         return uploaded.id
 
 

@@ -1,9 +1,9 @@
 """Where the heads of sessions are remembered, so that two continuations of one reply cannot both have it.
 
-A head is a session with the number and digest of its newest turn. A turn claims the head that it continues from,
-and afterwards settles the new head, releases the claim (nothing happened) or poisons the session (nobody knows
-what happened). A claim that nobody ends, because its process died, stays: like poison it is final, so that no lease
-and no clock are needed. `SQLiteLedger` and `RedisLedger` keep to the rule here; how turns are sent is not known.
+A head is a session with the number and digest of its newest turn. A turn claims the head that it continues, and
+afterwards settles the new head, releases the claim (nothing happened) or invalidates the session (the outcome is
+unknown). A claim that is never ended, because its process died, stays: like an invalidated session it is final, so no
+lease and no clock are needed. `SQLiteLedger` and `RedisLedger` follow the rule in `verdict_on`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from threading import Lock
 from typing import Literal, Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
-State = Literal["free", "claimed", "poisoned"]
+State = Literal["free", "claimed", "invalid"]
+Verdict = Literal["granted", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,53 +44,64 @@ class Ledger(Protocol):
     blocking: bool
     """Whether calls may wait for a disk or a network, so that an event loop must not make them itself."""
     name: str
-    """Tells heads that this ledger remembered itself from those that another one did; equal only if both share one
-    memory."""
+    """Written into the pointers of the replies that this ledger remembered."""
 
-    def claim(self, head: Head) -> bool:
-        """Return whether the caller, and no one else, may continue from *head*; see `may_claim`."""
+    def claim(self, head: Head, *, proven: bool = False) -> bool:
+        """Return whether the caller, and no one else, may continue from *head*; see `verdict_on`.
+
+        Args:
+            head: What the caller wants to continue.
+            proven: Whether the server's own record proves that the session ends with *head*. Then a session that
+                the ledger does not know is claimed.
+        """
+        ...
+
+    def knows(self, head: Head) -> bool:
+        """Return whether a refused claim on *head* is final, because this ledger has seen its session itself."""
         ...
 
     def settle(self, head: Head) -> None:
-        """Remember *head* as the newest of its session and end the claim; a poisoned session stays poisoned."""
+        """Remember *head* as the newest of its session and end the claim; an invalid session stays invalid."""
         ...
 
     def release(self, head: Head) -> None:
-        """End the claim on *head*; the session is as it was, and a poisoned one stays poisoned."""
+        """End the claim on *head*; the session is as it was, and an invalid one stays invalid."""
         ...
 
     def invalidate(self, head: Head) -> None:
-        """End the claim on *head*; the session is never continued again, for nobody knows how it stands."""
+        """End the claim on *head*; the session is never continued again, because its state is unknown."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a ledger knows of a session: its newest head, and whether somebody is at it or nobody knows any more."""
+    """What a ledger knows of a session: its newest head, and whether that is free, claimed or invalid."""
 
     turn: int
     digest: str
     state: State
 
 
-def may_claim(entry: Entry | None, head: Head, ledger: str) -> bool:
-    """Return whether *head* may be continued, going by what the ledger named *ledger* knows of its session.
+def verdict_on(entry: Entry | None, head: Head, *, proven: bool) -> Verdict:
+    """Return whether *head* may be continued, given what a ledger knows of its session.
 
-    The head that it knows may, unless claimed or poisoned. A head that another ledger remembered is trusted if it is
-    ahead or its session unknown: another process was there. One of this ledger's own that is not what it knows has
-    moved on, or was forgotten together with whatever happened to it since.
+    A ledger vouches only for a head that it has itself seen and that is the newest. Of a session that it does not
+    know it says so, and only the server's record can take its place.
     """
-    if entry is not None and entry.state != "free":
-        return False
-    if entry is not None and (entry.turn, entry.digest) == (head.turn, head.digest):
-        return True
-    return head.ledger != ledger and (entry is None or head.turn > entry.turn)
+    if entry is None:
+        return "granted" if proven else "unknown"
+    if entry.state == "free" and (entry.turn, entry.digest) == (head.turn, head.digest):
+        return "granted"
+    if entry.state == "free" and head.turn > entry.turn:
+        return "granted" if proven else "unknown"  # another process went further
+    return "refused"
 
 
 class MemoryLedger:
     """Remembers the heads of the sessions used last, in this process.
 
-    A copy is the same ledger, and so is one unpickled in its own process; in another process it starts empty.
+    A copy is the same ledger, and so is one unpickled in its own process. In another process, a fork included, it
+    starts empty and vouches for nothing that happened elsewhere.
 
     Args:
         size: Sessions to remember; the one unused for longest is forgotten first, and replayed when it comes back.
@@ -99,22 +111,26 @@ class MemoryLedger:
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._part()
+        self._start()
 
-    def claim(self, head: Head) -> bool:
+    def claim(self, head: Head, *, proven: bool = False) -> bool:
         """Return whether the caller, and no one else, may continue from *head*."""
         with self._lock:
-            free = may_claim(self._entries.get(head.session), head, self.name)
-            if free:
+            granted = verdict_on(self._entries.get(head.session), head, proven=proven) == "granted"
+            if granted:
                 self._put(head, "claimed")
-            return free
+            return granted
+
+    def knows(self, head: Head) -> bool:
+        """Return whether a refused claim on *head* is final."""
+        with self._lock:
+            return verdict_on(self._entries.get(head.session), head, proven=False) != "unknown"
 
     def settle(self, head: Head) -> None:
         """Remember *head* as the newest of its session and end the claim."""
         with self._lock:
             known = self._entries.get(head.session)
-            self._put(head, "poisoned" if known is not None and known.state == "poisoned" else "free")
+            self._put(head, "invalid" if known is not None and known.state == "invalid" else "free")
 
     def release(self, head: Head) -> None:
         """End the claim on *head*; the session is as it was."""
@@ -123,7 +139,7 @@ class MemoryLedger:
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
         with self._lock:
-            self._put(head, "poisoned")
+            self._put(head, "invalid")
 
     def __deepcopy__(self, memo: dict[int, object]) -> MemoryLedger:
         return self
@@ -140,9 +156,10 @@ class MemoryLedger:
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
 
-    def _part(self) -> None:
-        """Become a ledger of its own: a new one, or a fork's, which from now on sees nothing of its parent's turns."""
+    def _start(self) -> None:
+        """Become an empty ledger: a new one, or that of a forked process, which has seen nothing itself."""
         self._lock = Lock()
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
         self.name = f"memory:{uuid.uuid4().hex[:12]}"
         _ledgers[self.name] = self
 
@@ -154,13 +171,13 @@ def _living(name: str, size: int) -> MemoryLedger:
     return _ledgers.get(name) or MemoryLedger(size)
 
 
-def _part_all() -> None:
+def _start_all() -> None:
     for ledger in list(_ledgers.values()):
-        ledger._part()  # noqa: SLF001 - this file's own
+        ledger._start()  # noqa: SLF001 - this file's own
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_part_all)
+    os.register_at_fork(after_in_child=_start_all)
 
 PROCESS_LEDGER = MemoryLedger()
 """The ledger of models that were given none: one for the whole process, whichever objects make the calls."""

@@ -29,6 +29,7 @@ LARGEST_TURN = 1_000_000
 LONGEST_WORD = 512
 
 OnMismatch = Literal["replay", "error"]
+LongReplay = Literal["error", "parts"]
 Reason = Literal["new", "continue", "replay", "pinned"]
 
 
@@ -42,6 +43,8 @@ class Pointer:
         origin: Fingerprint of base URL, model and account.
         digest: Seal of the transcript up to and including the reply and of everything else here.
         ledger: Name of the ledger that remembered the reply; empty if none did.
+        reply_id: The server's id of the reply, by which it is recognised in the server's record.
+        reply_seal: Seal of `reply_id`.
     """
 
     session_id: str
@@ -49,6 +52,8 @@ class Pointer:
     origin: str
     digest: str
     ledger: str = ""
+    reply_id: str = ""
+    reply_seal: str = ""
 
     @property
     def head(self) -> Head:
@@ -64,6 +69,7 @@ class Pointer:
             "origin": self.origin,
             "digest": self.digest,
             "ledger": self.ledger,
+            **({"reply_id": self.reply_id, "reply_seal": self.reply_seal} if self.reply_id else {}),
         }
 
     @staticmethod
@@ -77,7 +83,9 @@ class Pointer:
             return None
         if not isinstance(turn, int) or isinstance(turn, bool) or not 0 < turn < LARGEST_TURN:
             return None
-        return Pointer(str(session_id), turn, str(origin), str(digest), str(ledger))
+        reply = (value.get("reply_id"), value.get("reply_seal"))
+        kept = reply if all(_is_word(word) for word in reply) else ("", "")
+        return Pointer(str(session_id), turn, str(origin), str(digest), str(ledger), *map(str, kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +104,26 @@ class Origin:
         """Return what a ledger calls a session of which nothing more is known."""
         return Head(f"{self.fingerprint}:{session_id}", 0, "")
 
-    def pointer(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str = "") -> Pointer | None:
+    def pointer(
+        self, session_id: str, turn: int, messages: Sequence[Message], ledger: str = "", reply_id: str = ""
+    ) -> Pointer | None:
         """Return the pointer for a session that holds *messages*, or None if its id is not one that can be kept."""
-        sealed = Pointer(session_id, turn, self.fingerprint, self._seal(session_id, turn, messages, ledger), ledger)
-        return Pointer.from_json(sealed.to_json())
+        seal = self._seal(session_id, turn, messages, ledger)
+        made = Pointer(session_id, turn, self.fingerprint, seal, ledger, reply_id, self._reply_seal(seal, reply_id))
+        return Pointer.from_json(made.to_json())
+
+    def reply_id(self, pointer: Pointer) -> str:
+        """Return the server's id of the reply that *pointer* is about, or nothing if the id was not sealed here."""
+        seal = self._reply_seal(pointer.digest, pointer.reply_id)
+        return pointer.reply_id if hmac.compare_digest(seal.encode(), pointer.reply_seal.encode()) else ""
 
     def owns(self, pointer: Pointer, messages: Sequence[Message]) -> bool:
         """Whether *pointer* was made here, as it is, for exactly *messages*."""
         seal = self._seal(pointer.session_id, pointer.turn, messages, pointer.ledger)
         return pointer.origin == self.fingerprint and hmac.compare_digest(seal.encode(), pointer.digest.encode())
+
+    def _reply_seal(self, digest: str, reply_id: str) -> str:
+        return hmac.digest(self.secret, f"{digest}:{reply_id}".encode(), "sha256").hex()[:32]
 
     def _seal(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str) -> str:
         facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest_of(messages)])

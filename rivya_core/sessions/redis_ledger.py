@@ -21,23 +21,34 @@ if TYPE_CHECKING:
     import redis
 
 URL_VARIABLE = "RIVYA_REDIS_URL"
-CLAIM = """
-local known = redis.call('HMGET', KEYS[1], 'state', 'turn', 'digest')
-local turn, digest, foreign = ARGV[1], ARGV[2], ARGV[3] == '1'
-if known[1] and known[1] ~= 'free' then return 0 end
-local same = known[2] == turn and known[3] == digest
-local ahead = foreign and (not known[1] or tonumber(turn) > tonumber(known[2]))
-if not (same or ahead) then return 0 end
-redis.call('HSET', KEYS[1], 'state', 'claimed', 'turn', turn, 'digest', digest)
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-return 1
+VERDICT = """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local function verdict(proven)
+  local known = redis.call('HMGET', KEYS[1], 'state', 'turn', 'digest', 'run')
+  local state, turn = known[1], tonumber(known[2])
+  if not state or (state == 'free' and known[4] ~= run) then return proven and 'granted' or 'unknown' end
+  if state == 'free' and turn == tonumber(ARGV[1]) and known[3] == ARGV[2] then return 'granted' end
+  if state == 'free' and tonumber(ARGV[1]) > turn then return proven and 'granted' or 'unknown' end
+  return 'refused'
+end
+local function put(state)
+  redis.call('HSET', KEYS[1], 'state', state, 'turn', ARGV[1], 'digest', ARGV[2], 'run', run)
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
 """
-"""`rivya_core.sessions.ledger.may_claim`, and the claim."""
-PUT = """
-local state = ARGV[3]
-if redis.call('HGET', KEYS[1], 'state') == 'poisoned' then state = 'poisoned' end
-redis.call('HSET', KEYS[1], 'state', state, 'turn', ARGV[1], 'digest', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
+"""`rivya_core.sessions.ledger.verdict_on`. A head that was remembered by another run of the server (a restart from an
+older snapshot, a failover to a replica that lags) is not trusted: it may have moved on."""
+CLAIM = f"""{VERDICT}
+local found = verdict(ARGV[3] == '1')
+if found == 'granted' then put('claimed') end
+return found == 'granted' and 1 or 0
+"""
+KNOWS = f"""{VERDICT}
+return verdict(false) == 'unknown' and 0 or 1
+"""
+PUT = f"""{VERDICT}
+local invalid = redis.call('HGET', KEYS[1], 'state') == 'invalid'
+put(invalid and 'invalid' or ARGV[3])
 return 1
 """
 
@@ -47,11 +58,12 @@ class RedisLedger(StoredLedger):
 
     Args:
         url: For example `redis://:password@host:6379/0`; from the environment variable `RIVYA_REDIS_URL` when it is
-            not given. A password is never shown, and never pickled.
+            not given. A password is never shown and never pickled: an unpickled ledger takes the URL from the process
+            or the variable, and raises at its first use if there is none.
         ttl: Seconds after which an unused session is forgotten, and replayed when it comes back. Default 30 days.
         prefix: Begins every key.
         timeout: Seconds to wait for a connection and for an answer.
-        when_down: What to do with a turn when Redis cannot be reached: `"error"` or `"replay"`.
+        when_down: What to do while Redis cannot be reached: `"error"` or `"replay"`.
 
     Raises:
         ConfigurationError: The URL or the time to live cannot be right.
@@ -80,7 +92,7 @@ class RedisLedger(StoredLedger):
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
-        self._run(PUT, head, "poisoned")
+        self._run(PUT, head, "invalid")
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -97,11 +109,14 @@ class RedisLedger(StoredLedger):
         return {**kept, "_url": keys.register(self._url)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        url = keys.lookup(state["_url"]) or SecretStr(_checked(os.environ.get(URL_VARIABLE) or ""))
+        url = keys.lookup(state["_url"]) or SecretStr(os.environ.get(URL_VARIABLE) or "")
         self.__dict__.update({**state, "_url": url})
 
-    def _claim(self, head: Head) -> bool:
-        return bool(self._run(CLAIM, head, "0" if head.ledger == self.name else "1"))
+    def _claim(self, head: Head, *, proven: bool) -> bool:
+        return bool(self._run(CLAIM, head, "1" if proven else "0"))
+
+    def _knows(self, head: Head) -> bool:
+        return bool(self._run(KNOWS, head, ""))
 
     def _run(self, script: str, head: Head, argument: str) -> Any:
         client = self._client
@@ -122,7 +137,7 @@ class RedisLedger(StoredLedger):
         except ImportError:
             raise ConfigurationError("`RedisLedger` needs the extra: pip install 'rivya-integrations[redis]'") from None
         return Redis.from_url(
-            self._url.get_secret_value(), socket_timeout=self._timeout, socket_connect_timeout=self._timeout
+            _checked(self._url.get_secret_value()), socket_timeout=self._timeout, socket_connect_timeout=self._timeout
         )
 
     @property

@@ -1,8 +1,8 @@
 """A ledger in a SQLite file, for several processes on one host.
 
-Whoever dies by `kill -9` between claim and settle leaves the claim behind, which nobody can take. A claim is on the
-disk before it is given, so that not even a power failure gives a head out twice; how a turn ended may be lost with
-the power, for then the claim stands.
+A process that is killed between claim and settle leaves its claim behind, and that claim is never granted again. A
+claim is on the disk before it is granted, so that not even a power failure grants a head twice. How a turn ended may
+be lost with the power; then the claim stays.
 """
 
 from __future__ import annotations
@@ -10,42 +10,51 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
-from typing import Any
-from weakref import WeakSet
 
 from rivya_core.errors import ConfigurationError, LedgerError
-from rivya_core.sessions.ledger import Entry, Head, State, may_claim
+from rivya_core.sessions.ledger import Entry, Head, State, Verdict, verdict_on
 from rivya_core.sessions.stored_ledger import StoredLedger, WhenDown
+from rivya_core.storage.sqlite_file import SQLiteFile
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS heads (
-    session TEXT PRIMARY KEY, turn INTEGER NOT NULL, digest TEXT NOT NULL, state TEXT NOT NULL, used REAL NOT NULL
+CREATE TABLE IF NOT EXISTS session_heads (
+    session TEXT PRIMARY KEY, turn INTEGER NOT NULL, digest TEXT NOT NULL, state TEXT NOT NULL, used REAL NOT NULL,
+    epoch TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS heads_used ON heads (used);
+CREATE INDEX IF NOT EXISTS session_heads_used ON session_heads (used);
+CREATE TABLE IF NOT EXISTS session_epoch (id INTEGER PRIMARY KEY CHECK (id = 0), epoch TEXT, changes INTEGER);
+INSERT OR IGNORE INTO session_epoch VALUES (0, lower(hex(randomblob(16))), 0);
 """
-READ = "SELECT turn, digest, state FROM heads WHERE session = ?"
-WRITE = "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?)"
-FORGET = "DELETE FROM heads WHERE used < ?"
+READ = "SELECT turn, digest, state, epoch FROM session_heads WHERE session = ?"
+WRITE = "INSERT OR REPLACE INTO session_heads VALUES (?, ?, ?, ?, ?, ?)"
+EXPIRE = "DELETE FROM session_heads WHERE used < ?"
+COUNT = "UPDATE session_epoch SET changes = changes + 1 RETURNING epoch, changes"
+NEW_EPOCH = "UPDATE session_epoch SET epoch = ?, changes = ?"
 DAY = 86_400.0
 
 
 class SQLiteLedger(StoredLedger):
     """Remembers session heads in a file that several processes on one host share.
 
+    A file that is restored from a backup holds heads that have moved on since. The file counts its changes, and a
+    second file beside it (`<path>-changes`) remembers that number. If the file goes back in time, its old heads are not
+    trusted: the server proves those sessions, or they are replayed. If you restore both files together, call `forget`.
+
     Args:
-        path: The file; its directory must exist. A network file system will not do, for SQLite cannot lock there.
-        timeout: Seconds to wait for other processes' locks.
+        path: The file; its directory must exist. Network file systems do not work, because SQLite cannot lock there.
+        timeout: Seconds to wait for the locks of other processes.
         keep: Seconds after which an unused session is forgotten, and replayed when it comes back. Default 90 days.
-        when_down: What to do with a turn when the file cannot be used: `"error"` or `"replay"`.
+        when_down: What to do while the file cannot be used: `"error"` or `"replay"`.
         clock: Gives the time in seconds since 1970.
+
+    Raises:
+        ConfigurationError: *path* is no file that can be shared, or *when_down* is unknown.
     """
 
     name = "sqlite"
-    _lock: Lock
-    _file: sqlite3.Connection | None = None
 
     def __init__(
         self,
@@ -57,109 +66,111 @@ class SQLiteLedger(StoredLedger):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(when_down)
-        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))  # noqa: PTH100, PTH111 - bytes paths too
         if os.fspath(path) in ("", ":memory:"):
             raise ConfigurationError("`SQLiteLedger` needs a file to share; use `MemoryLedger` for one process.")
-        self._timeout, self._keep, self._clock = timeout, keep, clock
-        self._begin()
+        self._file = SQLiteFile(path, SCHEMA, timeout=timeout)
+        self._changes = _ChangeCount(self._file.path + "-changes")
+        self._keep, self._clock = keep, clock
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the file."""
+        return self._file.path
 
     def settle(self, head: Head) -> None:
         """Remember *head* as the newest of its session and end the claim."""
-        with self._writing() as file:
-            known = _entry(file, head)
-            file.execute(FORGET, (self._clock() - self._keep,))
-            self._put(file, head, "poisoned" if known is not None and known.state == "poisoned" else "free")
+        with self._transaction() as database:
+            known = self._entry(database, head)
+            database.execute(EXPIRE, (self._clock() - self._keep,))
+            self._put(database, head, "invalid" if known is not None and known.state == "invalid" else "free")
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
-        with self._writing() as file:
-            self._put(file, head, "poisoned")
+        with self._transaction() as database:
+            self._put(database, head, "invalid")
+
+    def forget(self) -> None:
+        """Trust no head that was remembered so far, for example after the file was restored from a backup."""
+        with self._transaction(durably=True) as database:
+            self._begin_epoch(database, self._counted(database)[1])
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        with self._lock:
-            self._close()
+        self._file.close()
 
     def __repr__(self) -> str:
         return f"SQLiteLedger({self.path!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        """The same file, opened anew where it is read back."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_file")}
+    def _claim(self, head: Head, *, proven: bool) -> bool:
+        with self._transaction(durably=True) as database:
+            granted = self._verdict(database, head, proven=proven) == "granted"
+            if granted:
+                self._put(database, head, "claimed")
+            return granted
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._begin()
+    def _knows(self, head: Head) -> bool:
+        with self._transaction() as database:
+            return self._verdict(database, head, proven=False) != "unknown"
 
-    def __del__(self) -> None:
-        self._close()
+    def _verdict(self, database: sqlite3.Connection, head: Head, *, proven: bool) -> Verdict:
+        return verdict_on(self._entry(database, head), head, proven=proven)
 
-    def _claim(self, head: Head) -> bool:
-        with self._writing(durably=True) as file:
-            free = may_claim(_entry(file, head), head, self.name)
-            if free:
-                self._put(file, head, "claimed")
-            return free
+    def _entry(self, database: sqlite3.Connection, head: Head) -> Entry | None:
+        """What is known of the session in this epoch; a claim or an invalid state counts from any epoch."""
+        row = database.execute(READ, (head.session,)).fetchone()
+        if row is None or (row[2] == "free" and row[3] != self._epoch(database)):
+            return None
+        return Entry(*row[:3])
 
-    def _put(self, file: sqlite3.Connection, head: Head, state: State) -> None:
-        file.execute(WRITE, (head.session, head.turn, head.digest, state, self._clock()))
+    def _put(self, database: sqlite3.Connection, head: Head, state: State) -> None:
+        row = (head.session, head.turn, head.digest, state, self._clock(), self._epoch(database))
+        database.execute(WRITE, row)
+
+    def _epoch(self, database: sqlite3.Connection) -> str:
+        """The file's epoch; a new one begins when the file holds fewer changes than were seen before."""
+        epoch, changes = self._counted(database)
+        seen = self._changes.exchange(changes)
+        return epoch if seen <= changes else self._begin_epoch(database, seen + 1)
+
+    def _counted(self, database: sqlite3.Connection) -> tuple[str, int]:
+        epoch, changes = database.execute(COUNT).fetchall()[0]
+        return str(epoch), int(changes)
+
+    def _begin_epoch(self, database: sqlite3.Connection, changes: int) -> str:
+        epoch = uuid.uuid4().hex
+        database.execute(NEW_EPOCH, (epoch, changes))
+        return epoch
 
     @contextmanager
-    def _writing(self, *, durably: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction that no other process can come between."""
-        with self._lock:
-            try:
-                file = self._opened()
-                file.execute(f"PRAGMA synchronous = {'FULL' if durably else 'NORMAL'}")
-                file.execute("BEGIN IMMEDIATE")
-                yield file
-                file.execute("COMMIT")
-            except sqlite3.Error as exc:
-                self._close()
-                raise LedgerError(
-                    f"The session ledger {self.path!r} cannot be used ({exc}); no session was continued. Check the "
-                    'path, its permissions and the disk, or set `when_down="replay"` to go on without it.'
-                ) from exc
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._file is None:
-            self._file = sqlite3.connect(
-                self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-            )
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.executescript(SCHEMA)
-        return self._file
-
-    def _begin(self) -> None:
-        self._lock = Lock()
-        self._file = None
-        _ledgers.add(self)
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-
-    def _part(self) -> None:
-        """In a fork: the file is the parent's, and SQLite forbids even to close it here."""
-        if self._file is not None:
-            _parents.append(self._file)
-        self._begin()
+    def _transaction(self, *, durably: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._file.transaction(durably=durably) as database:
+                yield database
+        except (sqlite3.Error, OSError) as exc:
+            raise LedgerError(
+                f"The session ledger {self.path!r} cannot be used ({exc}); no session was continued. Check the path, "
+                'its permissions and the disk, or set `when_down="replay"` to work without it.'
+            ) from exc
 
 
-_ledgers: WeakSet[SQLiteLedger] = WeakSet()
-_parents: list[sqlite3.Connection] = []
+class _ChangeCount:
+    """A number in a small file of its own: the most changes of a database that any process has seen.
 
+    It is read and written only inside a transaction of that database, so no lock of its own is needed.
+    """
 
-def _part_all() -> None:
-    for ledger in list(_ledgers):
-        ledger._part()  # noqa: SLF001 - this file's own
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_part_all)
-
-
-def _entry(file: sqlite3.Connection, head: Head) -> Entry | None:
-    row = file.execute(READ, (head.session,)).fetchone()
-    return None if row is None else Entry(*row)
+    def exchange(self, changes: int) -> int:
+        """Return the number that was seen, and remember *changes* if that is larger."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            text = os.read(descriptor, 20)
+            seen = int(text) if text.strip().isdigit() else 0
+            if changes > seen:
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.write(descriptor, b"%020d" % changes)
+            return seen
+        finally:
+            os.close(descriptor)

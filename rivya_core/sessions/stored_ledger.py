@@ -1,4 +1,4 @@
-"""What the ledgers outside this process have in common: they may be down, and then never let a session continue.
+"""What the ledgers outside this process share: they can be unreachable, and then a session is never continued.
 
 Nothing of SQLite or Redis is known here.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 from rivya_core.errors import ConfigurationError, LedgerError
@@ -20,8 +21,8 @@ class StoredLedger(ABC):
     """Base of `SQLiteLedger` and `RedisLedger`; not for use by itself.
 
     Args:
-        when_down: What becomes of a turn whose session cannot be claimed because the ledger cannot be reached:
-            `"error"` raises `LedgerError` before anything is sent, `"replay"` starts a new session.
+        when_down: What happens while the ledger cannot be reached. `"error"` raises `LedgerError` before anything is
+            sent, also for the first turn of a conversation. `"replay"` starts new sessions and logs one warning.
     """
 
     blocking = True
@@ -31,20 +32,29 @@ class StoredLedger(ABC):
         if when_down not in ("error", "replay"):
             raise ConfigurationError(f'`when_down` must be "error" or "replay", not {when_down!r}.')
         self.when_down = when_down
+        self._down = False
+        self._reached = False
 
-    def claim(self, head: Head) -> bool:
+    def claim(self, head: Head, *, proven: bool = False) -> bool:
         """Return whether the caller, and no one else, may continue from *head*.
 
         Raises:
             LedgerError: The ledger cannot be reached, and `when_down` is `"error"`.
         """
-        try:
-            return self._claim(head)
-        except LedgerError as error:
-            if self.when_down == "error":
-                raise
-            log.warning("Replaying into a new session: %s", error)
-            return False
+        return self._reach(lambda: self._claim(head, proven=proven), otherwise=False)
+
+    def knows(self, head: Head) -> bool:
+        """Return whether a refused claim on *head* is final."""
+        return self._reach(lambda: self._knows(head), otherwise=True)
+
+    def check(self) -> None:
+        """Reach the ledger once, before the first turn, so that a wrong path or URL is found before anything is sent.
+
+        Raises:
+            LedgerError: The ledger cannot be reached, and `when_down` is `"error"`.
+        """
+        if not self._reached:
+            self._reach(lambda: self._knows(Head("check", 1, "")), otherwise=True)
 
     def release(self, head: Head) -> None:
         """End the claim on *head*; the session is as it was."""
@@ -59,5 +69,23 @@ class StoredLedger(ABC):
         """End the claim on *head*; the session is never continued again."""
 
     @abstractmethod
-    def _claim(self, head: Head) -> bool:
-        """Claim *head*; raise `LedgerError` if it cannot be asked."""
+    def _claim(self, head: Head, *, proven: bool) -> bool:
+        """Claim *head*; raise `LedgerError` if the ledger cannot be reached."""
+
+    @abstractmethod
+    def _knows(self, head: Head) -> bool:
+        """Return whether a refused claim is final; raise `LedgerError` if the ledger cannot be reached."""
+
+    def _reach(self, work: Callable[[], bool], *, otherwise: bool) -> bool:
+        """Do *work*, or return *otherwise* while the ledger is down and `when_down` is `"replay"`."""
+        try:
+            found = work()
+        except LedgerError as error:
+            if self.when_down == "error":
+                raise
+            if not self._down:
+                log.warning("Sessions are replayed until the ledger can be reached again: %s", error)
+            self._down = True
+            return otherwise
+        self._down, self._reached = False, True
+        return found

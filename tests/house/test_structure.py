@@ -14,7 +14,7 @@ PACKAGES = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox"
 LAYERS = (
     "errors extras pydantic_fast",
     "types providers",
-    "http",
+    "http storage",
     "chat_stream models media sessions structured",
     "reporting prompted",
     "openai rivya",

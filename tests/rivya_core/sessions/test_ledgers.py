@@ -73,18 +73,32 @@ class TestLedger:
 
         assert not ledger.claim(replace(head(1), digest="digest-other"))
 
-    def test_a_head_of_an_unknown_session_is_trusted(self, ledger: Ledger) -> None:
-        """A process that has just started goes on with what another one began, and then nobody else can."""
-        assert ledger.claim(head(7))
+    def test_a_head_of_an_unknown_session_needs_proof(self, ledger: Ledger) -> None:
+        """A ledger vouches only for what it has seen; with the server's proof one caller gets the head."""
         assert not ledger.claim(head(7))
+        assert not ledger.knows(head(7))
+        assert ledger.claim(head(7), proven=True)
+        assert not ledger.claim(head(7), proven=True)
 
-    def test_a_head_beyond_the_known_one_is_trusted(self, ledger: Ledger) -> None:
-        """Another process has continued the session since."""
+    def test_a_head_beyond_the_known_one_needs_proof(self, ledger: Ledger) -> None:
+        """Another process may have continued the session since, or this ledger has lost something."""
         ledger.settle(head(1))
 
-        assert ledger.claim(head(3))
-        ledger.settle(head(4))
         assert not ledger.claim(head(3))
+        assert not ledger.knows(head(3))
+        assert ledger.claim(head(3), proven=True)
+        ledger.settle(head(4))
+        assert not ledger.claim(head(3), proven=True)
+
+    def test_no_proof_helps_against_what_the_ledger_knows(self, ledger: Ledger) -> None:
+        """A claimed head, an invalid session and one that has moved on stay refused."""
+        ledger.settle(head(1))
+        ledger.claim(head(1))
+        assert not ledger.claim(head(1), proven=True)
+        ledger.invalidate(head(1))
+        assert not ledger.claim(head(1), proven=True)
+        assert not ledger.claim(head(5), proven=True)
+        assert ledger.knows(head(1))
 
     def test_a_head_behind_the_known_one_is_a_fork(self, ledger: Ledger) -> None:
         """The session has gone on, whoever continued it."""
@@ -104,6 +118,8 @@ class TestLedger:
 
     def test_sessions_do_not_meet(self, ledger: Ledger) -> None:
         """A claim holds one session and no other, were it another account's of the same id."""
+        for name in ("origin:s1", "origin:s2", "other:s1"):
+            ledger.settle(head(1, session=name))
         ledger.claim(head(1))
 
         assert ledger.claim(head(1, session="origin:s2"))
@@ -119,14 +135,16 @@ class TestLedger:
 
     def test_others_see_a_claim(self, ledger: Ledger, another: Callable[[], Ledger]) -> None:
         """A second object on the same memory sees what the first did."""
-        ledger.claim(head(1))
+        ledger.settle(head(1))
+        assert ledger.claim(head(1))
 
         assert not another().claim(head(1))
 
     @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
     def test_a_copy_shares_its_memory(self, ledger: Ledger, how: Callable[[Ledger], Ledger]) -> None:
         """A model that is copied or pickled within a process forks no sessions."""
-        ledger.claim(head(1))
+        ledger.settle(head(1))
+        assert ledger.claim(head(1))
         again = how(ledger)
         try:
             assert again.name == ledger.name
