@@ -37,7 +37,8 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
 
     Args:
-        limit: Credits after which the next chat or tool call raises `CreditLimitError`; None for no limit.
+        limit: Credits after which the next chat or tool call raises `CreditLimitError`; None for no limit. Calls under
+            way count with what the provider reserves for them, so it also holds for threads, tasks and batches.
     """
 
     raise_error = True
@@ -46,39 +47,46 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def __init__(self, limit: float | None = None) -> None:
         super().__init__()
         self._begin(limit)
-        self._asked: dict[UUID, str] = {}
+        self._under_way: dict[UUID, tuple[str, float]] = {}
         self._token: Token[RivyaCreditsHandler | None] | None = None
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Refuse the call once the limit is reached."""
-        self._tally.check()
-        self._asked[run_id] = messages[0][-1].text if messages and messages[0] else ""
+        """Refuse the call once the limit is reached, and hold back what it may cost."""
+        known = kwargs.get("metadata") or {}
+        held = self._start(str(known.get("ls_model_name") or "unknown"), str(known.get("ls_provider") or ""))
+        self._under_way[run_id] = (messages[0][-1].text if messages and messages[0] else "", held)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Forget a call that failed."""
-        self._asked.pop(run_id, None)
+        """Give back what a call that failed has held back."""
+        self._end(run_id)
 
     def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
         """Refuse the call once the limit is reached."""
-        self._tally.check()
+        self._costs.check()
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a reply."""
-        asked = self._asked.pop(run_id, "")
+        asked = self._end(run_id)
         for generation in (one for several in response.generations for one in several):
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if isinstance(message, AIMessage):
                 done = step(message.response_metadata, message.usage_metadata, asked)
                 self._add(str(run_id), done)
 
+    def _end(self, run_id: UUID) -> str:
+        """End a call, and return what it asked."""
+        asked, held = self._under_way.pop(run_id, ("", 0.0))
+        self._costs.release(held)
+        return asked
+
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a picture: its artifact says what it cost."""
         artifact = getattr(output, "artifact", None)
         facts = artifact if isinstance(artifact, Mapping) else {}
         if "credits" in facts:
-            self._tally.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
+            self._costs.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""

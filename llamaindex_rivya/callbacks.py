@@ -2,7 +2,7 @@
 
 LlamaIndex's instrumentation swallows whatever its handlers raise, so it cannot stop a call. Two ways can: a callback
 handler on the model's `callback_manager`, and the models and tools of this package, which ask the handlers of the
-current context before they send anything. How costs are added up is told in `rivya_core/spending.py`.
+current context before they send anything. Costs are added up in `rivya_core/reporting/costs.py`.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,8 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     agents, engines and workflows too. On a model's `callback_manager` it counts that model's calls, whoever's it is.
 
     Args:
-        limit: Credits after which the next call raises `CreditLimitError`; None for no limit.
+        limit: Credits after which the next call raises `CreditLimitError`; None for no limit. Calls under way count
+            with what the provider reserves for them, so it also holds for threads, tasks and async query engines.
 
     Example:
         ```python
@@ -50,6 +51,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def __init__(self, limit: float | None = None) -> None:
         super().__init__([], [])
         self._begin(limit)
+        self._under_way: dict[str, float] = {}
         self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
 
     def check(self) -> None:
@@ -58,7 +60,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         Raises:
             CreditLimitError: The credits spent so far reach the limit.
         """
-        self._tally.check()
+        self._costs.check()
 
     def on_event_start(
         self,
@@ -68,21 +70,36 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         parent_id: str = "",
         **kwargs: Any,
     ) -> str:
-        """Refuse a model's call once the limit is reached."""
+        """Refuse a model's call once the limit is reached, and hold back what it may cost."""
         if event_type is CBEventType.LLM:
-            self.check()
+            known = (payload or {}).get(EventPayload.SERIALIZED) or {}
+            provider = "rivya" if known.get("class_name") == "rivya_llm" else ""
+            self._under_way[event_id] = self.start(str(known.get("model") or "unknown"), provider)
         return event_id
 
     def on_event_end(
         self, event_type: CBEventType, payload: dict[str, Any] | None = None, event_id: str = "", **kwargs: Any
     ) -> None:
         """Count a model's reply."""
+        self.release(self._under_way.pop(event_id, 0.0))
         said = payload or {}
         reply = said.get(EventPayload.RESPONSE) or said.get(EventPayload.COMPLETION)
         if event_type is CBEventType.LLM and isinstance(reply, (ChatResponse, CompletionResponse)):
             facts = reply.raw if isinstance(reply.raw, dict) else {}
             done = step(facts, reply.additional_kwargs, _asked(said))
             self._add(str(facts.get("id") or event_id), done)
+
+    def start(self, model: str, provider: str) -> float:
+        """Hold back what a call may cost, and return how much that is.
+
+        Raises:
+            CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
+        """
+        return self._start(model, provider)
+
+    def release(self, held: float) -> None:
+        """Give back what a call that ended has held back."""
+        self._costs.release(held)
 
     def start_trace(self, trace_id: str | None = None) -> None:
         """Nothing is kept by trace."""
@@ -97,8 +114,8 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def count_image(self, picture: GeneratedImage) -> None:
         """Count an image task, once however often its picture is asked for."""
         task = str(picture["task_id"])
-        if task not in self._tally.by_run:
-            self._tally.add(str(picture["model"]), task, cost_of(picture["credits"], None))
+        if task not in self._costs.by_run:
+            self._costs.add(str(picture["model"]), task, cost_of(picture["credits"], None))
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""
@@ -122,14 +139,14 @@ def _checked(but: Sequence[object] = ()) -> tuple[RivyaCreditsHandler, ...]:
     return handlers
 
 
-def with_cost_tracking(wire: Wire, callbacks: Sequence[object]) -> Wire:
-    """Return *wire*, counted by the handlers of this context but those that are *callbacks* and count by themselves.
+def with_cost_tracking(wire: Wire, callbacks: Sequence[object], model: str, provider: str) -> Wire:
+    """Return *wire*, counted by the handlers of this context, except *callbacks*, which count by themselves.
 
     Raises:
         CreditLimitError: One of them allows no further call.
     """
     handlers = _checked(callbacks)
-    return _Metered(wire, handlers) if handlers else wire
+    return _Metered(wire, handlers, model, provider) if handlers else wire
 
 
 def with_image_cost_tracking(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
@@ -156,29 +173,62 @@ def with_image_cost_tracking(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
 
 
 class _Metered:
-    """A wire whose replies are counted."""
+    """A wire whose calls and replies are counted."""
 
-    def __init__(self, wire: Wire, handlers: Sequence[RivyaCreditsHandler]) -> None:
+    def __init__(self, wire: Wire, handlers: Sequence[RivyaCreditsHandler], model: str, provider: str) -> None:
         self._wire, self._handlers = wire, handlers
+        self._model, self._provider = model, provider
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn, count it and return the whole reply."""
-        reply = yield from self._wire.reply(messages)
-        self._count(reply, messages)
+        held = self._start()
+        try:
+            reply = yield from self._wire.reply(messages)
+            self._count(reply, messages)
+        finally:
+            self._release(held)
         return reply
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
-        """Send the turn and return the reply that has begun; it is counted when it is whole."""
-        streaming = yield from self._wire.stream(messages)
+        """Send the turn and return the reply that has begun; it is counted when it is complete."""
+        held = self._start()
+        try:
+            streaming = yield from self._wire.stream(messages)
+        except BaseException:
+            self._release(held)
+            raise
 
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-            deltas = yield from streaming.settle(closing)
-            for delta in deltas:
-                if delta.last:
-                    self._count(delta, messages)
+            try:
+                deltas = yield from streaming.settle(closing)
+                for delta in deltas:
+                    if delta.last:
+                        self._count(delta, messages)
+            finally:
+                self._release(held)
             return deltas
 
-        return replace(streaming, settle=settle)
+        def abandon() -> Plan[None]:
+            self._release(held)
+            yield from streaming.abandon()
+
+        return replace(streaming, settle=settle, abandon=abandon)
+
+    def _start(self) -> list[float]:
+        """Hold credits back with every handler; what was held is emptied once it is given back."""
+        held: list[float] = []
+        try:
+            for handler in self._handlers:
+                held.append(handler.start(self._model, self._provider))
+        except BaseException:
+            self._release(held)
+            raise
+        return held
+
+    def _release(self, held: list[float]) -> None:
+        for handler, amount in zip(self._handlers, held, strict=False):
+            handler.release(amount)
+        held.clear()
 
     def _count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
         for handler in self._handlers:

@@ -148,7 +148,7 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
     def _reply(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatResponse], R]
     ) -> Plan[R]:
-        wire = with_cost_tracking(self._wire(self._options(kwargs)), self.callback_manager.handlers)
+        wire = self._counted_wire(kwargs)
 
         def plan() -> Plan[R]:
             core = yield from to_core(messages, self.takes)
@@ -160,13 +160,19 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
     def _stream(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
     ) -> tuple[Plan[Streaming[ChatDelta]], Accumulator]:
-        wire = with_cost_tracking(self._wire(self._options(kwargs)), self.callback_manager.handlers)
+        wire = self._counted_wire(kwargs)
 
         def plan() -> Plan[Streaming[ChatDelta]]:
             core = yield from to_core(messages, self.takes)
             return (yield from wire.stream(core))
 
         return plan(), Accumulator(single=_is_single(kwargs))
+
+    def _counted_wire(self, kwargs: Mapping[str, Any]) -> Wire:
+        """Return the wire of a call, counted by the credit handlers of this context."""
+        model = str(kwargs.get("model") or self.model)
+        wire = self._wire(self._options(kwargs))
+        return with_cost_tracking(wire, self.callback_manager.handlers, model, self.provider.name)
 
     def _chunks(
         self, plan: Plan[Streaming[ChatDelta]], reply: Accumulator, form: Callable[[ChatResponse], R]

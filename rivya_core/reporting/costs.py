@@ -1,6 +1,6 @@
 """Credits and tokens spent, by model and by run, and a limit that stops before the next call.
 
-The frameworks' credit handlers are thin shells round this tally; it is safe to use from any thread.
+The credit handlers of both frameworks are thin layers over this tracker. It is safe to use from any thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Cost:
     input_tokens: int = 0
     output_tokens: int = 0
 
-    def plus(self, other: Cost) -> Cost:
+    def __add__(self, other: Cost) -> Cost:
         """Return both together."""
         return replace(
             self,
@@ -43,8 +43,11 @@ class Cost:
 class CostTracker:
     """Adds up what calls cost.
 
+    A call that is under way counts with what the provider reserves for it: the amount that the model's last reply
+    named, or an assumed one before there is any. So a limit holds for calls at the same time, too.
+
     Args:
-        limit: Credits after which `check` refuses the next call; None for no limit.
+        limit: Credits that are not to be exceeded; None for no limit.
     """
 
     def __init__(self, limit: float | None = None) -> None:
@@ -52,23 +55,62 @@ class CostTracker:
         self.total = Cost()
         self.by_model: dict[str, Cost] = {}
         self.by_run: dict[str, Cost] = {}
+        self._reserved = 0.0
+        self._reservations: dict[str, float] = {}
         self._lock = Lock()
 
     def check(self) -> None:
-        """Refuse the next call once the limit is reached.
+        """Refuse the next call if the limit is reached.
 
         Raises:
-            CreditLimitError: The credits spent so far reach the limit.
+            CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
         """
-        if self.limit is not None and self.total.credits >= self.limit:
-            raise CreditLimitError(f"{self.total.credits:g} credits are spent and the limit is {self.limit:g}.")
-
-    def add(self, model: str, run: str, cost: Cost) -> None:
-        """Count a call that ended."""
         with self._lock:
-            self.total = self.total.plus(cost)
-            self.by_model[model] = self.by_model.get(model, Cost()).plus(cost)
-            self.by_run[run] = self.by_run.get(run, Cost()).plus(cost)
+            self._check()
+
+    def start(self, model: str, assumed: float) -> float:
+        """Count a call that begins, and return what it holds back; `release` gives that back.
+
+        Args:
+            model: Model of the call.
+            assumed: Credits to hold back as long as no reply of the model has said what is reserved.
+
+        Raises:
+            CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
+        """
+        with self._lock:
+            self._check()
+            held = self._reservations.get(model, assumed)
+            self._reserved += held
+            return held
+
+    def release(self, held: float) -> None:
+        """Give back what a call that ended has held back."""
+        with self._lock:
+            self._reserved = max(0.0, self._reserved - held)
+
+    def add(self, model: str, run: str, cost: Cost, reserved: float | None = None) -> None:
+        """Count a call that ended, and remember what the provider reserved for it."""
+        with self._lock:
+            self.total += cost
+            self.by_model[model] = self.by_model.get(model, Cost()) + cost
+            self.by_run[run] = self.by_run.get(run, Cost()) + cost
+            if reserved is not None:
+                self._reservations[model] = reserved
+
+    def _check(self) -> None:
+        if self.limit is None or self.total.credits + self._reserved < self.limit:
+            return
+        under_way = f" and {self._reserved:g} are reserved for calls under way" if self._reserved else ""
+        raise CreditLimitError(
+            f"{self.total.credits:g} credits are spent{under_way}, and the limit is {self.limit:g}; nothing was sent."
+        )
+
+
+def reserved_for(credits_spent: Any) -> float | None:
+    """Return what a reply says was reserved for its call (`{"reserved": n, "final": n}`), or None."""
+    reserved = credits_spent.get("reserved") if isinstance(credits_spent, Mapping) else None
+    return reserved if isinstance(reserved, (int, float)) and not isinstance(reserved, bool) else None
 
 
 def cost_of(credits_spent: Any, usage: Mapping[str, Any] | None) -> Cost:

@@ -1,4 +1,4 @@
-"""What both frameworks' credits handlers show of the calls that they counted."""
+"""What the credit handlers of both frameworks share: how calls are counted, and how the counts are shown."""
 
 from __future__ import annotations
 
@@ -7,39 +7,46 @@ from rivya_core.reporting.steps import Step
 from rivya_core.reporting.timeline import SessionTimeline
 from rivya_core.reporting.timeline_html import credits_html
 
+ASSUMED_RESERVATION = 3.0
+"""Credits that Rivya's chat page shows as reserved for a call; used until a reply says what is."""
+
 
 class CreditsReportMixin:
-    """Beside a framework's own handler class; what a call is and when it ends is told there."""
+    """Goes with a framework's own handler class, which knows when a call begins and ends."""
 
-    _tally: CostTracker
+    _costs: CostTracker
     _steps: list[Step]
 
     def _begin(self, limit: float | None) -> None:
-        self._tally, self._steps = CostTracker(limit), []
+        self._costs, self._steps = CostTracker(limit), []
+
+    def _start(self, model: str, provider: str) -> float:
+        """Hold credits back for a call; only Rivya charges in credits that replies name."""
+        return self._costs.start(model, ASSUMED_RESERVATION if provider == "rivya" else 0.0)
 
     def _add(self, run: str, done: Step) -> None:
-        self._tally.add(done.model, run, done.cost)
+        self._costs.add(done.model, run, done.cost, done.reserved)
         self._steps.append(done)
 
     @property
     def credits(self) -> float:
         """Credits spent so far."""
-        return self._tally.total.credits
+        return self._costs.total.credits
 
     @property
     def total(self) -> Cost:
         """Calls, credits and tokens so far."""
-        return self._tally.total
+        return self._costs.total
 
     @property
     def by_model(self) -> dict[str, Cost]:
         """The same for each model."""
-        return dict(self._tally.by_model)
+        return dict(self._costs.by_model)
 
     @property
     def by_run(self) -> dict[str, Cost]:
         """The same for each run: LangChain's run ids; in LlamaIndex the provider's ids of replies and image tasks."""
-        return dict(self._tally.by_run)
+        return dict(self._costs.by_run)
 
     @property
     def timeline(self) -> SessionTimeline:
@@ -47,4 +54,4 @@ class CreditsReportMixin:
         return SessionTimeline.of(self._steps)
 
     def _repr_html_(self) -> str:
-        return credits_html(self.by_model, self._tally.limit)
+        return credits_html(self.by_model, self._costs.limit)

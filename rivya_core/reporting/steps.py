@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rivya_core.reporting.costs import Cost, cost_of
+from rivya_core.reporting.costs import Cost, cost_of, reserved_for
 from rivya_core.types import ChatDelta
 
 LABEL = 60
@@ -23,6 +23,7 @@ class Step:
         session: The session that it went to, if there is one.
         model: Who answered.
         cost: Its credits and tokens.
+        reserved: Credits that the provider reserved for it, if it says.
         id: The reply's id.
         after: Id of the reply that it went on from, where the API says so instead of naming a session.
     """
@@ -34,6 +35,7 @@ class Step:
     cost: Cost
     id: str = ""
     after: str | None = None
+    reserved: float | None = None
 
 
 def step(facts: Mapping[str, Any], usage: Mapping[str, Any] | None, asked: str) -> Step:
@@ -53,6 +55,7 @@ def step(facts: Mapping[str, Any], usage: Mapping[str, Any] | None, asked: str) 
         cost=cost_of(facts.get("credits"), usage),
         id=str(facts.get("id") or ""),
         after=after if isinstance(after, str) else None,
+        reserved=reserved_for(facts.get("credits")),
     )
 
 

@@ -13,7 +13,7 @@ from langchain_core.caches import InMemoryCache
 
 import langchain_rivya
 from langchain_rivya import ChatRivya, RivyaCreditsHandler, register
-from rivya_sandbox import Sandbox
+from rivya_sandbox import Fault, Sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +90,44 @@ def test_importing_registers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", None)
     with pytest.raises(langchain_rivya.NotSupportedError, match="construct the chat model"):
         register()
+
+
+@pytest.mark.parametrize("how", ["batch", "abatch", "streams"])
+def test_the_limit_holds_for_calls_at_the_same_time(sandbox: Sandbox, how: str) -> None:
+    """Calls under way count with what is reserved for them, so thirty calls at once do not pass a limit of two."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    sandbox.fault(Fault(path="/chat/completions", delay=0.05, times=30))
+    spent, model, prompts = RivyaCreditsHandler(limit=2), ChatRivya(), [f"Number {n}" for n in range(30)]
+    config = {"callbacks": [spent], "max_concurrency": 30}
+    if how == "batch":
+        done = model.batch(prompts, config, return_exceptions=True)
+    elif how == "abatch":
+        done = asyncio.run(model.abatch(prompts, config, return_exceptions=True))
+    else:
+
+        def stream(prompt: str) -> Any:
+            try:
+                return list(model.stream(prompt, config))
+            except langchain_rivya.CreditLimitError as error:
+                return error
+
+        with ThreadPoolExecutor(30) as threads:
+            done = list(threads.map(stream, prompts))
+
+    refused = [one for one in done if isinstance(one, langchain_rivya.CreditLimitError)]
+    assert spent.credits <= 2
+    assert 1 <= len(sandbox.journal.turns) <= 2
+    assert len(refused) == 30 - len(sandbox.journal.turns)
+
+
+def test_what_a_failed_or_abandoned_call_held_back_is_given_back(sandbox: Sandbox) -> None:
+    """A limit is about what is spent, not about what was tried."""
+    spent, model = RivyaCreditsHandler(limit=2), ChatRivya(max_retries=0)
+    config = {"callbacks": [spent]}
+    for _ in range(5):
+        sandbox.fault(Fault(path="/chat/completions", status=400))
+        with pytest.raises(langchain_rivya.BadRequestError):
+            model.invoke("Hello", config)
+
+    assert model.invoke("Hello", config).text

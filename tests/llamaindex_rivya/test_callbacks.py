@@ -8,6 +8,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import ChatMessage
 
 from llamaindex_rivya import CreditLimitError, Rivya, RivyaCreditsHandler, RivyaImageToolSpec
+from rivya_sandbox import Fault
 
 
 @pytest.fixture
@@ -153,3 +154,45 @@ def test_batches_count_every_picture(spec, sandbox):
 
     assert spent.total.calls == 3
     assert spent.credits == 1_000_000 - sandbox.credits()
+
+
+@pytest.mark.parametrize("how", ["threads", "tasks", "streams", "manager"])
+def test_the_limit_holds_for_calls_at_the_same_time(sandbox, how):
+    """Calls under way count with what is reserved for them, so thirty calls at once do not pass a limit of two."""
+    import contextvars
+    from concurrent.futures import ThreadPoolExecutor
+
+    sandbox.fault(Fault(path="/chat/completions", delay=0.05, times=30))
+    spent = RivyaCreditsHandler(limit=2)
+    manager = {"callback_manager": CallbackManager([spent])} if how == "manager" else {}
+    llm = Rivya(api_key=sandbox.api_key, base_url=sandbox.rivya_url, **manager)
+
+    async def ask(number):
+        try:
+            if how == "streams":
+                return [chunk async for chunk in await llm.astream_complete(f"Number {number}")]
+            return await llm.acomplete(f"Number {number}")
+        except CreditLimitError as error:
+            return error
+
+    async def every():
+        return await asyncio.gather(*(ask(number) for number in range(30)))
+
+    def threaded(number):
+        try:
+            return llm.complete(f"Number {number}")
+        except CreditLimitError as error:
+            return error
+
+    with spent:
+        if how == "threads":
+            with ThreadPoolExecutor(30) as threads:
+                jobs = [threads.submit(contextvars.copy_context().run, threaded, n) for n in range(30)]
+            done = [job.result() for job in jobs]
+        else:
+            done = asyncio.run(every())
+
+    turns = len(sandbox.journal.turns)
+    assert spent.credits <= 2
+    assert 1 <= turns <= 2
+    assert len([one for one in done if isinstance(one, CreditLimitError)]) == 30 - turns

@@ -62,7 +62,7 @@ def test_a_failed_call_leaves_nothing_behind(sandbox):
         ChatRivya(**where(sandbox) | {"api_key": "wrong"}).invoke("Hello?")
 
     assert spent.timeline.steps == []
-    assert spent._asked == {}
+    assert spent._under_way == {}
     assert (str(spent.timeline), spent.timeline._repr_html_()) == ("No calls.", "<p>No calls.</p>")
 
 
