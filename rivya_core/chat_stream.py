@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from rivya_core.errors import RivyaError, StreamBrokenError
+from rivya_core.http.json_codec import loads_frame, paired, repaired
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
@@ -34,6 +36,7 @@ class ChatStreamDecoder(ABC):
         self._begun = False
         self._body: list[bytes] = []
         self._failure: RivyaError | None = None
+        self._may_hold_halves = False
 
     @property
     @abstractmethod
@@ -56,6 +59,16 @@ class ChatStreamDecoder(ABC):
     def done(self) -> bool:
         """Whether nothing that may still come is worth waiting for."""
         return self.complete or self._failure is not None
+
+    def parse_unusual(self, data: bytes) -> Any:
+        """Return the JSON of a frame that the quick reader refuses.
+
+        Raises:
+            ValueError: It is not JSON.
+        """
+        value = loads_frame(data)
+        self._may_hold_halves = True
+        return value
 
     def expect_events(self) -> None:
         """Read the body as events, whatever its type says and however it begins."""
@@ -88,7 +101,7 @@ class ChatStreamDecoder(ABC):
             raise self._failure
         if not self.complete:
             raise StreamBrokenError("The stream stopped before the end of the reply.", partial=self.partial)
-        return [*rest, self.closing()]
+        return [*rest, *self._repaired([self.closing()])]
 
     def _begin(self, data: bytes) -> bytes:
         """Look at the first bytes that are no blanks: a plain answer may have a stream's type."""
@@ -110,10 +123,28 @@ class ChatStreamDecoder(ABC):
             if self.done:  # what comes after the end is not read, however the bytes were cut
                 break
             try:
-                deltas.extend(self.read(event))
+                deltas.extend(self._repaired(self.read(event)))
             except RivyaError as error:
                 self._failure = error.with_traceback(None)  # its frames hold what the server may have repeated
         return deltas
+
+    def _repaired(self, deltas: Iterable[ChatDelta]) -> Iterable[ChatDelta]:
+        """Replace the halves of characters that no later frame completed."""
+        return map(_without_halves, deltas) if self._may_hold_halves else deltas
+
+
+def _without_halves(delta: ChatDelta) -> ChatDelta:
+    calls = tuple(
+        replace(call, id=repaired(call.id), name=repaired(call.name), arguments=paired(call.arguments))
+        for call in delta.tool_calls
+    )
+    return delta._replace(
+        text=paired(delta.text),
+        reasoning=paired(delta.reasoning),
+        tool_calls=calls,
+        metadata=repaired(dict(delta.metadata)),
+        blocks=tuple(repaired(dict(block)) for block in delta.blocks),
+    )
 
 
 def may_stream(response: httpx.Response) -> bool:

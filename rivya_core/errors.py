@@ -225,9 +225,7 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """No such model, session, task or path."""
-
-    advice = "Check the model id and `base_url`."
+    """No such model, session, task or path; the message says which of them to check."""
 
 
 class ConflictError(APIError):

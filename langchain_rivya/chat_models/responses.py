@@ -7,7 +7,6 @@ valid call, so broken ones get an ending that cannot be repaired.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from langchain_core.messages.tool import tool_call_chunk as chunk_of
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_rivya.chat_models.text_chunks import text_chunk
+from rivya_core.http.json_codec import loads
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
 TOOL_CALL_INDEX_OFFSET = 1000
@@ -168,7 +168,7 @@ def _calls(delta: ChatDelta) -> tuple[list[ToolCall], list[InvalidToolCall]]:
 def _valid(delta: ChatDelta) -> Iterator[ToolCall]:
     for call in delta.tool_calls:
         if not call.invalid:
-            yield tool_call(name=call.name or "", args=json.loads(call.arguments or "{}"), id=call.id)
+            yield tool_call(name=call.name or "", args=loads(call.arguments or "{}"), id=call.id)
 
 
 def _invalid(delta: ChatDelta) -> Iterator[InvalidToolCall]:

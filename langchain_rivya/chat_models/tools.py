@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_rivya.errors import InvalidInputError
@@ -61,11 +61,6 @@ def json_schema_format(schema: Any, *, strict: bool | None = None) -> dict[str, 
 def schema_tool(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
     """Return *schema* as a tool whose arguments are the wanted object."""
     return convert_to_openai_tool(schema, strict=strict)
-
-
-def json_schema_of(schema: Any) -> dict[str, Any]:
-    """Return *schema* as a JSON schema."""
-    return convert_to_json_schema(schema)
 
 
 def is_model_class(schema: Any) -> bool:

@@ -97,7 +97,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
         return _as_json(body).encode()
     except UnicodeEncodeError:
         raise InvalidInputError("The input holds a lone surrogate, which is not text; nothing was sent.") from None
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidInputError(f"The request cannot be written as JSON ({exc}); nothing was sent.") from None
 
 

@@ -1,23 +1,36 @@
-"""What answers say in their headers, and what must never be repeated from a request's."""
+"""What a response says in its headers, and which request headers hold secrets."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import httpx
 
-SECRET_NAMES = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
-HARMLESS = frozenset({"idempotency-key"})
-SHORTEST_SECRET = 7
-"""Shorter words would blot out ordinary ones, such as `Bearer`."""
 CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
-"""Headers with such names may hold credentials."""
+"""Header names that speak of credentials."""
+PUBLIC = frozenset(
+    "accept accept-encoding accept-language connection content-length content-type host idempotency-key "
+    "transfer-encoding user-agent".split()
+)
+"""Headers of a request that hold no secret. Everything else may: people put tokens into headers of any name."""
+SHORTEST_CREDENTIAL = 7
+"""Shorter words are not removed from messages, because they would take ordinary ones such as `Bearer` along."""
+SHORTEST_OTHER_SECRET = 12
 REQUEST_IDS = ("x-request-id", "x-oneapi-request-id", "request-id")
+RESET = re.compile(r"x-ratelimit-reset(-\w+)?")
+DURATION = re.compile(
+    r"(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)s)?(?:(?P<ms>\d{1,9}(?:\.\d{1,9})?)ms)?"
+)
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+EPOCH = 1e9
+"""A plain number above this is a point in time, not a duration."""
 
 
 def request_id(headers: httpx.Headers) -> str | None:
@@ -37,16 +50,41 @@ def retry_after(headers: httpx.Headers, now: float | None = None) -> float | Non
     try:
         date = parsedate_to_datetime(value)
         moment = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
     return max(0.0, moment - (time.time() if now is None else now))
 
 
+def rate_limit_reset(headers: httpx.Headers, now: float | None = None) -> float | None:
+    """Return the seconds until a rate limit is lifted, from `x-ratelimit-reset-*` as `1s`, `6m0s`, `120ms` or a number.
+
+    Of several limits, those with nothing remaining decide; if no header says what remains, the shortest does.
+    """
+    resets = {name: _seconds_until(value, now) for name, value in headers.items() if RESET.fullmatch(name)}
+    known = {name: seconds for name, seconds in resets.items() if seconds is not None}
+    used_up = [s for name, s in known.items() if headers.get(name.replace("reset", "remaining"), "").strip() == "0"]
+    return max(used_up) if used_up else min(known.values(), default=None)
+
+
+def _seconds_until(value: str, now: float | None) -> float | None:
+    number = _number(value)
+    if number is not None:
+        passed = (time.time() if now is None else now) if number > EPOCH else 0.0
+        return max(0.0, number - passed)
+    found = DURATION.fullmatch(value.strip()) if value.strip() else None
+    if found is None:
+        return None
+    return sum(float(amount) * UNITS[unit] for unit, amount in found.groupdict().items() if amount)
+
+
 def secrets_of(request: httpx.Request) -> list[str]:
-    """Return the credentials in the headers of *request*, the longest first."""
-    values = [value for name, value in request.headers.items() if SECRET_NAMES.search(name) and name not in HARMLESS]
-    words = {word for value in values for word in re.split(r"[\s;,=]+", value)} | set(values)
-    return sorted((word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True)
+    """Return what is secret in the headers of *request*, the longest first."""
+    found = set()
+    for name, value in request.headers.items():
+        if name.lower() not in PUBLIC:
+            shortest = SHORTEST_CREDENTIAL if CREDENTIAL.search(name) else SHORTEST_OTHER_SECRET
+            found |= {word for word in (value, *re.split(r"[\s;,=]+", value)) if len(word) >= shortest}
+    return sorted(found, key=len, reverse=True)
 
 
 def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -55,10 +93,27 @@ def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_secrets(text: str, response: httpx.Response) -> str:
-    """Return *text* with the credentials of the request blotted out, should the server repeat them."""
-    for secret in secrets_of(response.request):
-        text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
+    """Return *text* with the secrets of the request replaced by `***`, in case the server repeats them."""
+    for request in (response.request, *(earlier.request for earlier in response.history)):
+        for secret in secrets_of(request):
+            for form in _forms(secret):
+                text = text.replace(form, "***")
     return text
+
+
+def kept_headers(response: httpx.Response, dropped: frozenset[str], most: int = 200) -> list[tuple[bytes, bytes]]:
+    """Return the headers of *response* as bytes, without secrets and without those named in *dropped*."""
+    kept = [(name, value) for name, value in response.headers.raw if name.decode("latin-1").lower() not in dropped]
+    return [(name, _without_secrets(value, response)) for name, value in kept[:most]]
+
+
+def _without_secrets(value: bytes, response: httpx.Response) -> bytes:
+    return without_secrets(value.decode("latin-1"), response).encode("latin-1")
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The forms in which a server may repeat a secret."""
+    yield from dict.fromkeys((secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret, safe="")))
 
 
 def _number(value: str | None) -> float | None:

@@ -26,6 +26,7 @@ from rivya_core.errors import (
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
 from rivya_core.http.headers import retry_after
+from rivya_core.http.json_codec import loads
 from rivya_core.http.plan import Plan, pause
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.polling import PollingPolicy
@@ -198,7 +199,7 @@ def parse_task_json(response: httpx.Response) -> Any:
 
 def _json(response: httpx.Response) -> Any:
     try:
-        return response.json()
+        return loads(response.content)
     except ValueError:
         return None
 

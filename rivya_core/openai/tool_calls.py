@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.http.json_codec import SurrogateBuffer, arguments_text, is_object
 from rivya_core.types import ToolCallDelta
 
 
@@ -33,6 +33,7 @@ class _Call:
     pieces: list[str] = field(default_factory=list)
     length: int = 0
     held: bool = False
+    characters: SurrogateBuffer = field(default_factory=SurrogateBuffer)
 
     @property
     def text(self) -> str:
@@ -102,8 +103,9 @@ class ToolCalls:
         return call
 
     def _close(self, call: _Call) -> ToolCallDelta | None:
-        text = arguments_text(call.text)
-        late = text if call.held or not call.text.strip() else ""
+        left = call.characters.finish()
+        text = arguments_text(call.text + left)
+        late = text if call.held or not call.text.strip() else left
         id_ = None if call.id else _new_id()
         invalid = not call.name or not is_object(text)
         return ToolCallDelta(call.number, id_, None, late, invalid) if late or id_ or invalid else None
@@ -163,7 +165,9 @@ def _grow(call: _Call, id_: str, name: str, text: str) -> ToolCallDelta | None:
 
 def _append(call: _Call, text: str) -> str:
     """Add *text* to the arguments and return what can be handed on of them."""
-    passed = text
+    passed = text = call.characters.add(text)
+    if not text:
+        return ""
     if not call.length or call.held:
         every = call.text + text
         call.held = not every.lstrip().startswith("{")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rivya_core.http.json_codec import SurrogateBuffer
+
 Form = Literal["piece", "whole", "either", "part"]
 """What a text in a frame is: the next piece, all that was said so far, either of them, or all of the current part."""
-
-FIRST_HALVES = ("\ud800", "\udbff")
-"""Between these are the first halves of characters that UTF-16 writes as two; JavaScript servers cut between them."""
 
 
 class TextAssembler:
@@ -16,7 +15,7 @@ class TextAssembler:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._half = ""
+        self._characters = SurrogateBuffer()
         self._part_begins = 0
         self.disagrees = False
         """Whether a closing repetition of the whole was something else than what the pieces said."""
@@ -28,9 +27,7 @@ class TextAssembler:
 
     def piece(self, text: str) -> str:
         """Take the next piece and return what it adds."""
-        new = text
-        if self._half or not text.isascii():
-            new = self._joined(self._half + text)
+        new = self._characters.add(text)
         if new:
             self._pieces.append(new)
         return new
@@ -39,7 +36,7 @@ class TextAssembler:
         """Take a text in any form and return what it adds; *final* if nothing comes after it."""
         if form == "piece" or not text:
             return self.piece(text)
-        self._half = ""  # a repetition has the character whole
+        self._characters.rest = ""  # a repetition has the character whole
         if form == "part":
             return self._part(text)
         beyond = _beyond(self.so_far, text)
@@ -52,10 +49,10 @@ class TextAssembler:
 
     def end(self) -> str:
         """Return what is still held back: half a character, whose other half never came."""
-        half, self._half = self._half, ""
-        if half:
-            self._pieces.append("\ufffd")
-        return "\ufffd" if half else ""
+        left = self._characters.finish()
+        if left:
+            self._pieces.append(left)
+        return left
 
     def _part(self, text: str) -> str:
         """What the whole of a part adds; a part may be reported done more than once, by its own and outer names."""
@@ -65,13 +62,6 @@ class TextAssembler:
             new = self.piece(_beyond("".join(self._pieces[self._part_begins :]), text) or "")
         self._part_begins = len(self._pieces)
         return new
-
-    def _joined(self, text: str) -> str:
-        """Join halves of characters; a first half at the end waits for its other half."""
-        ends_half = FIRST_HALVES[0] <= text[-1:] <= FIRST_HALVES[1] if text else False
-        self._half = text[-1] if ends_half else ""
-        text = text[:-1] if ends_half else text
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _beyond(said: str, text: str) -> str | None:

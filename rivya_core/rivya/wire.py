@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
 from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError, StreamBrokenError
-from rivya_core.http.error_responses import error_from_response, invalid_response, json_value, parse_json
+from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.headers import without_secrets
+from rivya_core.http.json_codec import loads_frame
 from rivya_core.http.sse import Event
 from rivya_core.rivya.frame_cache import FrameCache
 from rivya_core.rivya.frames import Frame, read_frame, read_reply
@@ -157,7 +159,7 @@ class RivyaStreamDecoder(ChatStreamDecoder):
 
         def is_text(data: bytes, text: str) -> bool:
             like = replace(frame, reasoning=text) if thinks else replace(frame, text=text)
-            return read_frame(event.name, json_value(data)) == like
+            return read_frame(event.name, loads_frame(data)) == like
 
         if self._repeats.learn(event.name, event.data, frame.reasoning or frame.text, is_text):
             self._repeat_thinks = thinks
@@ -185,15 +187,22 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         text = event.data.decode("utf-8", "replace")
         if event.name in self._bare:
             return text
-        try:
-            value = json_value(event.data)
-        except ValueError:
-            value = None
+        value = self._json_of(event.data)
         if isinstance(value, (dict, list)):
             self._json.add(event.name)
         if value is not None and (isinstance(value, (dict, list, str)) or event.name in self._json):
             return value if isinstance(value, (dict, list, str)) else {}
         return self._bare_text(event, text)
+
+    def _json_of(self, data: bytes) -> Any:
+        try:
+            return from_json(data, allow_inf_nan=False)
+        except ValueError:
+            pass
+        try:
+            return self.parse_unusual(data)
+        except ValueError:
+            return None
 
     def _bare_text(self, event: Event, text: str) -> Any:
         if not text.strip() or text.strip().lower() in NO_WORDS:

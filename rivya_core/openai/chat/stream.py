@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
 from rivya_core.errors import StreamBrokenError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
-from rivya_core.http.json_codec import SurrogateBuffer, loads_lenient
+from rivya_core.http.json_codec import SurrogateBuffer
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import Collected, first_choice, is_error, said
 from rivya_core.openai.chat.think_tags import ThinkTags
@@ -122,7 +122,7 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the deltas in one event."""
         try:
-            chunk = from_json(event.data)
+            chunk = from_json(event.data, allow_inf_nan=False)
         except ValueError:
             return self._read_odd(event)
         if self._quick and not event.name:
@@ -161,7 +161,7 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         if event.name == "error":
             raise error_from_response(self.response, {"error": event.data.decode("utf-8", "replace")})
         try:
-            return self._read_chunk(event.name, loads_lenient(event.data))
+            return self._read_chunk(event.name, self.parse_unusual(event.data))
         except ValueError:
             raise StreamBrokenError(
                 f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
-from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.http.json_codec import arguments_text, is_object, loads
 from rivya_core.openai.chat.messages import data_url
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
@@ -62,7 +62,7 @@ def _kept(message: Message, origin: Origin) -> list[Item]:
 
 def _canonical(arguments: str) -> str:
     try:
-        return json.dumps(json.loads(arguments_text(arguments)), sort_keys=True)
+        return json.dumps(loads(arguments_text(arguments)), sort_keys=True)
     except ValueError:
         return arguments
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rivya_core.http.json_codec import SurrogateBuffer
+
 Key = tuple[str, int, int]
 
 
@@ -13,6 +15,7 @@ class PartTracker:
 
     def __init__(self) -> None:
         self._said: dict[Key, list[str]] = {}
+        self._characters: dict[Key, SurrogateBuffer] = {}
         self._places: dict[str, int] = {}
         self._newest = -1
 
@@ -36,16 +39,22 @@ class PartTracker:
 
     def of(self, channel: str, event: Mapping[str, Any]) -> list[str]:
         """Return the pieces so far of the part that *event* is about."""
-        part = event.get("summary_index", event.get("content_index"))
-        return self._said.setdefault((channel, self.place(event), part if isinstance(part, int) else 0), [])
+        return self._said.setdefault(self._key(channel, event), [])
 
     def new(self, channel: str, event: Mapping[str, Any], whole: str) -> str:
         """Return what *event* adds: its delta, or what its text under *whole* has beyond the pieces so far."""
-        said = self.of(channel, event)
+        key = self._key(channel, event)
+        said = self._said.setdefault(key, [])
         new = event.get("delta")
         if not isinstance(new, str):
             full, before = event.get(whole), "".join(said)
             new = full[len(before) :] if isinstance(full, str) and full.startswith(before) else ""
         if new:
+            new = self._characters.setdefault(key, SurrogateBuffer()).add(new)
+        if new:
             said.append(new)
         return new
+
+    def _key(self, channel: str, event: Mapping[str, Any]) -> Key:
+        part = event.get("summary_index", event.get("content_index"))
+        return channel, self.place(event), part if isinstance(part, int) else 0

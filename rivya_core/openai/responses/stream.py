@@ -17,7 +17,6 @@ from pydantic_core import from_json
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage
 from rivya_core.errors import StreamBrokenError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
-from rivya_core.http.json_codec import loads_lenient
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import is_error
 from rivya_core.openai.chat.stream import END_MARK, KEEP_ALIVES
@@ -116,7 +115,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the deltas in one event."""
         try:
-            value = from_json(event.data)
+            value = from_json(event.data, allow_inf_nan=False)
         except ValueError:
             value = self._odd(event)
         if not isinstance(value, dict):
@@ -231,7 +230,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         if event.name == "error":
             return {"type": "error", "message": event.data.decode("utf-8", "replace")}
         try:
-            return loads_lenient(event.data)
+            return self.parse_unusual(event.data)
         except ValueError:
             raise StreamBrokenError(
                 f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial

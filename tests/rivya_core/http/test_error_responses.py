@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -14,7 +15,7 @@ from reading import answer
 
 from rivya_core import errors
 from rivya_core.http.error_responses import error_from_response, parse_json
-from rivya_core.http.headers import retry_after
+from rivya_core.http.headers import rate_limit_reset, retry_after
 
 GMI_INNER = {"message": "Unsupported parameter: 'max_tokens'", "type": "invalid_request_error", "param": "max_tokens"}
 GMI_INNER["code"] = "unsupported_parameter"
@@ -297,7 +298,7 @@ def test_a_success_that_is_not_json_is_an_invalid_answer(body: bytes) -> None:
 
 def test_json_with_half_a_character_is_read() -> None:
     """JavaScript servers write what they cut between two UTF-16 halves as an escape; the reply was paid."""
-    assert parse_json(answer(200, b'{"a":"\\ud83d"}')) == {"a": "\ud83d"}
+    assert parse_json(answer(200, b'{"a":"\\ud83d"}')) == {"a": "\ufffd"}
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000 + rb'"\u0041"', b'{"a":"\\ud83d"'])
@@ -332,6 +333,38 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 )
 def test_retry_after_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(httpx.Headers(headers), now=NOW.timestamp()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"reset-requests": "1s"}, 1.0),
+        ({"reset-requests": "6m0s"}, 360.0),
+        ({"reset-tokens": "120ms"}, 0.12),
+        ({"reset-tokens": "1h2m3.5s"}, 3723.5),
+        ({"reset": "2.5"}, 2.5),
+        ({"reset": f"{NOW.timestamp() + 9:.0f}"}, 9.0),
+        ({"reset-requests": "1s", "reset-tokens": "6m0s"}, 1.0),
+        ({"reset-requests": "1s", "reset-tokens": "6m0s", "remaining-tokens": "0", "remaining-requests": "3"}, 360.0),
+        ({"reset-requests": ""}, None),
+        ({"reset-requests": "soon"}, None),
+        ({"reset-requests": "-1s"}, None),
+        ({"resetting": "1s"}, None),
+        ({}, None),
+    ],
+)
+def test_the_reset_of_a_rate_limit_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    named = httpx.Headers({f"x-ratelimit-{name}": value for name, value in headers.items()})
+
+    assert rate_limit_reset(named, now=NOW.timestamp()) == seconds
+
+
+def test_the_reset_of_a_rate_limit_counts_for_a_429_without_anything_better() -> None:
+    reset = {"x_ratelimit_reset_requests": "120ms"}
+
+    assert error_from_response(answer(429, b"", **reset)).retry_after == 0.12
+    assert error_from_response(answer(429, b"", retry_after="3", **reset)).retry_after == 3.0
+    assert error_from_response(answer(500, b"", **reset)).retry_after is None
 
 
 SECRET = "rvya_sk_secret"
@@ -375,6 +408,99 @@ def test_no_secret_in_anything_that_an_error_shows(status: int) -> None:
         trace = trace.tb_next
 
     assert all(word not in text for text in shown for word in (SECRET, "other-secret", "third-secret", "key=q"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [SECRET, "".join(f"\\u{ord(character):04x}" for character in SECRET), SECRET.replace("_", "%5F")],
+    ids=["plain", "JSON escapes", "percent"],
+)
+@pytest.mark.parametrize(
+    "inside", ['{"error":{"message":"Bad key %s"}}', '{"error":{"details":"{\\"message\\":\\"%s\\"}"}}']
+)
+def test_a_repeated_key_is_found_however_it_is_escaped(form: str, inside: str) -> None:
+    error = error_from_response(answer(401, (inside % form).encode()))
+
+    assert SECRET not in str(error)
+    assert SECRET not in str(json.loads(json.dumps(error.body)))
+
+
+def test_a_token_in_a_header_of_any_name_is_a_secret() -> None:
+    request = httpx.Request("POST", "https://rivya.test/api", headers={"x-team": "blue-token-1234"})
+    error = error_from_response(httpx.Response(400, text="No team blue-token-1234", request=request))
+
+    assert "blue-token-1234" not in str(error)
+
+
+ODD_HEADERS = {
+    "latin-1": (b"x-note", "gr\xfc\xdfe".encode("latin-1")),
+    "UTF-8": (b"x-note", "größe".encode()),
+    "every byte": (b"x-note", bytes(range(1, 256))),
+    "content type": (b"content-type", b"application/json; charset=\xff"),
+    "request id": (b"x-request-id", b"r\xff"),
+    "retry-after": (b"retry-after", b"\xff"),
+    "date": (b"retry-after", b"0 0 0 0 0 0 0"),
+    "location": (b"location", b"http://\xff"),
+    **{
+        charset: (b"content-type", b"application/json; charset=" + charset.encode())
+        for charset in "utf-16 utf-32 hex zip idna undefined rot13 unicode_escape punycode base64 none \0 utf-7".split(
+            " "
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
+@pytest.mark.parametrize("header", ODD_HEADERS.values(), ids=ODD_HEADERS)
+def test_no_header_is_too_odd(header: tuple[bytes, bytes], status: int) -> None:
+    """The outcome is one of our errors, and a 429 stays a 429, so that it is repeated."""
+    request = httpx.Request("POST", "https://rivya.test/api/v1/chat")
+    body = b'{"error": {"message": "Slow"}}'
+    error = raised(httpx.Response(status, headers=[header], content=body, request=request))
+
+    assert isinstance(error, errors.RateLimitError) is (status == 429)
+    assert pickle.loads(pickle.dumps(error)).status == error.status
+    assert str(error.response.headers)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-16-le"])
+def test_a_body_in_another_encoding_is_read(encoding: str) -> None:
+    body = json.dumps({"error": {"message": "Überlastet", "code": "rate_limited"}}, ensure_ascii=False)
+    error = error_from_response(
+        answer(429, body.encode(encoding), content_type=f"application/json; charset={encoding}")
+    )
+
+    assert "Überlastet" in str(error)
+    assert "Überlastet" in error.response.text
+
+
+@pytest.mark.parametrize("loc", [5, None, {}, "body", [["a"], 1]])
+def test_validation_issues_of_any_shape(loc: Any) -> None:
+    assert "wrong" in str(error_from_response(answer(422, {"detail": [{"loc": loc, "msg": "wrong"}]})))
+
+
+ADVICE = [
+    ("https://host.test/chat/completions", 404, b"404 page not found", ["POST https://host.test/chat", "no `/v1`"]),
+    ("https://host.test/v1/chat/completion", 404, b"", ["POST https://host.test/v1/chat/completion", "`base_url`"]),
+    ("https://host.test/v1/chat/completions", 404, {"error": {"code": "model_not_found"}}, ["`.models()`"]),
+    ("https://host.test/v1/chat/completions", 400, {"error": {"code": "chat_model_not_supported"}}, ["`.models()`"]),
+    ("https://host.test/v1/chat/completions", 404, {"error": "The model `x` does not exist"}, ["`.models()`"]),
+    ("https://host.test/v1/chat/completions", 404, {"error": {"message": "Unknown session s_1"}}, ["`session_id`"]),
+    ("https://host.test/v1/generations/t_1", 404, {"error": {"code": "not_found"}}, ["task id"]),
+]
+
+
+@pytest.mark.parametrize(("url", "status", "body", "words"), ADVICE)
+def test_what_was_not_found_is_what_there_is_to_check(url: str, status: int, body: Any, words: list[str]) -> None:
+    content = {"content": body} if isinstance(body, bytes) else {"json": body}
+    error = error_from_response(httpx.Response(status, request=httpx.Request("POST", url), **content))
+
+    assert all(word in str(error) for word in words)
+    assert ("model id" in str(error)) == ("`.models()`" in words)
+
+
+def test_a_code_that_is_the_status_is_shown_once() -> None:
+    assert "[401]" in str(error_from_response(answer(401, {"error": {"code": 401, "message": "Bad"}})))
 
 
 def test_ordinary_words_are_not_blotted_out() -> None:

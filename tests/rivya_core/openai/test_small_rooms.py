@@ -6,66 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rivya_core.chat_stream import read_usage
 from rivya_core.errors import BadRequestError
-from rivya_core.http.json_codec import SurrogateBuffer, arguments_text, is_object, loads_lenient
 from rivya_core.openai.chat import quirks
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading
 from rivya_core.openai.chat.think_tags import ThinkTags
 from rivya_core.types import Usage
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.text(alphabet="ab👋🏽é", max_size=8), st.data())
-def test_characters_survive_any_cut_of_their_utf_16(text: str, data: st.DataObject) -> None:
-    """Halves of pairs, as escapes carry them, come together again."""
-    units = text.encode("utf-16-be")
-    halves = [units[at : at + 2].decode("utf-16-be", "surrogatepass") for at in range(0, len(units), 2)]
-    joined, pieces = SurrogateBuffer(), []
-    while halves:
-        size = data.draw(st.integers(1, 3))
-        pieces.append(joined.add("".join(halves[:size])))
-        halves = halves[size:]
-
-    assert "".join(pieces) + joined.finish() == text
-
-
-def test_halves_that_stay_alone_are_replaced() -> None:
-    joined = SurrogateBuffer()
-
-    said = joined.add("a\ud83d") + joined.add("b\udc4b") + joined.add("c\ud83d") + joined.finish()
-
-    assert said == "a\ufffdb\ufffdc\ufffd"
-
-
-def test_json_is_read_with_half_characters_and_without_guesses() -> None:
-    assert loads_lenient(b'"\\ud83d"') == "\ud83d"
-    for data in (b"{", b'{"\\u', b"nope", b""):
-        with pytest.raises(ValueError, match=r"EOF|Expecting|expected|escape"):
-            loads_lenient(data)
-
-
-@pytest.mark.parametrize(
-    ("value", "text", "sound"),
-    [
-        (None, "{}", True),
-        ("", "{}", True),
-        ({"ü": 1}, '{"ü": 1}', True),
-        ('"{\\"a\\": 1}"', '{"a": 1}', True),
-        ('"text"', '"text"', False),
-        ('"\\"{}\\""', "{}", True),
-        ('"open', '"open', False),
-        ('{"a": 1} x', '{"a": 1} x', False),
-        ([1], "[1]", False),
-        ("{'a': 1}", "{'a': 1}", False),
-    ],
-)
-def test_arguments_are_read_but_never_mended(value: Any, text: str, sound: bool) -> None:
-    assert (arguments_text(value), is_object(arguments_text(value))) == (text, sound)
-
 
 TAGGED = {
     "<think>hm</think>yes": ("yes", "hm"),

@@ -1,0 +1,132 @@
+"""What an error body says: code, message, parameter and id, out of whatever a gateway has wrapped them in.
+
+Gateways wrap each other: OpenAI's and Rivya's `error` object, GMI's `details` as an object or as text with JSON in
+it, FastAPI's `detail`, `error` as a string, integer codes, plain text and HTML. The innermost words are the
+provider's own and are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from rivya_core.http.json_codec import loads
+
+T = TypeVar("T")
+
+LONGEST_QUOTE = 1000
+"""Characters of a body that is not JSON that go into a message."""
+LONGEST_CODE = 200
+LONGEST_PAGE = 20_000
+"""Characters of an HTML page that are searched for words."""
+WRAPPERS = ("error", "errors", "detail", "details", "response")
+DEEPEST = 6
+CODE = re.compile(r"[A-Za-z]\w*([.\-]\w+)*")
+STATUS_KEYS = ("code", "status", "status_code", "statusCode")
+FAILURE = re.compile(r"[45]\d\d")
+MARKUP = re.compile(r"<(script|style)\b.*?(</\1>|\Z)|<[^>]{0,500}>", re.DOTALL | re.IGNORECASE)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """What a body says went wrong, unwrapped."""
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+    status: int | None = None
+
+
+def parse_error_detail(value: Any, text: str = "") -> ErrorDetail:
+    """Return what an error body says, from the innermost object that has a message.
+
+    Args:
+        value: The body as `parse_text` returns it.
+        text: The body as text, quoted if no object has a message.
+    """
+    found = [_detail(layer) for layer in _layers(value)]
+    spoken = [detail for detail in found if detail.message] or [ErrorDetail(message=plain_words(text))]
+    inner = spoken[-1]
+    if (
+        len(spoken) > 1 and inner == ErrorDetail(inner.message) and CODE.fullmatch(inner.message)
+    ):  # `{"error": "rate_limited", "message": "Slow down"}`
+        inner = replace(spoken[-2], code=spoken[-2].code or inner.message)
+    return ErrorDetail(
+        message=CONTROL.sub(" ", inner.message),
+        code=inner.code or _last(detail.code for detail in found),
+        type=inner.type or _last(detail.type for detail in found),
+        param=inner.param or _last(detail.param for detail in found),
+        request_id=_last(detail.request_id for detail in found),
+        status=_last(detail.status for detail in found),
+    )
+
+
+def parse_text(text: str) -> Any:
+    """Return the JSON object or list in *text*, else the text itself; None for a page."""
+    try:
+        value = loads(text)
+    except ValueError:
+        return None if _is_page(text) else text.strip()[:LONGEST_QUOTE]
+    return value if isinstance(value, (Mapping, list)) else text
+
+
+def plain_words(text: str) -> str:
+    """Return the words of a page or text, without tags, short enough to quote."""
+    if _is_page(text):
+        text = MARKUP.sub(" ", text[:LONGEST_PAGE])
+    return CONTROL.sub(" ", " ".join(text[:LONGEST_PAGE].split())[:LONGEST_QUOTE])
+
+
+def _layers(value: Any, depth: int = 0) -> list[Any]:
+    """From the outermost error object to the innermost."""
+    if isinstance(value, str):
+        value = parse_text(value)
+    if depth > DEEPEST or not isinstance(value, Mapping):
+        return [value] if isinstance(value, (str, list)) and value else []
+    below: list[Any] = []
+    for key in WRAPPERS:
+        below += _layers(value.get(key), depth + 1) if key in value and not _is_page(value[key]) else []
+    return [value, *below]
+
+
+def _detail(layer: Any) -> ErrorDetail:
+    if isinstance(layer, str):
+        return ErrorDetail(layer)
+    if isinstance(layer, list):
+        return ErrorDetail("; ".join(_issue(item) for item in layer[:100]))
+    message = layer.get("message") or layer.get("msg") or layer.get("error_message")
+    return ErrorDetail(
+        message=message if isinstance(message, str) else "",
+        code=_word(layer.get("code")),
+        type=_word(layer.get("type")),
+        param=_word(layer.get("param")),
+        request_id=_word(layer.get("requestId") or layer.get("request_id")),
+        status=next((int(s) for key in STATUS_KEYS if FAILURE.fullmatch(s := str(layer.get(key)))), None),
+    )
+
+
+def _issue(item: Any) -> str:
+    """One of FastAPI's validation issues, `{loc, msg, type}`, or whatever else is in the list."""
+    if not isinstance(item, Mapping):
+        return str(item)
+    location = item.get("loc")
+    place = ".".join(str(part) for part in location) if isinstance(location, list) else ""
+    return f"{place}: {item.get('msg', item)}" if place else str(item.get("msg") or item.get("message") or item)
+
+
+def _is_page(value: Any) -> bool:
+    return isinstance(value, str) and value[:500].lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml"))
+
+
+def _word(value: Any) -> str | None:
+    word = isinstance(value, (str, int)) and not isinstance(value, bool) and value != ""
+    return CONTROL.sub(" ", str(value)[:LONGEST_CODE]) if word else None
+
+
+def _last(words: Iterable[T | None]) -> T | None:
+    return next((word for word in reversed([*words]) if word), None)
