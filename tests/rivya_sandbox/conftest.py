@@ -1,4 +1,4 @@
-"""One sandbox on a real port for all its tests, emptied before each."""
+"""Clients and small requests for the tests of the sandbox."""
 
 import io
 
@@ -6,25 +6,11 @@ import httpx
 import pytest
 from PIL import Image
 
-from rivya_sandbox import serve
-
 
 @pytest.fixture(scope="session")
-def _served():
-    with serve() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_served):
-    _served.reset()
-    return _served
-
-
-@pytest.fixture(scope="session")
-def _client(_served):
-    headers = {"authorization": f"Bearer {_served.api_key}"}
-    with httpx.Client(base_url=_served.rivya_url, headers=headers, timeout=10) as client:
+def _client(served):
+    headers = {"authorization": f"Bearer {served.api_key}"}
+    with httpx.Client(base_url=served.rivya_url, headers=headers, timeout=10) as client:
         yield client
 
 
