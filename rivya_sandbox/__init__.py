@@ -1,16 +1,16 @@
-"""A sandbox that speaks the providers' APIs on a real port, with no key and no network.
+"""A sandbox: the providers' APIs on a local port, without a key and without a network.
 
     from rivya_sandbox import serve
 
     with serve() as sandbox:
         print(sandbox.rivya_url, sandbox.api_key)
 
-Beside Rivya's own API it speaks chat completions and the Responses API as Evolink (`sandbox.evolink_url`), GMI Cloud
-(`sandbox.gmi_url`) and OpenAI (`sandbox.openai_url`) do. What is said next can be scripted: `sandbox.answer("text")`,
-tool calls with `sandbox.answer(Completion(calls=(Call("add", {"a": 1}),)))`, exact bytes with `Wire`.
-It keeps its state in memory, answers deterministically, records every request and, for every chat turn, the context
-that the model saw (`sandbox.journal`), and can be told what goes wrong next (`sandbox.fault(Fault(...))`).
-`python -m rivya_sandbox --port 8008` runs it on its own.
+It serves Rivya's API, and chat completions and the Responses API in the forms of Evolink (`sandbox.evolink_url`), GMI
+Cloud (`sandbox.gmi_url`) and OpenAI (`sandbox.openai_url`). Tests can script replies: `sandbox.answer("text")`, tool
+calls with `sandbox.answer(Completion(calls=(Call("add", {"a": 1}),)))`, exact bytes with `Wire`. The sandbox keeps its
+state in memory and replies deterministically. It records every request and, for every chat turn, the context that the
+model saw (`sandbox.journal`). `sandbox.fault(Fault(...))` makes something go wrong. The command
+`rivya-sandbox --port 8008` runs it on its own.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ if TYPE_CHECKING:
     from rivya_sandbox.model.stand_in import StandIn
     from rivya_sandbox.model.transcript import unfold
     from rivya_sandbox.model.upstream import Upstream
-    from rivya_sandbox.openai.completions import Call, Completion, Wire
     from rivya_sandbox.rivya.dialects import DIALECTS, Dialect
     from rivya_sandbox.sandbox import Sandbox
     from rivya_sandbox.server import Served, serve
-    from rivya_sandbox.values import Answer, Attachment, Message, Model
+    from rivya_sandbox.values import Answer, Attachment, Call, Completion, Message, Model, ModelRequest, Tool, Wire
 
 _HOMES = {
     "DIALECTS": "rivya.dialects",
     "Answer": "values",
     "Attachment": "values",
-    "Call": "openai.completions",
-    "Completion": "openai.completions",
+    "Call": "values",
+    "Completion": "values",
     "Dialect": "rivya.dialects",
     "Entry": "accounts",
     "Exchange": "journal",
@@ -44,12 +43,14 @@ _HOMES = {
     "Journal": "journal",
     "Message": "values",
     "Model": "values",
+    "ModelRequest": "values",
     "Sandbox": "sandbox",
     "Served": "server",
     "StandIn": "model.stand_in",
+    "Tool": "values",
     "Turn": "journal",
     "Upstream": "model.upstream",
-    "Wire": "openai.completions",
+    "Wire": "values",
     "serve": "server",
     "unfold": "model.transcript",
 }
@@ -67,9 +68,11 @@ __all__ = [
     "Journal",
     "Message",
     "Model",
+    "ModelRequest",
     "Sandbox",
     "Served",
     "StandIn",
+    "Tool",
     "Turn",
     "Upstream",
     "Wire",
@@ -78,11 +81,11 @@ __all__ = [
 ]
 
 _EXTRA = frozenset({"starlette", "uvicorn", "multipart", "python_multipart", "PIL"})
-"""What the extra `sandbox` brings."""
+"""The packages of the extra `sandbox`."""
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first used."""
+    """Load a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -91,7 +94,7 @@ def __getattr__(name: str) -> object:
         if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise ModuleNotFoundError(
-            f"{missing}. It comes with the extra `sandbox`: pip install 'rivya-integrations[sandbox]'",
+            f"{missing}. Install the extra `sandbox`: pip install 'rivya-integrations[sandbox]'",
             name=missing.name,
         ) from None
     globals()[name] = value

@@ -1,4 +1,4 @@
-"""`python -m rivya_sandbox`: the sandbox on a port of its own, until Ctrl-C."""
+"""The command `rivya-sandbox`: serves a sandbox on a port until Ctrl-C. `python -m rivya_sandbox` does the same."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from rivya_sandbox.app import APIS
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m rivya_sandbox", description="Rivya's API on your own machine.")
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="rivya-sandbox", description="A local stand-in for the Rivya, Evolink, GMI and OpenAI APIs."
+    )
     parser.add_argument("--port", type=int, default=8008, help="port to listen on, 0 for a free one (default 8008)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--dialect", default="named", choices=sorted(DIALECTS), help="form of streamed chat")
@@ -23,13 +25,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def welcome(sandbox: Sandbox) -> str:
-    """What to do with a running sandbox."""
+    """Return the text that explains how to use the running sandbox."""
     bases = "\n".join(f"  {api.name:<12} {sandbox.url}{api.prefix}" for api in APIS)
-    where = {"RIVYA": sandbox.rivya_url, "EVOLINK": sandbox.evolink_url, "GMI": sandbox.gmi_url}
+    urls = {"RIVYA": sandbox.rivya_url, "EVOLINK": sandbox.evolink_url, "GMI": sandbox.gmi_url}
     exports = "\n".join(
-        f"  export {name}_API_KEY={sandbox.api_key} {name}_BASE_URL={url}" for name, url in where.items()
+        f"  export {name}_API_KEY={sandbox.api_key} {name}_BASE_URL={url}" for name, url in urls.items()
     )
-    return f"""The sandbox is running; everything is in memory, nothing costs anything.
+    return f"""The sandbox is running. It keeps everything in memory and charges nothing.
 
 {bases}
   {"key":<12} {sandbox.api_key}
@@ -38,12 +40,12 @@ Point the packages at it:
 
 {exports}
 
-Or try it by hand:
+Or try it with curl:
 
   curl {sandbox.rivya_url}/chat/completions -H 'Authorization: Bearer {sandbox.api_key}' \\
     -H 'Content-Type: application/json' -d '{{"model": "gpt-5-2-chat", "message": "Hello"}}'
 
-Ctrl-C ends it."""
+Press Ctrl-C to stop it."""
 
 
 def interrupt(_signal: int, _frame: object) -> None:
@@ -53,27 +55,27 @@ def interrupt(_signal: int, _frame: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
-    wanted = parse(arguments)
+    options = parse(arguments)
     signal.signal(signal.SIGTERM, interrupt)
     served = serve(
-        port=wanted.port,
-        host=wanted.host,
-        separate_media=wanted.separate_media,
-        dialect=wanted.dialect,
-        pace=wanted.pace,
+        port=options.port,
+        host=options.host,
+        separate_media=options.separate_media,
+        dialect=options.dialect,
+        pace=options.pace,
     )
     try:
         with served as sandbox:
             print(welcome(sandbox), flush=True)
             wait()
     except KeyboardInterrupt:
-        print("\nThe sandbox has ended.")
+        print("\nThe sandbox has stopped.")
     except OSError as error:
-        raise SystemExit(f"Port {wanted.port} cannot be used ({error}); try another one with --port.") from None
+        raise SystemExit(f"Port {options.port} is not available ({error}). Choose another one with --port.") from None
 
 
 def wait() -> None:
-    """Wait for ever; in short steps, because some systems cannot interrupt a long one."""
+    """Wait forever, in short steps, because some systems cannot interrupt a long wait."""
     never = threading.Event()
     while not never.wait(0.5):
         pass

@@ -1,6 +1,6 @@
-"""Who may call and who pays: API keys with scopes, accounts, wallets with a ledger.
+"""API keys with scopes, and accounts with credits and a ledger.
 
-Keys are never printed, journalled or kept in a repr; the journal names the account instead.
+Keys are never printed, journalled or shown in a repr. The journal names the account instead.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,13 +42,13 @@ class Key:
 
 @dataclass
 class Entry:
-    """One line of an account's ledger.
+    """One entry of an account's ledger.
 
     Attributes:
         kind: `chat` or `generation`.
-        id: Id of the reply or of the task.
-        reserved: Credits held back before the work began.
-        final: Credits charged in the end; `None` while the work runs, 0 where nothing was charged.
+        id: Id of the reply or task.
+        reserved: Credits reserved before the work starts.
+        final: Credits charged; `None` while the work runs, 0 if nothing was charged.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Entry:
 
 @dataclass
 class Wallet:
-    """An account's credits. Whatever is charged goes through `Accounts`, which holds the lock."""
+    """An account's credits. Only `Accounts` changes them, because it holds the lock."""
 
     balance: int
     ledger: list[Entry] = field(default_factory=list)
@@ -75,12 +75,12 @@ class Accounts:
         self._wallets: dict[str, Wallet] = {}
 
     def add(self, key: Key) -> None:
-        """Let `key` in, or replace what is known of it."""
+        """Add a key, or replace it."""
         with self._lock:
             self._keys[key.secret] = key
 
     def name(self, authorization: str | None) -> str:
-        """The account behind an `Authorization` header, for the journal: `none` or `unknown` where there is none."""
+        """Return the account of an `Authorization` header, for the journal; else `none` or `unknown`."""
         secret = bearer(authorization)
         if secret is None:
             return "none"
@@ -88,58 +88,58 @@ class Accounts:
         return key.account if key else "unknown"
 
     def authorize(self, authorization: str | None, scope: str | None = None) -> Key:
-        """The key behind an `Authorization` header.
+        """Return the key of an `Authorization` header.
 
         Args:
             authorization: The header's value.
-            scope: What the endpoint asks for; `None` asks only for a good key.
+            scope: The scope that the endpoint requires; `None` requires only a valid key.
 
         Raises:
-            Refusal: `api_key_missing`, `_invalid`, `_revoked`, `_expired` or `api_scope_denied`.
+            ApiError: `api_key_missing`, `_invalid`, `_revoked`, `_expired` or `api_scope_denied`.
         """
         secret = bearer(authorization)
         if secret is None:
-            raise Refusal("api_key_missing")
+            raise ApiError("api_key_missing")
         key = self._keys.get(secret)
         if key is None:
-            raise Refusal("api_key_invalid")
-        refuse_if_unusable(key)
+            raise ApiError("api_key_invalid")
+        check_usable(key)
         if scope is not None and scope not in key.scopes:
-            raise Refusal("api_scope_denied", f"The API key does not have the scope {scope}.")
+            raise ApiError("api_scope_denied", f"The API key does not have the scope {scope}.")
         return key
 
     def credits(self, account: str) -> int:
-        """What the account can still spend: reservations are already taken off."""
+        """Return what the account can still spend; reservations are already subtracted."""
         with self._lock:
             return self._wallet(account).balance
 
     def set_credits(self, account: str, credits: int) -> None:  # noqa: A002
-        """Give the account exactly so many credits; its ledger stays."""
+        """Set the account's balance. Its ledger does not change."""
         with self._lock:
             self._wallet(account).balance = credits
 
     def ledger(self, account: str) -> list[Entry]:
-        """A copy of the account's ledger, oldest entry first."""
+        """Return a copy of the account's ledger, oldest entry first."""
         with self._lock:
             return list(self._wallet(account).ledger)
 
     def reserve(self, account: str, kind: str, entry_id: str, amount: int) -> Entry:
-        """Hold back `amount` before the work begins.
+        """Reserve credits before the work starts.
 
         Raises:
-            Refusal: `insufficient_credits`.
+            ApiError: `insufficient_credits`.
         """
         with self._lock:
             wallet = self._wallet(account)
             if wallet.balance < amount:
-                raise Refusal("insufficient_credits")
+                raise ApiError("insufficient_credits")
             wallet.balance -= amount
             entry = Entry(kind, entry_id, amount)
             wallet.ledger.append(entry)
             return entry
 
     def settle(self, account: str, entry: Entry, final: int) -> None:
-        """Charge what it really cost; the difference to the reservation goes back or is taken too."""
+        """Charge the real cost. The difference from the reservation is returned, or charged too."""
         with self._lock:
             if entry.final is not None:
                 return
@@ -151,28 +151,32 @@ class Accounts:
 
 
 def bearer(authorization: str | None) -> str | None:
-    """The token of a Bearer header, or `None` for anything else."""
+    """Return the token of a Bearer header, or `None` for anything else."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def refuse_if_unusable(key: Key) -> None:
-    """Raise for a key that was good once."""
+def check_usable(key: Key) -> None:
+    """Reject a key that is no longer valid.
+
+    Raises:
+        ApiError: `api_key_revoked` or `api_key_expired`.
+    """
     if key.revoked:
-        raise Refusal("api_key_revoked")
+        raise ApiError("api_key_revoked")
     if key.expired:
-        raise Refusal("api_key_expired")
+        raise ApiError("api_key_expired")
 
 
 def scopes_from(scopes: Iterable[str] | None) -> frozenset[str]:
-    """The given scopes, or all of them for `None`.
+    """Return the given scopes, or all scopes for `None`.
 
     Raises:
-        ValueError: For a scope that the API does not know.
+        ValueError: The API does not know one of the scopes.
     """
     if scopes is None:
         return ALL_SCOPES
     wanted = frozenset(scopes)
     if unknown := wanted - ALL_SCOPES:
-        raise ValueError(f"Unknown scopes {sorted(unknown)}; known are {sorted(ALL_SCOPES)}")
+        raise ValueError(f"Unknown scopes {sorted(unknown)}. The API knows {sorted(ALL_SCOPES)}.")
     return wanted

@@ -1,6 +1,6 @@
-"""The front door of the sandbox, an ASGI application: every request is journalled, meets its fault, is answered.
+"""The ASGI application of the sandbox. It journals every request, applies its fault, and calls its endpoint.
 
-Behind it stand the APIs (`APIS`, one line for each) and the media host. An endpoint only parses, acts and formats.
+`APIS` lists the APIs, one line each. An endpoint only parses, acts and formats.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Router
 
+from rivya_sandbox.errors import ApiError
+from rivya_sandbox.fault_sender import ConnectionBroken, FaultSender, StreamEnded, close_connection, discard
 from rivya_sandbox.faults import Fault
 from rivya_sandbox.journal import Exchange, readable_body, readable_headers
-from rivya_sandbox.media import Media
+from rivya_sandbox.media_host import MediaHost
 from rivya_sandbox.openai import apis as openai_apis
-from rivya_sandbox.outlets import Broken, Ended, Outlet, discard, hang_up
-from rivya_sandbox.pauses import Reader
-from rivya_sandbox.refusals import Refusal
 from rivya_sandbox.rivya import api as rivya
+from rivya_sandbox.waiting import ClientConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,50 +26,50 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from rivya_sandbox.apis import Api
-    from rivya_sandbox.sandbox import Sandbox
+    from rivya_sandbox.state import SandboxState
 
 APIS: tuple[Api, ...] = (rivya.API, *openai_apis.APIS)
-"""The APIs that a sandbox speaks; a new one is added here."""
+"""The APIs that a sandbox serves. Add a new API here."""
 
 MAX_BODY = 128 * 1024 * 1024
 CODES = {404: "not_found", 405: "validation_failed"}
 
 
-class Front:
+class SandboxApp:
     """The ASGI application of a sandbox.
 
     Args:
-        sandbox: Whose state is used.
-        apis: The APIs that are served.
-        media: Whether the media host is served too.
+        state: The sandbox's state.
+        apis: The APIs to serve.
+        media: Whether to serve the media host too.
     """
 
-    def __init__(self, sandbox: Sandbox, apis: Sequence[Api] = APIS, *, media: bool = True) -> None:
-        self._box = sandbox
+    def __init__(self, state: SandboxState, apis: Sequence[Api] = APIS, *, media: bool = True) -> None:
+        self._state = state
         self._apis = sorted(apis, key=lambda api: -len(api.prefix))
-        mounts: list[BaseRoute] = [Mount(api.prefix, routes=api.routes(sandbox)) for api in self._apis]
-        self._router = Router([*(Media(sandbox).routes() if media else []), *mounts], redirect_slashes=False)
+        mounts: list[BaseRoute] = [Mount(api.prefix, routes=api.routes(state)) for api in self._apis]
+        self._router = Router([*(MediaHost(state).routes() if media else []), *mounts], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; anything but HTTP is none of the sandbox's business."""
+        """Serve one HTTP request. Ignore other protocols."""
         if scope["type"] != "http":
             return
-        body = await read(receive)
+        body = await read_body(receive)
         api = self._api(scope["path"])
-        exchange = self._note(scope, body)
-        exchange.fault = self._box.faults.take(
+        exchange = self._record(scope, body)
+        exchange.fault = self._state.faults.take(
             exchange.method, exchange.path, exchange.path.removeprefix(api.prefix) if api else exchange.path
         )
-        await Visit(self._box, self._router, api, exchange, body).serve(scope, receive, send)
+        await RequestHandler(self._state, self._router, api, exchange, body).serve(scope, receive, send)
 
     def _api(self, path: str) -> Api | None:
         return next((api for api in self._apis if path.startswith(api.prefix + "/")), None)
 
-    def _note(self, scope: Scope, body: bytes) -> Exchange:
+    def _record(self, scope: Scope, body: bytes) -> Exchange:
         headers = dict(scope["headers"])
-        account = self._box.accounts.name(headers.get(b"authorization", b"").decode("latin-1") or None)
+        account = self._state.accounts.name(headers.get(b"authorization", b"").decode("latin-1") or None)
         content_type = headers.get(b"content-type", b"").decode("latin-1")
-        return self._box.journal.open(
+        return self._state.journal.open(
             Exchange(
                 0,
                 scope["method"],
@@ -78,16 +78,16 @@ class Front:
                 readable_headers(scope["headers"], account),
                 readable_body(body, content_type),
                 account,
-                self._box.ids.new("req"),
+                self._state.ids.new("req"),
             )
         )
 
 
-class Visit:
-    """One request on its way through the sandbox."""
+class RequestHandler:
+    """Handles one request."""
 
-    def __init__(self, box: Sandbox, router: Router, api: Api | None, exchange: Exchange, body: bytes) -> None:
-        self._box = box
+    def __init__(self, state: SandboxState, router: Router, api: Api | None, exchange: Exchange, body: bytes) -> None:
+        self._state = state
         self._router = router
         self._api = api
         self._exchange = exchange
@@ -95,95 +95,101 @@ class Visit:
         self._body = body
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, as far as the fault lets it."""
-        reader = Reader(receive)
-        outlet = Outlet(
+        """Respond, unless the fault prevents it."""
+        connection = ClientConnection(receive)
+        sender = FaultSender(
             send,
             self._exchange.fault,
             [(b"x-request-id", self._exchange.request_id.encode())],
-            begun=self._begun,
-            finished=self._finished,
-            silence=lambda: self._box.pauses.sleep(self._fault.hang or 0, reader),
-            error=lambda fault: self._stream_error(fault.refusal()),
+            on_start=self._on_start,
+            on_finish=self._on_finish,
+            silence=lambda: self._state.sleeper.sleep(self._fault.hang or 0, connection),
+            error_event=lambda fault: self._error_event(fault.error()),
         )
         try:
-            await self._go(scope, outlet, reader)
-        except Ended as end:
+            await self._respond(scope, sender, connection)
+        except StreamEnded as end:
             await send({"type": "http.response.body", "body": end.tail, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except Broken:
-            await self._break(send, reader)
+        except ConnectionBroken:
+            await self._break(send, connection)
         finally:
-            await reader.stop()
+            await connection.stop()
 
-    async def _go(self, scope: Scope, outlet: Outlet, reader: Reader) -> None:
+    async def _respond(self, scope: Scope, sender: FaultSender, connection: ClientConnection) -> None:
         fault = self._fault
         if fault.delay:
-            await self._box.pauses.sleep(fault.delay, reader)
+            await self._state.sleeper.sleep(fault.delay, connection)
         if fault.drop == "before":
-            raise Broken
+            raise ConnectionBroken
         silent = fault.hang is not None and fault.cut is None
-        if fault.replaces_answer or fault.drop == "after" or silent:
-            await self._instead(scope, outlet, reader, silent=silent)
+        if fault.replaces_response or fault.drop == "after" or silent:
+            await self._replace_response(scope, sender, connection, silent=silent)
         else:
-            await self._carry_out(scope, reader, outlet)
+            await self._call_endpoint(scope, connection, sender)
 
-    async def _instead(self, scope: Scope, outlet: Outlet, reader: Reader, *, silent: bool) -> None:
-        """Carry the request out or not, and do not answer it, or with something else."""
-        if self._fault.carries_out:
-            await self._carry_out(scope, reader, discard)
+    async def _replace_response(
+        self, scope: Scope, sender: FaultSender, connection: ClientConnection, *, silent: bool
+    ) -> None:
+        """Process the request if the fault says so; then send nothing, or the fault's own response."""
+        if self._fault.processes_request:
+            await self._call_endpoint(scope, connection, discard)
         if silent:
-            await self._box.pauses.sleep(self._fault.hang or 0, reader)
+            await self._state.sleeper.sleep(self._fault.hang or 0, connection)
         if silent or self._fault.drop == "after":
-            raise Broken
-        await self._said_instead()(scope, reader.receive, outlet)
+            raise ConnectionBroken
+        await self._fault_response()(scope, connection.receive, sender)
 
-    def _said_instead(self) -> Response:
+    def _fault_response(self) -> Response:
         fault = self._fault
         if fault.body is None:
-            return self._refuse(fault.refusal())
+            return self._error_response(fault.error())
         return Response(fault.body, fault.status or 200, dict(fault.headers))
 
-    async def _carry_out(self, scope: Scope, reader: Reader, send: Send) -> None:
-        """Let the endpoint answer; its refusals become answers in the API's own form."""
+    async def _call_endpoint(self, scope: Scope, connection: ClientConnection, send: Send) -> None:
+        """Call the endpoint. Its errors become responses in the API's own format."""
         state = {"exchange": self._exchange, "fault": self._exchange.fault, "request_id": self._exchange.request_id}
-        inner = {**scope, "state": state, "app": self}  # with an "app", the router raises instead of answering
-        receive = replay(self._body, reader.receive)
+        inner = {
+            **scope,
+            "state": state,
+            "app": self,
+        }  # with an "app", the router raises errors instead of sending them
+        receive = replay(self._body, connection.receive)
         try:
             await self._router(inner, receive, send)
-        except Refusal as refusal:
-            await self._refuse(refusal)(scope, receive, send)
+        except ApiError as error:
+            await self._error_response(error)(scope, receive, send)
         except HTTPException as error:
-            await self._refuse(as_refusal(error))(scope, receive, send)
+            await self._error_response(as_api_error(error))(scope, receive, send)
 
-    def _refuse(self, refusal: Refusal) -> Response:
+    def _error_response(self, error: ApiError) -> Response:
         if self._api is None:
-            return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
-        return self._api.refuse(refusal, self._exchange.request_id)
+            return PlainTextResponse(error.message, error.status, error.headers)
+        return self._api.error_response(error, self._exchange.request_id)
 
-    def _stream_error(self, refusal: Refusal) -> bytes:
-        return self._api.stream_error(refusal, self._exchange.request_id) if self._api else b""
+    def _error_event(self, error: ApiError) -> bytes:
+        return self._api.error_event(error, self._exchange.request_id) if self._api else b""
 
-    async def _break(self, send: Send, reader: Reader) -> None:
-        await reader.stop()
-        await hang_up(send, reader.receive)
+    async def _break(self, send: Send, connection: ClientConnection) -> None:
+        await connection.stop()
+        await close_connection(send, connection.receive)
 
-    def _begun(self, status: int) -> None:
+    def _on_start(self, status: int) -> None:
         self._exchange.status = status
 
-    def _finished(self) -> None:
+    def _on_finish(self) -> None:
         self._exchange.delivered = True
         for turn in self._exchange.turns:
-            turn.delivered = not self._fault.replaces_answer
+            turn.delivered = not self._fault.replaces_response
 
 
-def as_refusal(error: HTTPException) -> Refusal:
-    """An unknown path or method, as the APIs would put it."""
-    return Refusal(CODES.get(error.status_code, "validation_failed"), error.detail, status=error.status_code)
+def as_api_error(error: HTTPException) -> ApiError:
+    """Convert the router's error for an unknown path or method."""
+    return ApiError(CODES.get(error.status_code, "validation_failed"), error.detail, status=error.status_code)
 
 
-async def read(receive: Receive) -> bytes:
-    """The whole body of a request."""
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's whole body."""
     body, more = bytearray(), True
     while more and len(body) <= MAX_BODY:
         message = await receive()
@@ -193,7 +199,7 @@ async def read(receive: Receive) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once more, and then what really comes."""
+    """Return a `receive` that first gives the body again, and then what really arrives."""
     given = False
 
     async def again() -> Message:

@@ -1,64 +1,65 @@
-"""What can go wrong on purpose: faults, queued by tests, each taken by the requests that it matches.
+"""Faults: what tests make go wrong. Each fault applies to the requests that it matches.
 
     sandbox.fault(Fault(path="/chat/completions", status=503, headers={"retry-after": "1"}))
-    sandbox.fault(Fault(path="/chat/completions", drop="after"))      # charged, but the answer is lost
+    sandbox.fault(Fault(path="/chat/completions", drop="after"))      # charged, but the response is lost
     sandbox.fault(Fault(path="/chat/completions/stream", cut=3))      # the connection breaks after three events
     sandbox.fault(Fault(path="/generations", method="GET", status=500, times=2))
-    sandbox.fault(Fault(task="fail"))                                 # the next task fails
+    sandbox.fault(Fault(task="fail"))                                 # the next image task fails
     sandbox.fault(Fault(path="/media", cut=1000))                     # a download breaks off
 
-What lives here decides which fault meets a request; `app.py` carries it out.
+This module decides which fault applies to a request. `app.py` and `fault_sender.py` apply it.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
+from rivya_sandbox.rivya.dialects import dialect_named
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-TASK_FATES = ("fail", "fail_null", "stuck", "slow", "expired")
+TASK_FAULTS = ("fail", "fail_null", "stuck", "slow", "expired")
+STATUSES = range(200, 600)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """Something that goes wrong on purpose.
 
-    Which requests: `path`, `method`, `after`, `times`. What happens to them, in this order: `delay`, `drop="before"`,
-    then the request is carried out or not (`processed`), then `status`/`code`/`body`, `hang`, `drop="after"`, `cut`.
+    `path`, `method`, `after` and `times` select requests. The rest happens to them in this order: `delay`,
+    `drop="before"`, then the request is processed or not (`processed`), then `status`/`code`/`body`, `hang`,
+    `drop="after"`, `cut`.
 
     Attributes:
-        path: `"*"` for every request; a path below the API's base such as `/chat/completions`, which also stands
-            for everything below it (`/chat/completions/stream`); a full path such as `/media`; or a compiled
-            regular expression that is searched in the full path.
+        path: `"*"` for every request; a path below the API's base such as `/chat/completions`, which includes the
+            paths below it (`/chat/completions/stream`); a full path such as `/media`; or a compiled regular
+            expression that is searched in the full path.
         method: Only this HTTP method; `None` for any.
-        times: How many requests it meets; `None` for all from now on.
-        after: How many matching requests pass first.
-        status: Answer with this status.
-        code: Answer with this error code in the API's own envelope; its usual status unless `status` is given.
-            Together with `cut`: the error comes as an event of the stream.
-        message: The error's sentence.
-        body: Answer with these bytes as they are (HTML, plain text, broken JSON; the status is 200 unless `status`
-            is given). Together with `cut`: the bytes come in the middle of the stream, which then ends.
-        headers: Headers of the answer, such as `retry-after` or `content-type`.
-        delay: Seconds to wait before anything is done. A client that gives up meanwhile does not stop the request.
-        drop: `"before"`: the connection is closed and nothing is done. `"after"`: everything is done and charged,
-            then the connection is closed without an answer.
-        cut: How much of the answer leaves before the connection breaks: events of a stream, bytes of any other body.
-            An answer that is shorter leaves whole; a stream always breaks, at the latest before its proper end.
-        hang: Seconds of silence, then the connection breaks: instead of an answer, or with `cut` after so much of it.
+        times: The number of requests that it applies to; `None` for all from now on.
+        after: The number of matching requests that pass first.
+        status: Respond with this status.
+        code: Respond with this error code in the API's own format, with its usual status unless `status` is given.
+            Together with `cut`, the error is an event of the stream.
+        message: The error's message.
+        body: Respond with exactly these bytes (HTML, plain text, broken JSON), with status 200 unless `status` is
+            given. Together with `cut`, the bytes come in the middle of the stream, which then ends.
+        headers: Headers of the response, such as `retry-after` or `content-type`.
+        delay: Seconds to wait before anything is done. A client that gives up in that time does not stop the request.
+        drop: `"before"`: the connection closes and nothing is done. `"after"`: everything is done and charged, then
+            the connection closes without a response.
+        cut: How much of the response is sent before the connection breaks: events of a stream, bytes of any other
+            body. A shorter body is sent whole. A stream always breaks, at the latest just before its end.
+        hang: Seconds of silence before the connection breaks: instead of a response, or after `cut`.
         pace: Seconds between the events of a stream.
-        processed: Whether the request is carried out before its answer is replaced. By default only for `hang`
-            and `drop="after"`; `Fault(status=502, processed=True)` is a charged turn whose answer a proxy lost.
-        task: Fate of the next image task: `"fail"`, `"fail_null"` (failed with `error: null`), `"stuck"` (never
-            ready), `"slow"` (five times the usual looks), `"expired"` (succeeds, but its media are gone: 404).
-            Such a fault meets only `POST /generations`.
-        dialect: The form of the stream; see `rivya_sandbox.rivya.dialects`.
+        processed: Whether the request is processed before its response is replaced. By default only for `hang` and
+            `drop="after"`. `Fault(status=502, processed=True)` is a charged turn whose response a proxy lost.
+        task: What happens to the next image task: `"fail"`, `"fail_null"` (failed with `error: null`), `"stuck"`
+            (never ready), `"slow"` (takes five times as many polls), `"expired"` (succeeds, but its media return 404).
+            Such a fault applies only to `POST /generations`.
+        dialect: The form of the stream: a name from `rivya_sandbox.DIALECTS`.
     """
 
     path: str | re.Pattern[str] = "*"
@@ -80,20 +81,25 @@ class Fault:
     dialect: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could never happen.
+        """Reject a fault that can never be applied.
 
         Raises:
-            ValueError: For an unknown `drop` or `task`, or a negative `after`.
+            ValueError: An attribute has a value that it cannot have.
         """
-        if self.drop not in (None, "before", "after"):
-            raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
-        if self.task is not None and self.task not in TASK_FATES:
-            raise ValueError(f"task is one of {TASK_FATES}, not {self.task!r}")
-        if self.after < 0:
-            raise ValueError(f"after counts requests and is never negative, got {self.after}")
+        problem = next(problems(self), None)
+        if problem:
+            raise ValueError(problem)
+        if self.dialect is not None:
+            dialect_named(self.dialect)
 
     def matches(self, method: str, full: str, short: str) -> bool:
-        """Whether a request is meant: its method, its full path and the path below the API's base."""
+        """Return whether the fault applies to a request.
+
+        Args:
+            method: The request's method.
+            full: Its full path.
+            short: Its path below the API's base.
+        """
         if self.method is not None and self.method.upper() != method:
             return False
         if self.task is not None and (method, short) != ("POST", "/generations"):
@@ -103,38 +109,66 @@ class Fault:
         return self.path == "*" or is_below(full, self.path) or is_below(short, self.path)
 
     @property
-    def replaces_answer(self) -> bool:
-        """Whether the whole answer is another one than the API's."""
-        said = self.status is not None or self.code is not None or self.body is not None
-        return said and self.cut is None
+    def replaces_response(self) -> bool:
+        """Whether the client gets another response than the API's."""
+        given = self.status is not None or self.code is not None or self.body is not None
+        return given and self.cut is None
 
     @property
-    def breaks_stream(self) -> bool:
-        """Whether something other than silence stands where the stream is cut."""
+    def ends_stream(self) -> bool:
+        """Whether a cut stream ends with an error event or other bytes."""
         return self.cut is not None and (self.code is not None or self.body is not None)
 
     @property
-    def carries_out(self) -> bool:
-        """Whether the request is carried out although its answer is replaced."""
+    def processes_request(self) -> bool:
+        """Whether the request is processed although its response is replaced."""
         if self.processed is not None:
             return self.processed
-        return not self.replaces_answer
+        return not self.replaces_response
 
-    def refusal(self) -> Refusal:
-        """The error that `code` and `status` stand for."""
-        return Refusal(
+    def error(self) -> ApiError:
+        """Return the error that `code` and `status` describe."""
+        return ApiError(
             self.code or code_for(self.status or 500), self.message, status=self.status, headers=self.headers
         )
 
 
+def problems(fault: Fault) -> Iterator[str]:
+    """Yield what is wrong with a fault."""
+    if not isinstance(fault.path, (str, re.Pattern)):
+        yield f"path must be a string or a compiled regular expression, not {fault.path!r}"
+    elif isinstance(fault.path, str) and fault.path != "*" and not fault.path.startswith("/"):
+        yield f"path must be '*' or begin with '/', not {fault.path!r}"
+    if fault.drop not in (None, "before", "after"):
+        yield f"drop must be 'before' or 'after', not {fault.drop!r}"
+    if fault.task not in (None, *TASK_FAULTS):
+        yield f"task must be one of {', '.join(TASK_FAULTS)}, not {fault.task!r}"
+    if fault.status is not None and fault.status not in STATUSES:
+        yield f"status must be an HTTP status from 200 to 599, not {fault.status!r}"
+    if fault.body is not None and not isinstance(fault.body, bytes):
+        kind = type(fault.body).__name__
+        yield f"body must be bytes, not {kind}; for JSON use body=json.dumps(...).encode()"
+    if not all(isinstance(text, str) for pair in dict(fault.headers).items() for text in pair):
+        yield "headers must map strings to strings"
+    yield from number_problems(fault)
+
+
+def number_problems(fault: Fault) -> Iterator[str]:
+    """Yield which numbers of a fault are negative or no numbers."""
+    for name, least in {"times": 1, "after": 0, "cut": 0, "delay": 0, "hang": 0, "pace": 0}.items():
+        value = getattr(fault, name)
+        if value is not None and not (isinstance(value, (int, float)) and value >= least):
+            yield f"{name} must be a number from {least} up, not {value!r}"
+
+
 def is_below(path: str, base: str) -> bool:
-    """Whether `path` is `base` or something below it."""
+    """Return whether `path` is `base` or a path below it."""
     base = base.rstrip("/")
     return path == base or path.startswith(base + "/")
 
 
 def code_for(status: int) -> str:
-    """A plausible code for a bare status."""
+    """Return a plausible error code for a status."""
     known = {400: "validation_failed", 401: "api_key_invalid", 402: "insufficient_credits", 403: "api_scope_denied"}
     known |= {404: "not_found", 409: "chat_session_conflict", 429: "rate_limited", 503: "public_api_disabled"}
     return known.get(status, "internal_error")
@@ -142,7 +176,7 @@ def code_for(status: int) -> str:
 
 @dataclass
 class Queued:
-    """A fault in the queue, and what it still has to do."""
+    """A fault in the queue: how many requests it lets pass first, and how many it still applies to."""
 
     fault: Fault
     passes: int
@@ -162,35 +196,35 @@ class Faults:
             self._queue.append(Queued(fault, fault.after, fault.times))
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         with self._lock:
             self._queue.clear()
 
     @property
     def pending(self) -> list[Fault]:
-        """The faults that have not met all their requests yet."""
+        """The faults that have not been applied to all their requests."""
         with self._lock:
             return [queued.fault for queued in self._queue]
 
     def take(self, method: str, full: str, short: str) -> Fault | None:
-        """The fault that meets this request, the first in the queue whose turn it is.
+        """Return the fault for this request: the first in the queue that applies now.
 
         Every matching fault that still lets requests pass counts this one.
         """
         with self._lock:
-            met = None
+            found = None
             for queued in [queued for queued in self._queue if queued.fault.matches(method, full, short)]:
                 if queued.passes > 0:
                     queued.passes -= 1
-                elif met is None:
-                    met = queued
-            return self._use(met)
+                elif found is None:
+                    found = queued
+            return self._use(found)
 
-    def _use(self, met: Queued | None) -> Fault | None:
-        if met is None:
+    def _use(self, found: Queued | None) -> Fault | None:
+        if found is None:
             return None
-        if met.left is not None:
-            met.left -= 1
-            if met.left <= 0:
-                self._queue.remove(met)
-        return met.fault
+        if found.left is not None:
+            found.left -= 1
+            if found.left <= 0:
+                self._queue.remove(found)
+        return found.fault

@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: the same key and body give the stored answer, another body a conflict.
+"""`Idempotency-Key`: the same key and body return the stored response; another body is a conflict.
 
-Keys belong to an account and never expire here; the documentation states neither.
+Keys belong to an account and never expire here; the documentation says nothing about either.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass
 class Claim:
-    """One key in use: the request that it stands for and, once there is one, its result."""
+    """A key in use: the request that used it and, later, the result."""
 
     fingerprint: str
     result: Any = None
@@ -36,16 +36,16 @@ class Idempotency:
         self._claims: dict[tuple[str, str], Claim] = {}
 
     async def once(self, account: str, key: str | None, request: object, work: Callable[[], Awaitable[T]]) -> T:
-        """Do `work` once per key, and hand out its stored result from then on.
+        """Do `work` once per key. Later calls return the stored result.
 
         Args:
-            account: Whose key it is.
-            key: The header's value; without one the work is simply done.
-            request: What must be equal for the key to be reused: path and body, as JSON values.
+            account: The account that the key belongs to.
+            key: The header's value; without a key the work is always done.
+            request: What must be equal for a second use of the key: path and body, as JSON values.
             work: Does the work. If it raises, the key is free again.
 
         Raises:
-            Refusal: `idempotency_conflict`, for another request under the same key or one that still runs.
+            ApiError: `idempotency_conflict`, if the key belongs to another request or to one that still runs.
         """
         if not key:
             return await work()
@@ -62,23 +62,23 @@ class Idempotency:
         return result
 
     def forget(self, account: str, key: str | None) -> None:
-        """Free a key, so that it can be used for new work."""
+        """Free a key, so that new work can use it."""
         with self._lock:
             self._claims.pop((account, key or ""), None)
 
-    def _claim(self, account: str, key: str, mark: str) -> Claim:
+    def _claim(self, account: str, key: str, request: str) -> Claim:
         with self._lock:
             known = self._claims.get((account, key))
             if known is None:
-                fresh = self._claims[(account, key)] = Claim(mark)
+                fresh = self._claims[(account, key)] = Claim(request)
                 return fresh
-        if known.fingerprint != mark:
-            raise Refusal("idempotency_conflict")
+        if known.fingerprint != request:
+            raise ApiError("idempotency_conflict")
         if not known.done:
-            raise Refusal("idempotency_conflict", "The first request with this Idempotency-Key is still running.")
+            raise ApiError("idempotency_conflict", "The first request with this Idempotency-Key is still running.")
         return known
 
 
 def fingerprint(request: object) -> str:
-    """A digest that is equal for equal JSON values, whatever the order of their keys."""
+    """Return a digest that is equal for equal JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

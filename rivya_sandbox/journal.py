@@ -1,7 +1,7 @@
-"""What happened: every request, and for every chat turn the context that the model saw.
+"""The record of every request and, for every chat turn, of the context that the model saw.
 
-The journal is the oracle of tests: `Turn.context` is exactly the list that was handed to the model. Records are
-completed as the exchange goes on; readers only read. No key is ever written here.
+Tests assert on it: `Turn.context` is exactly what the model got. Records are completed while the exchange runs. They
+never contain an API key.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class Turn:
     """One chat turn.
 
     Attributes:
-        session_id: The server-side session; for an API without sessions the id of the reply.
-        number: Its place in the session, from 1.
-        account: Who pays.
-        model: Model id as asked for.
+        session_id: The server-side session; for an API without sessions, the id of the reply.
+        number: Its position in the session, from 1.
+        account: The account that is charged.
+        model: The model id in the request.
         context: Every message that the model saw, the new one last.
         id: Id of the reply (`chatcmpl_…`).
-        reply: The whole text of the answer, empty until there is one.
-        thoughts: The thoughts that came with it.
-        charged: Credits charged in the end; 0 while the turn runs and where nothing was charged.
-        idempotency_key: The `Idempotency-Key` that came with the request.
-        streamed: Whether the stream path was used.
+        reply: The whole text of the reply; empty until there is one.
+        reasoning: The reasoning that came with it.
+        charged: Credits charged; 0 while the turn runs, and if nothing was charged.
+        idempotency_key: The request's `Idempotency-Key`.
+        streamed: Whether the reply was streamed.
         completed: Whether the turn became part of its session (or, without sessions, was answered).
-        delivered: Whether the answer left the sandbox to its end: false for a cut connection or a reader that left.
-        api: Which half served it: `rivya`, `chat_completions`, `responses`, …
+        delivered: Whether the whole response was sent: false if the connection broke or the client disconnected.
+        api: The API that served it: `rivya`, `chat_completions` or `responses`.
     """
 
     session_id: str
@@ -49,7 +49,7 @@ class Turn:
     context: Context
     id: str = ""
     reply: str = ""
-    thoughts: str = ""
+    reasoning: str = ""
     charged: int = 0
     idempotency_key: str | None = None
     streamed: bool = False
@@ -60,20 +60,20 @@ class Turn:
 
 @dataclass
 class Exchange:
-    """One request and what became of it.
+    """One request and its response.
 
     Attributes:
         number: Order of arrival, from 1.
         method: HTTP method.
         path: Full path, without the query.
         query: The query string.
-        headers: Lower-case names; `authorization` holds the name of the account, `unknown` for a strange key.
-        body: JSON as values; `None` without a body; text or a short description of anything else.
-        account: The account behind the key.
-        request_id: What the answer's `x-request-id` says.
-        status: Status of the answer; 0 while there is none and where the connection was cut before one.
-        delivered: Whether the answer left to its end.
-        fault: The fault that met the request.
+        headers: Lower-case names; `authorization` holds the account's name, or `unknown` for an unknown key.
+        body: JSON as values; `None` without a body; text; or a short description of anything else.
+        account: The key's account.
+        request_id: The response's `x-request-id`.
+        status: The response's status; 0 while there is none, or if the connection broke before it.
+        delivered: Whether the whole response was sent.
+        fault: The fault that was applied.
         turns: The turns that this request ran (at most one).
     """
 
@@ -107,12 +107,12 @@ class Journal:
 
     @property
     def turns(self) -> list[Turn]:
-        """All chat turns so far, in order of their beginning (a new list each time)."""
+        """All chat turns so far, in order of their start (a new list each time)."""
         with self._lock:
             return list(self._turns)
 
     def to(self, path: str, method: str | None = None) -> list[Exchange]:
-        """The requests whose path ends with `path`, such as `/chat/completions`."""
+        """Return the requests whose path ends with `path`, such as `/chat/completions`."""
         return [
             exchange for exchange in self.requests if exchange.path.endswith(path) and method in (None, exchange.method)
         ]
@@ -124,14 +124,14 @@ class Journal:
             self._turns.clear()
 
     def open(self, exchange: Exchange) -> Exchange:
-        """Note a request, which gets the next number."""
+        """Record a request and give it the next number."""
         with self._lock:
             exchange.number = len(self._requests) + 1
             self._requests.append(exchange)
         return exchange
 
     def begin(self, turn: Turn, exchange: Exchange | None = None) -> Turn:
-        """Note a turn that begins."""
+        """Record a turn that starts."""
         with self._lock:
             self._turns.append(turn)
         if exchange is not None:
@@ -140,7 +140,7 @@ class Journal:
 
 
 def readable_headers(raw: list[tuple[bytes, bytes]], account: str) -> dict[str, str]:
-    """Headers for the journal: every credential replaced by the account's name."""
+    """Return headers for the journal, with the account's name in place of every credential."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
     for name in ("authorization", "x-api-key", "cookie"):
         if name in headers:
@@ -149,7 +149,7 @@ def readable_headers(raw: list[tuple[bytes, bytes]], account: str) -> dict[str, 
 
 
 def readable_body(body: bytes, content_type: str) -> Any:
-    """A body for the journal: JSON as values, short text as text, anything else described."""
+    """Return a body for the journal: JSON as values, short text as text, a description of anything else."""
     if not body:
         return None
     if "json" in content_type:

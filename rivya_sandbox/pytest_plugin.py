@@ -1,7 +1,7 @@
-"""A pytest plugin: the fixture `rivya_sandbox`, a sandbox on a real port for tests of your own chains.
+"""A pytest plugin with the fixture `rivya_sandbox`: a sandbox on a real port for tests of your own chains.
 
-Installing the package makes the fixture known; nothing is imported, opened or set until a test asks for it.
-`-p no:rivya_sandbox` hides even the fixture. What the sandbox can do is told in the package; here is only its life.
+The installed package registers the fixture. Nothing is imported, opened or set until a test requests it.
+`-p no:rivya_sandbox` hides the fixture too.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PROVIDERS = ("rivya", "evolink", "gmi")
 
 @pytest.fixture(scope="session")
 def rivya_sandbox_options() -> Mapping[str, Any]:
-    """Arguments of the sandbox; override it in your `conftest.py`, for example with `{"dialect": "openai"}`."""
+    """Arguments of the sandbox. Override this in your `conftest.py`, for example with `{"dialect": "openai"}`."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def _rivya_sandbox_served(rivya_sandbox_options: Mapping[str, Any]) -> Iterator[Sandbox]:
-    """The server that all tests of a process share, on a free port."""
+    """The server that all tests of one process share, on a free port."""
     from rivya_sandbox import serve
 
     with serve(**rivya_sandbox_options) as sandbox:
@@ -34,9 +34,9 @@ def _rivya_sandbox_served(rivya_sandbox_options: Mapping[str, Any]) -> Iterator[
 
 @pytest.fixture
 def rivya_sandbox(_rivya_sandbox_served: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox as new, to which `ChatRivya()`, `ChatEvolink()`, `ChatGMI()` and their siblings talk.
+    """A fresh sandbox. `ChatRivya()`, `ChatEvolink()`, `ChatGMI()` and the LlamaIndex classes use it.
 
-    For the length of the test the providers' environment variables (`RIVYA_API_KEY`, `RIVYA_BASE_URL`, …) name it.
+    During the test, the providers' environment variables (`RIVYA_API_KEY`, `RIVYA_BASE_URL`, …) point to it.
 
         def test_greets(rivya_sandbox):
             rivya_sandbox.answer("Good morning, Ada.")

@@ -1,4 +1,4 @@
-"""The sandbox on a port: uvicorn in a thread, started and stopped cleanly."""
+"""Serves a sandbox on a port: uvicorn in a thread, with a clean start and stop."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ START_LIMIT = 10.0
 TICK = 0.1
 
 
-class Stoppable(uvicorn.Server):
-    """A uvicorn that can be started and stopped from another thread, without polling."""
+class StoppableServer(uvicorn.Server):
+    """A uvicorn server that another thread can start and stop, without polling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.up = threading.Event()
+        self.started_event = threading.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._over = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and set `started_event`."""
         await super().startup(sockets)
         self.loop = asyncio.get_running_loop()
-        self.up.set()
+        self.started_event.set()
 
     async def main_loop(self) -> None:
-        """Tick until told to stop."""
+        """Run until `stop()` is called."""
         counter = 0
         while not await self.on_tick(counter):
             counter = (counter + 1) % 864_000
             try:
-                await asyncio.wait_for(self._over.wait(), TICK)
+                await asyncio.wait_for(self._stopping.wait(), TICK)
             except asyncio.TimeoutError:
                 continue
             self.should_exit = True
@@ -49,7 +49,7 @@ class Stoppable(uvicorn.Server):
     def stop(self) -> None:
         """End `main_loop`, from any thread."""
         if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._over.set)
+            self.loop.call_soon_threadsafe(self._stopping.set)
 
 
 class Listener:
@@ -69,21 +69,21 @@ class Listener:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
         )
-        self._server = Stoppable(config)
+        self._server = StoppableServer(config)
         self._thread = threading.Thread(target=self._run, name=f"rivya-sandbox-{self.port}", daemon=True)
 
     def start(self) -> None:
-        """Serve.
+        """Start to serve.
 
         Raises:
-            RuntimeError: If the server does not come up.
+            RuntimeError: The server did not start in time.
         """
         self._thread.start()
-        if not self._server.up.wait(START_LIMIT):
-            raise RuntimeError(f"The sandbox did not start within {START_LIMIT:g} s")
+        if not self._server.started_event.wait(START_LIMIT):
+            raise RuntimeError(f"The sandbox did not start within {START_LIMIT:g} seconds. Try another port.")
 
     def stop(self) -> None:
-        """Stop serving and wait for the end."""
+        """Stop the server and wait until it has ended."""
         self._server.stop()
         self._thread.join()
         self._socket.close()
@@ -93,10 +93,10 @@ class Listener:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one."""
+    """Open a listening socket. Port 0 takes a free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol must be named: asyncio switches Nagle's algorithm off only then, and without that every answer on a
-    # kept connection waits 40 ms.
+    # With an explicit protocol, asyncio disables Nagle's algorithm. Otherwise every response on a kept-alive
+    # connection takes 40 ms longer.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Served:
-    """A sandbox on a port, as a context manager; `start()` and `stop()` do the same by hand, say in a notebook."""
+    """A sandbox on a port, as a context manager. In a notebook, call `start()` and `stop()` instead."""
 
     def __init__(self, sandbox: Sandbox, host: str, port: int, *, separate_media: bool) -> None:
         self.sandbox = sandbox
@@ -119,14 +119,14 @@ class Served:
         self._listeners: list[Listener] = []
 
     def start(self) -> Sandbox:
-        """Open the port (or ports) and return the sandbox."""
+        """Open the port or ports and return the sandbox."""
         self.sandbox.url = self._open(self.sandbox.app, self._port)
         self.sandbox.media_url = self._open(self.sandbox.media_app, 0) if self._separate_media else None
         return self.sandbox
 
     def stop(self) -> None:
-        """Close the ports; what hangs on purpose ends at once. The sandbox's state stays readable."""
-        self.sandbox.pauses.wake()
+        """Close the ports. Faults that wait end at once. The sandbox's state stays readable."""
+        self.sandbox.sleeper.wake()
         while self._listeners:
             self._listeners.pop().stop()
 
@@ -163,18 +163,18 @@ def serve(
 
     Args:
         port: The port; 0 takes a free one.
-        host: The address.
+        host: The address to listen on.
         sandbox: The sandbox to serve; by default a new one.
-        separate_media: Whether media come from a second port, as from a media host of its own.
+        separate_media: Whether media come from a second port, like from a separate media host.
         options: Arguments of a new `Sandbox`.
 
     Returns:
-        A context manager that gives the sandbox, with its `url` set.
+        A context manager that returns the sandbox, with its `url` set.
 
     Raises:
-        OSError: On entering, if the port is taken.
-        ValueError: If both a sandbox and options for a new one are given.
+        OSError: On entering, if the port is in use.
+        ValueError: Both a sandbox and options for a new one are given.
     """
     if sandbox is not None and options:
-        raise ValueError(f"Options {sorted(options)} are for a new sandbox; give either them or `sandbox`")
+        raise ValueError(f"Pass either `sandbox` or the options of a new one: {', '.join(sorted(options))}.")
     return Served(sandbox or Sandbox(**options), host, port, separate_media=separate_media)

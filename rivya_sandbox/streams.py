@@ -1,7 +1,4 @@
-"""An event stream on its way out: frame by frame, paced, watched for a reader that leaves.
-
-The frames come from a dialect; what a finished or an abandoned stream means is told by two callbacks.
-"""
+"""Sends an event stream frame by frame, at a pace, and notices a client that disconnects."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rivya_sandbox.pauses import Pauses, Reader
+from rivya_sandbox.waiting import ClientConnection, Sleeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +19,8 @@ class Frame:
     """A piece of a stream.
 
     Attributes:
-        data: The bytes, a whole event with its blank line.
-        text: The part of the answer's text that it carries.
+        data: The bytes: a whole event with its blank line.
+        text: The part of the model's text that it carries.
     """
 
     data: bytes
@@ -40,74 +37,76 @@ def ignore(_sent: str) -> None:
 
 @dataclass(frozen=True)
 class EventStream:
-    """A response that streams: an ASGI application, to be returned by an endpoint.
+    """A streamed response: an ASGI application that an endpoint returns.
 
     Attributes:
-        frames: What is sent while the answer grows.
-        closing: What is sent at the end; before it, `settle` is called.
-        pauses: Where the waiting between frames is done.
+        frames: Sent while the text grows.
+        closing: Sent at the end, after `on_complete` is called.
+        sleeper: Does the waiting between frames.
         pace: Seconds between frames.
-        framewise: Whether each frame leaves on its own even without pace (faults count frames).
-        settle: Called once all `frames` have left.
-        leave: Called instead, with the text sent so far, if the stream breaks off before.
+        framewise: Whether each frame is sent on its own even without a pace (faults count frames).
+        on_complete: Called when all `frames` are sent.
+        on_abandon: Called with the text sent so far, if the stream breaks off before that.
         headers: Extra headers.
     """
 
     frames: Sequence[Frame]
     closing: Sequence[Frame]
-    pauses: Pauses
+    sleeper: Sleeper
     pace: float = 0.0
     framewise: bool = False
-    settle: Callable[[], None] = nothing
-    leave: Callable[[str], None] = ignore
+    on_complete: Callable[[], None] = nothing
+    on_abandon: Callable[[str], None] = ignore
     headers: tuple[tuple[str, str], ...] = ()
 
-    def watched(self, settle: Callable[[], None], leave: Callable[[str], None]) -> EventStream:
-        """The same stream with callbacks."""
-        return replace(self, settle=settle, leave=leave)
+    def with_callbacks(self, on_complete: Callable[[], None], on_abandon: Callable[[str], None]) -> EventStream:
+        """Return the same stream with callbacks."""
+        return replace(self, on_complete=on_complete, on_abandon=on_abandon)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
-        reader = Reader(receive)
+        connection = ClientConnection(receive)
         sent: list[str] = []
-        settled = False
+        complete = False
         try:
             await send(self._start())
-            if not await self._send_all(self.frames, send, reader, sent):
+            if not await self._send_all(self.frames, send, connection, sent):
                 return
-            self.settle()
-            settled = True
-            if await self._send_all(self.closing, send, reader, []):
+            self.on_complete()
+            complete = True
+            if await self._send_all(self.closing, send, connection, []):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            if not settled:
-                self.leave("".join(sent))
-            await reader.stop()
+            if not complete:
+                self.on_abandon("".join(sent))
+            await connection.stop()
 
     def _start(self) -> dict[str, object]:
         headers = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"), *self.headers]
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return {"type": "http.response.start", "status": 200, "headers": raw}
 
-    async def _send_all(self, frames: Iterable[Frame], send: Send, reader: Reader, sent: list[str]) -> bool:
-        """Send frames; false if the reader left."""
+    async def _send_all(
+        self, frames: Iterable[Frame], send: Send, connection: ClientConnection, sent: list[str]
+    ) -> bool:
+        """Send frames. Return false if the client disconnected."""
         for frame in self._grouped(frames):
-            if reader.left:
+            if connection.closed:
                 return False
             await send({"type": "http.response.body", "body": frame.data, "more_body": True})
             sent.append(frame.text)
-            await self._breathe(reader)
-        return not reader.left
+            await self._pause(connection)
+        return not connection.closed
 
     def _grouped(self, frames: Iterable[Frame]) -> Iterable[Frame]:
-        """The frames as they leave: one by one, or all in one piece where nobody could tell."""
+        """Return the frames one by one, or all in one piece where the client cannot notice."""
         frames = tuple(frames)
         if self.framewise or self.pace or len(frames) < 2:  # noqa: PLR2004
             return frames
         return (Frame(b"".join(frame.data for frame in frames), "".join(frame.text for frame in frames)),)
 
-    async def _breathe(self, reader: Reader) -> None:
+    async def _pause(self, connection: ClientConnection) -> None:
         if self.pace:
-            await self.pauses.sleep(self.pace, reader)
+            await self.sleeper.sleep(self.pace, connection)
         elif self.framewise:
             await asyncio.sleep(0)

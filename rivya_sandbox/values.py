@@ -1,31 +1,53 @@
-"""The plain values that pass between the sandbox's rooms: messages, answers, replies.
+"""The values that pass between a model and the APIs: messages, tools, requests, answers, tool calls.
 
-What lives here knows no HTTP and no provider's wire; both halves of the sandbox speak in these values.
+They know no HTTP and no provider's format.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import secrets
-import threading
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TOKENS_PER_IMAGE = 85
+CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An image that a message carries.
+    """An image or file in a message.
 
     Attributes:
-        file_id: The id under which the Files API keeps it; empty for an image that came inline.
-        sha256: Hexadecimal digest of the image's bytes.
+        file_id: Its id in the Files API; empty if it came inline.
+        sha256: Hexadecimal digest of its bytes.
     """
 
     file_id: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call.
+
+    Attributes:
+        name: The tool.
+        arguments: A JSON object, or text that is sent unchanged (broken JSON, for example).
+        id: The call's id; a new one by default.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The arguments as JSON text."""
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +57,10 @@ class Message:
     Attributes:
         role: `system`, `user`, `assistant` or `tool`.
         text: The text, exactly as it arrived.
-        attachments: The images, in order.
-        name: The speaker's name, where the wire has one.
-        tool_calls: Calls that an assistant message asks for, as the wire gave them.
-        tool_call_id: Which call a `tool` message answers.
+        attachments: The images and files, in order.
+        name: The speaker's name, where the API has one.
+        tool_calls: The tool calls of an assistant message, as the API gave them.
+        tool_call_id: The call that a `tool` message responds to.
     """
 
     role: str
@@ -50,36 +72,162 @@ class Message:
 
     @property
     def tokens(self) -> int:
-        """A deterministic count: four characters to a token, 85 tokens to an image."""
+        """A deterministic count: four characters per token, 85 tokens per image."""
         return count_tokens(self.text) + TOKENS_PER_IMAGE * len(self.attachments)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The tool calls, whichever form the API gave them in."""
+        found = [{**call, **(call.get("function") or {})} for call in self.tool_calls]
+        return tuple(Call(str(one.get("name")), str(one.get("arguments") or "{}"), one.get("id")) for one in found)
 
 
 Context: TypeAlias = tuple[Message, ...]
-"""Everything that the model sees in one turn, oldest message first, the new one last."""
+"""Everything that the model sees in one turn, oldest message first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model may call.
+
+    Attributes:
+        name: Its name.
+        description: What it does.
+        parameters: JSON schema of its arguments.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The schemas of the arguments, by name."""
+        found = self.parameters.get("properties")
+        return found if isinstance(found, Mapping) else {}
+
+
+class ModelRequest(tuple[Message, ...]):  # noqa: SLOT001 - a tuple of any length can have no slots
+    """What a model gets: a tuple of the messages, oldest first, with what else the request contains.
+
+    Attributes:
+        tools: The tools that the model may call.
+        tool_choice: `auto`, `none` or `required`.
+        forced_tool: The name of the tool that the model must call, if the request names one.
+        parallel_tool_calls: Whether the reply may contain several calls.
+        schema: The JSON schema of the reply; `{}` for any JSON object, `None` for any text.
+        max_tokens: The most tokens of the reply.
+    """
+
+    tools: tuple[Tool, ...]
+    tool_choice: str
+    forced_tool: str | None
+    parallel_tool_calls: bool
+    schema: Mapping[str, Any] | None
+    max_tokens: int | None
+
+    def __new__(
+        cls,
+        messages: Iterable[Message] = (),
+        *,
+        tools: Iterable[Tool] = (),
+        tool_choice: str = "auto",
+        forced_tool: str | None = None,
+        parallel_tool_calls: bool = True,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> Self:
+        """Create a request."""
+        made = super().__new__(cls, messages)
+        made.tools, made.tool_choice, made.forced_tool = tuple(tools), tool_choice, forced_tool
+        made.parallel_tool_calls, made.schema, made.max_tokens = parallel_tool_calls, schema, max_tokens
+        return made
+
+    def with_messages(self, messages: Iterable[Message]) -> ModelRequest:
+        """Return the same request with other messages."""
+        return ModelRequest(messages, **vars(self))
+
+    @property
+    def system(self) -> str:
+        """The text of the system messages."""
+        return "\n\n".join(message.text for message in self if message.role == "system")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says: the text, and the thoughts behind it where it shows them."""
+    """What a model replies: the text, and the reasoning where the model shows it."""
 
     text: str
-    thoughts: str = ""
+    reasoning: str = ""
 
 
-class Model(Protocol):
-    """Whatever answers: `rivya_sandbox.model.stand_in.StandIn` here, a real server behind the same call elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Completion(Answer):
+    """An answer that may contain more than text.
 
-    def __call__(self, context: Context, /) -> Answer:
-        """Answer the last message of `context`."""
-        ...
+    It can be scripted: `sandbox.answer(Completion(calls=(Call("add", {"a": 1, "b": 2}),)))`.
+
+    Attributes:
+        calls: Tool calls.
+        finish_reason: Why it ended; by default `tool_calls` or `stop`.
+        refusal: A refusal in place of text.
+        citations: Sources as `{"url", "title"}`, cited at the end of the text.
+        searches: Queries of web searches, for the Responses API.
+    """
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    finish_reason: str | None = None
+    refusal: str | None = None
+    citations: tuple[Mapping[str, str], ...] = ()
+    searches: tuple[str, ...] = ()
+
+    def __call__(self, _request: Context, /) -> Completion:
+        """Return this answer, whatever the request."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Wire(Completion):
+    """An answer that is sent byte for byte: for everything that real servers get wrong.
+
+    Attributes:
+        pieces: The body. Each piece is sent on its own.
+        status: HTTP status.
+        headers: Headers of the response.
+        broken: Whether the connection breaks after the last piece.
+    """
+
+    pieces: tuple[bytes, ...] = ()
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    broken: bool = False
+
+    @staticmethod
+    def body(value: Any, status: int = 200) -> Wire:
+        """Send a JSON value as the whole response."""
+        return Wire(pieces=(json.dumps(value).encode(),), status=status)
+
+    @staticmethod
+    def text_body(text: str, content_type: str = "text/plain; charset=utf-8", status: int = 200) -> Wire:
+        """Send a text or a page as the whole response."""
+        return Wire(pieces=(text.encode(),), status=status, headers={"content-type": content_type})
+
+    @staticmethod
+    def events(*values: Any, done: bool = True, broken: bool = False) -> Wire:
+        """Stream JSON values, or text that stands for an event's data. `done` adds the end marker."""
+        data = [value if isinstance(value, str) else json.dumps(value) for value in values]
+        frames = [f"data: {text}\n\n".encode() for text in [*data, *(["[DONE]"] if done else [])]]
+        return Wire(pieces=tuple(frames), headers={"content-type": "text/event-stream"}, broken=broken)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one turn."""
+    """Token counts of one turn; `output_tokens` includes `reasoning_tokens`."""
 
     input_tokens: int
     output_tokens: int
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -87,40 +235,14 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
+class Model(Protocol):
+    """Anything that replies: `StandIn`, `Upstream`, or a callable of your own."""
+
+    def __call__(self, request: ModelRequest, /) -> Answer:
+        """Reply to the last message of the request."""
+        ...
+
+
 def count_tokens(text: str) -> int:
-    """A quarter of the characters, rounded up."""
-    return -(-len(text) // 4)
-
-
-def usage_of(context: Context, answer: Answer) -> Usage:
-    """Count a turn: the whole context is read, text and thoughts are written; each at least one token."""
-    written = count_tokens(answer.text) + count_tokens(answer.thoughts)
-    return Usage(max(1, sum(message.tokens for message in context)), max(1, written))
-
-
-def iso(seconds: float) -> str:
-    """An instant as the API writes it: ISO 8601, UTC, milliseconds."""
-    moment = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-class Ids:
-    """New ids. Random, or with a seed always the same sequence.
-
-    Random by default, so that ids of two sandboxes in one process (or of one before and after `reset()`)
-    never meet in a client's memory.
-    """
-
-    def __init__(self, seed: str | None = None) -> None:
-        self._seed = seed
-        self._drawn = 0
-        self._lock = threading.Lock()
-
-    def new(self, prefix: str) -> str:
-        """An id such as `file_0f3a…`, with 20 hexadecimal digits."""
-        if self._seed is None:
-            return f"{prefix}_{secrets.token_hex(10)}"
-        with self._lock:
-            self._drawn += 1
-            drawn = self._drawn
-        return f"{prefix}_{hashlib.sha256(f'{self._seed}:{drawn}'.encode()).hexdigest()[:20]}"
+    """Return a quarter of the characters, rounded up."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)

@@ -1,1 +1,1 @@
-"""The stand-in that answers: deterministic, quick, sensible for its prompt; and what may answer in its place."""
+"""The models: the deterministic stand-in, and another server in its place."""

@@ -1,8 +1,8 @@
-"""Finding the sentence of a passage that answers a question.
+"""Finds the sentences of a passage that answer a question.
 
-A sentence counts for what it says itself and, less, for what its paragraph and its heading have said before it: "It
-opened in 1937" is about the bridge of the sentence before. Names in the question tell what it is about, its other
-words tell what is asked, so those count more.
+A sentence scores for its own words and, less, for the words of its paragraph before it and of the heading: "It opened
+in 1937" is about the bridge in the sentence before. The names in a question are its subject; the other words are what
+it asks for, so they count more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rivya_sandbox.model.words import stem, stems, tokens
+from rivya_sandbox.model.text_utils import stem, stems, tokens
 
 ABBREVIATION = re.compile(r"(?:\b(?:[A-Z]|Dr|Mr|Mrs|Ms|St|No|vs|ca|approx|e\.g|i\.e|etc|cf|al))\.$")
 BULLET = re.compile(r"\s*(?:[-*\u2022]|\d+[.)])\s+")
@@ -25,8 +25,8 @@ INHERITED, INHERITED_NAME = 0.5, 0.8
 NAMED = 0.4
 RELATED = 0.7
 FURTHER = 0.5
-"""Weights: of a word that was said before, of a name that was, of any name, of a word that only answers the one that
-was asked for; and how good a further sentence must be, against the best one."""
+"""Weights of an inherited word, of an inherited name, of any name, and of a related word; and the least score of a
+further sentence, relative to the best one."""
 
 SAME = {
     "heavy": "weight weigh tonnes kilograms",
@@ -53,15 +53,15 @@ SAME = {
     "population": "people inhabitants",
     "inhabitants": "people population",
 }
-"""Words that answer each other."""
+"""Words that are related."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and the stems of its words, of what stood before it, and of what it is about.
+    """A sentence, and the stems of its own words, of the inherited words and of its topic.
 
-    What stood before it counts from the heading of its paragraph on. What it is about stands in the heading and in
-    the paragraph's first sentence.
+    It inherits the words of its paragraph before it and of the heading. Its topic is in the heading and in the
+    paragraph's first sentence.
     """
 
     text: str
@@ -72,7 +72,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a sentence answers, and which words of the question it covers itself."""
+    """The score of a sentence, and the words of the question that it covers itself."""
 
     score: float
     place: int
@@ -81,7 +81,7 @@ class Match:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """The sentences of a text: of its paragraphs and its list items, without headings and metadata lines."""
+    """Return the sentences of a text's paragraphs and list items, without headings and metadata lines."""
     found: list[Sentence] = []
     for heading, block in blocks(text):
         said = topic = heading
@@ -94,7 +94,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def blocks(text: str) -> Iterator[tuple[frozenset[str], str]]:
-    """Paragraphs with their lines joined, and list items; each with the stems of its heading."""
+    """Yield paragraphs with their lines joined, and list items, each with the stems of its heading."""
     heading: frozenset[str] = frozenset()
     gathered: list[str] = []
     for line in [*text.splitlines(), ""]:
@@ -110,7 +110,7 @@ def blocks(text: str) -> Iterator[tuple[frozenset[str], str]]:
 
 
 def split(block: str) -> list[str]:
-    """The sentences of a paragraph; a full stop after an abbreviation or an initial ends none."""
+    """Split a paragraph into sentences. A full stop after an abbreviation or an initial does not end a sentence."""
     found: list[str] = []
     for piece in re.split(r"(?<=[.!?])\s+(?=[^\sa-z])", block):
         if found and ABBREVIATION.search(found[-1]):
@@ -121,17 +121,17 @@ def split(block: str) -> list[str]:
 
 
 def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
-    """The sentences that answer best, in their order in the text.
+    """Return the sentences that answer best, in their order in the text.
 
-    A further sentence is taken only if it says itself something of what is asked that the better ones do not. A
-    question without a word of its own (`What is this about?`) gets the beginning.
+    A further sentence is added only if it contains wanted words that the better ones lack. A question without words of
+    its own (`What is this about?`) gets the first sentences.
     """
     found = sentences(text)
     if not stems(question):
         return [sentence.text for sentence in found[:most]]
     ranked = rank(question, found)
     names = names_in(question)
-    if asks_for_strangers(names, found):
+    if names_unknown_things(names, found):
         return []
     chosen: list[Match] = []
     for match in ranked[:12]:
@@ -144,23 +144,23 @@ def best_sentences(question: str, text: str, most: int = 2) -> list[str]:
 
 
 def central_sentences(text: str, most: int = 3) -> list[str]:
-    """The first sentence, which says what a text is about, and those that share most with the whole; in their order."""
+    """Return the first sentence and those that share most words with the whole, in their order."""
     ranked = rank(text.lower(), sentences(text))
     first = [match for match in ranked if match.place == 0]
     chosen = (first + [match for match in ranked if match.place])[:most]
     return [match.text for match in sorted(chosen, key=lambda match: match.place)]
 
 
-def asks_for_strangers(names: frozenset[str], found: Sequence[Sentence]) -> bool:
-    """Whether half of the names in a question or more occur nowhere: then the text cannot answer it."""
+def names_unknown_things(names: frozenset[str], found: Sequence[Sentence]) -> bool:
+    """Return whether at least half of a question's names occur nowhere. Then the text cannot answer it."""
     known = {word for sentence in found for word in sentence.own | sentence.inherited}
     return bool(names) and 2 * len(covered(names, frozenset(known))) <= len(names)
 
 
 def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
-    """The sentences that say anything of what is asked, best first.
+    """Rank the sentences that contain any of the question's words, best first.
 
-    A sentence that is about none of the things that the question names answers nothing.
+    A sentence about none of the things that the question names is no answer.
     """
     wanted, names = stems(question), names_in(question)
     said = [covered(wanted, sentence.own) for sentence in candidates]
@@ -179,18 +179,18 @@ def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
 
 
 def covered(wanted: set[str] | frozenset[str], said: frozenset[str]) -> frozenset[str]:
-    """The wanted words that are said, by themselves or by a word that answers them."""
-    return frozenset(word for word in wanted if word in said or not said.isdisjoint(ANSWERS.get(word, ())))
+    """Return the wanted words that occur, themselves or by a related word."""
+    return frozenset(word for word in wanted if word in said or not said.isdisjoint(RELATED_STEMS.get(word, ())))
 
 
 def names_in(question: str) -> frozenset[str]:
-    """The stems of the words that are written like names: with a capital, not at the beginning."""
+    """Return the stems of the words that are written like names: with a capital, not at the start."""
     inner = re.findall(r"(?<=[^\s.!?:] )[A-Z][\w'-]*", question)
     return frozenset(stem(token) for word in inner for token in tokens(word))
 
 
 def bonus(question: str, sentence: str) -> float:
-    """A little more for a sentence with the kind of thing that is asked for."""
+    """Return a bonus for a sentence with the kind of value that the question asks for."""
     asked = question.lower()
     if re.search(r"\b(when|year|how (many|much|long|tall|high|old|far|deep|heavy|big|large))\b", asked):
         return 0.7 if re.search(r"\d", sentence) else 0.0
@@ -199,4 +199,4 @@ def bonus(question: str, sentence: str) -> float:
     return 0.0
 
 
-ANSWERS = {stem(word): frozenset(stems(others)) for word, others in SAME.items()}
+RELATED_STEMS = {stem(word): frozenset(stems(others)) for word, others in SAME.items()}

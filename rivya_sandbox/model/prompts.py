@@ -1,6 +1,6 @@
-"""The prompts of the frameworks, recognised by their form and answered in the form that they ask for.
+"""The frameworks' prompts: recognized by their form, and answered in the form that they ask for.
 
-Each function takes one message and returns the answer, or `None` if the message is not such a prompt.
+Each function takes one message and returns the answer, or `None` if the message is no such prompt.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from rivya_sandbox.model.passages import best_sentences, central_sentences
-from rivya_sandbox.model.words import keywords, stems, subject_of
+from rivya_sandbox.model.text_utils import keywords, stems, subject_of
 
 NOT_FOUND = "The given context does not say."
 RULE = r"\n\s*-{3,}\n"
@@ -47,7 +47,7 @@ CONDENSE_FORMS = (
 
 
 def from_passages(text: str) -> str | None:
-    """Questions with passages, as query engines and retrieval chains ask them."""
+    """Answer a question with passages, the prompt of query engines and retrieval chains."""
     if "ontext" not in text and "ocument" not in text and "assage" not in text and "ource" not in text:
         return None
     for form in PASSAGE_FORMS:
@@ -57,14 +57,14 @@ def from_passages(text: str) -> str | None:
 
 
 def extract(question: str, context: str) -> str:
-    """The sentences of the context that answer the question."""
+    """Return the sentences of the context that answer the question."""
     if re.search(r"(?i)\b(?:summar|overview)", question):
         return " ".join(central_sentences(context)) or NOT_FOUND
     return " ".join(best_sentences(question, context)) or NOT_FOUND
 
 
 def from_documents(question: str, instructions: str) -> str | None:
-    """A plain question under instructions that hold the documents, as chat engines with a context ask it."""
+    """Answer a question whose documents are in the instructions, the prompt of chat engines with a context."""
     match = re.search(
         r"(?is)(?:relevant documents for the context:|context information is below\.?|(?:following|retrieved) context:)"
         r"(?P<context>.+?)(?:\n\s*Instruction:|\Z)",
@@ -76,7 +76,7 @@ def from_documents(question: str, instructions: str) -> str | None:
 
 
 def refined(text: str) -> str | None:
-    """Prompts to improve an answer with more context: the better one of the old answer and what the context says."""
+    """Refine an answer with more context: return the old answer, or a better one from the context."""
     for form in REFINE_FORMS:
         if match := form.search(text):
             return better(match["query"], match["answer"].strip(), match["context"])
@@ -84,14 +84,14 @@ def refined(text: str) -> str | None:
 
 
 def better(question: str, answer: str, context: str) -> str:
-    """The old answer, unless a sentence of the context covers more of the question."""
+    """Return the old answer, unless a sentence of the context covers more of the question."""
     fresh = " ".join(best_sentences(question, context))
     covered = stems(question) & stems(fresh)
     return fresh if len(covered) > len(stems(question) & stems(answer)) else answer
 
 
 def keyword_list(text: str) -> str | None:
-    """Keyword extraction, answered as `KEYWORDS: a, b`."""
+    """Extract keywords, in the form `KEYWORDS: a, b`."""
     if "KEYWORDS:" not in text:
         return None
     match = re.search(rf"(?s)up to (\d+)\s.*?-{{3,}}\n(.*){RULE}", text)
@@ -101,7 +101,7 @@ def keyword_list(text: str) -> str | None:
 
 
 def choice(text: str) -> str | None:
-    """Choices between numbered documents or summaries."""
+    """Choose between numbered documents or summaries."""
     if text.startswith("Some choices are given below"):
         return chosen_summary(text)
     if text.startswith("A list of documents is shown below"):
@@ -110,7 +110,7 @@ def choice(text: str) -> str | None:
 
 
 def chosen_summary(text: str) -> str | None:
-    """One summary for a question: as JSON where that is asked for, else as `ANSWER: n`."""
+    """Choose one summary for a question: as JSON if the prompt asks for it, else as `ANSWER: n`."""
     asked = re.search(r"(?s)relevant to the question: '(.*?)'\n", text)
     options = dict(re.findall(r"(?m)^\s*\((\d+)\)\s*(.+)$", text))
     if asked is None or not options:
@@ -123,7 +123,7 @@ def chosen_summary(text: str) -> str | None:
 
 
 def chosen_documents(text: str) -> str | None:
-    """The documents to consult for a question, with a relevance."""
+    """Choose the documents for a question, each with a relevance."""
     task = text.rpartition("Let's try this now:")[2]
     asked = re.search(r"(?s)Question:\s*(.*?)\s*Answer:", task)
     if asked is None:
@@ -136,12 +136,12 @@ def chosen_documents(text: str) -> str | None:
 
 
 def best_number(question: str, options: dict[str, str]) -> str:
-    """The number of the option that shares most with the question, the first of equals."""
+    """Return the number of the option that shares most words with the question."""
     return max(options, key=lambda number: len(stems(question) & stems(options[number])))
 
 
 def condensed(text: str) -> str | None:
-    """A follow-up question made to stand alone: its pronoun replaced by what the history spoke of."""
+    """Rewrite a follow-up question so that it stands alone: replace its pronoun by the subject of the history."""
     for form in CONDENSE_FORMS:
         if match := form.search(text):
             return standalone(match["question"].strip(), match["history"])
@@ -149,12 +149,12 @@ def condensed(text: str) -> str | None:
 
 
 def standalone(question: str, history: str) -> str:
-    """The question, with the newest name of the history in place of its first pronoun."""
-    spoken = without_speakers(history)
-    names = re.findall(r"\b(?:the )?[A-Z][\w'-]+(?: (?:of |the |de )?[A-Z][\w'-]+)*", spoken)
+    """Return the question with the history's newest name in place of its first pronoun."""
+    said = without_speakers(history)
+    names = re.findall(r"\b(?:the )?[A-Z][\w'-]+(?: (?:of |the |de )?[A-Z][\w'-]+)*", said)
     if not names:
         return question
-    longest = max(names, key=lambda name: (len(name.split()), spoken.rfind(name)))
+    longest = max(names, key=lambda name: (len(name.split()), said.rfind(name)))
     owner = f"{longest}'s"
     replaced = re.sub(r"(?i)\b(its|his|her|their)\b", owner, question, count=1)
     if replaced == question:
@@ -163,13 +163,13 @@ def standalone(question: str, history: str) -> str:
 
 
 def without_speakers(history: str) -> str:
-    """The history without the labels of its speakers and the capitals of its sentences' first words."""
+    """Return the history without its speakers' labels and without the capitals of its sentences' first words."""
     bare = re.sub(r"(?mi)^\s*(?:user|human|assistant|ai|system|tool)\s*:\s*", "", history)
     return re.sub(r"(?m)(^|[.!?]\s+)([A-Z][a-z]*)\b", lambda match: match[1] + match[2].lower(), bare)
 
 
-def summarised(text: str) -> str | None:
-    """Summaries: the sentences that share most with the whole, in their order."""
+def summarized(text: str) -> str | None:
+    """Summarize: return the sentences that share most words with the whole, in their order."""
     if not re.search(r"(?i)\bsummar(?:y|ise|ize)", text[:600] + text[-200:]):
         return None
     body = max(re.split(r"\n\s*\n", text), key=len) if "\n\n" in text else text

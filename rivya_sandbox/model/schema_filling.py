@@ -1,4 +1,4 @@
-"""A JSON value that conforms to a JSON schema and is filled from a text, as far as the text says anything."""
+"""Makes JSON values that conform to a JSON schema, filled from a text as far as possible."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rivya_sandbox.model import evidence as forms
-from rivya_sandbox.model.evidence import Evidence
-from rivya_sandbox.model.words import stems
+from rivya_sandbox.model import slot_extractor as slots
+from rivya_sandbox.model.slot_extractor import SlotExtractor
+from rivya_sandbox.model.text_utils import stems
 
 DEEPEST = 8
 SHORT = 120
 MOST_ITEMS = 20
 FORMATS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "date": (forms.DATE, "2025-01-01"),
+    "date": (slots.DATE, "2025-01-01"),
     "date-time": (re.compile(r"\b\d{4}-\d{2}-\d{2}T[\d:.]+Z?"), "2025-01-01T00:00:00Z"),
     "time": (re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b"), "12:00:00"),
-    "email": (forms.EMAIL, "someone@example.com"),
-    "uri": (forms.URL, "https://example.com"),
+    "email": (slots.EMAIL, "someone@example.com"),
+    "uri": (slots.URL, "https://example.com"),
     "uuid": (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-4000-8000-000000000000"),
     "ipv4": (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "127.0.0.1"),
 }
@@ -33,13 +33,13 @@ BY_FORM: Mapping[str, str] = {"email": "email", "mail": "email", "url": "uri", "
 
 @dataclass(frozen=True)
 class Field:
-    """Where in the schema we are.
+    """A position in the schema.
 
     Attributes:
-        schema: What is to be filled here.
+        schema: The schema of this position.
         name: The property's name.
         root: The whole schema, for references.
-        depth: How deep in it.
+        depth: How deep the position is.
     """
 
     schema: Mapping[str, Any]
@@ -48,24 +48,24 @@ class Field:
     depth: int = 0
 
     def inner(self, schema: Any, name: str = "") -> Field:
-        """A field further in."""
+        """Return a field inside this one."""
         return replace(
             self, schema=schema if isinstance(schema, Mapping) else {}, name=name or self.name, depth=self.depth + 1
         )
 
     @property
     def words(self) -> set[str]:
-        """The words of its name, one by one."""
+        """The words of its name."""
         return set(re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).replace("_", " ").lower().split())
 
 
 def fill(schema: Mapping[str, Any], text: str) -> Any:
-    """A value for the schema, out of the text."""
-    return value_of(Field(schema, "", schema), Evidence(text))
+    """Return a value for the schema, from the text."""
+    return value_of(Field(schema, "", schema), SlotExtractor(text))
 
 
-def value_of(field: Field, text: Evidence) -> Any:
-    """The value of one field."""
+def value_of(field: Field, text: SlotExtractor) -> Any:
+    """Return the value of one field."""
     field = resolved(field, text)
     schema = field.schema
     if "const" in schema:
@@ -76,8 +76,8 @@ def value_of(field: Field, text: Evidence) -> Any:
     return maker(field, text) if maker else None
 
 
-def resolved(field: Field, text: Evidence) -> Field:
-    """The field with references followed and a branch chosen."""
+def resolved(field: Field, text: SlotExtractor) -> Field:
+    """Return the field with its references resolved and a branch chosen."""
     schema = field.schema
     if isinstance(schema.get("$ref"), str):
         found: Any = field.root
@@ -93,8 +93,8 @@ def resolved(field: Field, text: Evidence) -> Field:
     return resolved(field.inner(branch(branches, field, text)), text) if branches else field
 
 
-def branch(branches: list[Any], field: Field, text: Evidence) -> Mapping[str, Any]:
-    """The branch that fits best: one that is named in the text, else the first that is not null."""
+def branch(branches: list[Any], field: Field, text: SlotExtractor) -> Mapping[str, Any]:
+    """Return the branch that fits best: one that the text names, else the first that is not null."""
     real = [found for found in branches if isinstance(found, Mapping) and found.get("type") != "null"]
     if not real or field.depth > DEEPEST:
         return {"type": "null"}
@@ -107,7 +107,7 @@ def branch(branches: list[Any], field: Field, text: Evidence) -> Mapping[str, An
 
 
 def type_of(schema: Mapping[str, Any]) -> str:
-    """The type to make; of several the first that is not null."""
+    """Return the type of a schema; of several types the first that is not null."""
     kind = schema.get("type")
     if isinstance(kind, list):
         return next((name for name in kind if name != "null"), "null")
@@ -116,15 +116,15 @@ def type_of(schema: Mapping[str, Any]) -> str:
     return "object" if "properties" in schema else "array" if "items" in schema else "string"
 
 
-def option(options: list[Any], text: Evidence, field: Field) -> Any:
-    """The option that the text names, else the first."""
+def option(options: list[Any], text: SlotExtractor, field: Field) -> Any:
+    """Return the option that the text names, else the first."""
     given = (text.pair(field.name) or "").lower() if field.name else ""
-    named = [one for one in options if (Evidence(given) if given else text).says(str(one))]
+    named = [one for one in options if (SlotExtractor(given) if given else text).says(str(one))]
     return (named or list(options))[0]
 
 
-def make_object(field: Field, text: Evidence) -> dict[str, Any]:
-    """An object: what is required, and what the text speaks of."""
+def make_object(field: Field, text: SlotExtractor) -> dict[str, Any]:
+    """Make an object with the required properties and those that the text mentions."""
     schema = field.schema
     required = schema.get("required") or []
     made: dict[str, Any] = {}
@@ -134,11 +134,11 @@ def make_object(field: Field, text: Evidence) -> dict[str, Any]:
     return made
 
 
-def speaks_of(field: Field, text: Evidence) -> bool:
-    """Whether the text gives a value for an optional property.
+def speaks_of(field: Field, text: SlotExtractor) -> bool:
+    """Return whether the text gives a value for an optional property.
 
-    An option is given by its own name. A list is meant by its whole name only: to draw an image gives no list of
-    reference images.
+    The text gives an option by its name. It gives a list only by the list's whole name: "draw an image" gives no list
+    of reference images.
     """
     if text.pair(field.name) is not None:
         return True
@@ -150,8 +150,8 @@ def speaks_of(field: Field, text: Evidence) -> bool:
     return text.mentions(field.name)
 
 
-def make_array(field: Field, text: Evidence) -> list[Any]:
-    """A list of what the text has of such items, as long as it may be."""
+def make_array(field: Field, text: SlotExtractor) -> list[Any]:
+    """Make a list of the text's items, no longer than the schema allows."""
     schema = field.schema
     items = schema.get("items") or schema.get("prefixItems") or {}
     least, most = int(schema.get("minItems") or 0), int(schema.get("maxItems") or MOST_ITEMS)
@@ -164,22 +164,22 @@ def make_array(field: Field, text: Evidence) -> list[Any]:
     return made
 
 
-def parts_for(schema: Mapping[str, Any], text: Evidence) -> list[Evidence]:
-    """The parts of the text that stand for one item each."""
+def parts_for(schema: Mapping[str, Any], text: SlotExtractor) -> list[SlotExtractor]:
+    """Return the parts of the text, one for each item."""
     if "const" in schema:
         return []
     if schema.get("enum"):
-        return [Evidence(str(one)) for one in schema["enum"] if text.says(str(one))]
+        return [SlotExtractor(str(one)) for one in schema["enum"] if text.says(str(one))]
     kind = type_of(schema)
     if kind == "object":
-        return [Evidence(part) for part in text.sentences()]
+        return [SlotExtractor(part) for part in text.sentences()]
     if kind in ("integer", "number"):
-        return [Evidence(str(number)) for number in iter(text.number, None)]
-    return [Evidence(part) for part in text.items()] if kind == "string" and not schema.get("format") else []
+        return [SlotExtractor(str(number)) for number in iter(text.number, None)]
+    return [SlotExtractor(part) for part in text.items()] if kind == "string" and not schema.get("format") else []
 
 
-def make_string(field: Field, text: Evidence) -> str:
-    """A text of the right form and length."""
+def make_string(field: Field, text: SlotExtractor) -> str:
+    """Make a text of the right format and length."""
     made = string(field, text)
     least, most = int(field.schema.get("minLength") or 0), field.schema.get("maxLength")
     if len(made) < least:
@@ -187,8 +187,8 @@ def make_string(field: Field, text: Evidence) -> str:
     return made[: int(most)] if most is not None else made
 
 
-def string(field: Field, text: Evidence) -> str:
-    """A text for a property of that name."""
+def string(field: Field, text: SlotExtractor) -> str:
+    """Return a text for a property of that name."""
     if field.name and (given := text.pair(field.name)):
         return given
     form = field.schema.get("format") or next((BY_FORM[word] for word in sorted(field.words) if word in BY_FORM), "")
@@ -201,21 +201,21 @@ def string(field: Field, text: Evidence) -> str:
     return shortened(text.text.strip()) or field.name or "text"
 
 
-def joke(field: Field, text: Evidence) -> str:
-    """The two halves of a joke."""
+def joke(field: Field, text: SlotExtractor) -> str:
+    """Return one half of a joke."""
     if "setup" in field.words:
         return f"Why did the {text.subject.split()[-1] if text.subject else 'model'} cross the road?"
     return "To get to the other side!"
 
 
 def shortened(text: str) -> str:
-    """One line, cut at a word."""
+    """Return the text on one line, cut at a word."""
     line = " ".join(text.split())
     return line if len(line) <= SHORT else line[:SHORT].rsplit(" ", 1)[0]
 
 
-def make_number(field: Field, text: Evidence) -> float | int:
-    """A number inside its bounds: the one that is named, the next in the text, or the smallest."""
+def make_number(field: Field, text: SlotExtractor) -> float | int:
+    """Make a number inside its bounds: the named one, the next in the text, or the smallest."""
     whole = type_of(field.schema) == "integer"
     given = re.search(r"-?\d+(?:\.\d+)?", (text.pair(field.name) or "") if field.name else "")
     found = float(given[0]) if given else text.number()
@@ -231,22 +231,22 @@ def make_number(field: Field, text: Evidence) -> float | int:
     return int(found) if whole else found
 
 
-def make_boolean(field: Field, text: Evidence) -> bool:
-    """Whether the text says so."""
+def make_boolean(field: Field, text: SlotExtractor) -> bool:
+    """Return whether the text says so."""
     given = (text.pair(field.name) or "").lower() if field.name else ""
     if given:
         return given in ("true", "yes", "1", "on")
     return text.mentions(field.name) and not re.search(r"(?i)\b(?:no|not|never|without)\b", text.text)
 
 
-BY_NAME: Sequence[tuple[frozenset[str], Callable[[Field, Evidence], str | None]]] = (
+BY_NAME: Sequence[tuple[frozenset[str], Callable[[Field, SlotExtractor], str | None]]] = (
     (frozenset({"setup", "punchline", "joke"}), joke),
-    (PLACES, lambda _, text: text.next(forms.PLACE) or text.name()),
+    (PLACES, lambda _, text: text.next(slots.PLACE) or text.name()),
     (NAMES, lambda _, text: text.name()),
     (frozenset({"description", "about", "remark", "note"}), lambda _, text: shortened(text.remark or text.text)),
     (frozenset({"topic", "subject", "keyword", "theme"}), lambda _, text: shortened(text.subject)),
 )
-MAKERS: Mapping[str, Callable[[Field, Evidence], Any]] = {
+MAKERS: Mapping[str, Callable[[Field, SlotExtractor], Any]] = {
     "object": make_object,
     "array": make_array,
     "string": make_string,

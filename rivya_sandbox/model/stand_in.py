@@ -1,19 +1,21 @@
-"""The stand-in that answers: deterministic, quick, and sensible for its prompt.
+"""The stand-in model: deterministic, fast, and sensible for its prompt.
 
-It is no language model. It finds the sentence of a given passage that answers the question, keeps to the forms that
-the frameworks' prompts ask for, remembers what was said, repeats what it is told to, and otherwise says a short word
-on the subject. Any other `Model` (a callable from context to `Answer`) can take its place: `Sandbox(model=…)`.
+It is no language model. It finds the sentence of a passage that answers a question, follows the formats of the
+frameworks' prompts, calls tools that fit, fills schemas, remembers what the user said, repeats what it is told to
+repeat, and otherwise replies with a short sentence on the subject. Any other `Model` can replace it: `serve(model=…)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rivya_sandbox.model import agents, prompts, smalltalk
-from rivya_sandbox.model.smalltalk import Before
+from rivya_sandbox.model import canned_replies, prompts, react_agent
+from rivya_sandbox.model.canned_replies import History
+from rivya_sandbox.model.json_output import conforming
+from rivya_sandbox.model.text_utils import subject_of
+from rivya_sandbox.model.tool_choice import choose_calls, results_since_user
 from rivya_sandbox.model.transcript import unfold
-from rivya_sandbox.model.words import subject_of
-from rivya_sandbox.values import Answer, Context, Message
+from rivya_sandbox.values import Completion, Context, Message, ModelRequest
 
 PROMPT_FORMS: Sequence[Callable[[str], str | None]] = (
     prompts.keyword_list,
@@ -23,40 +25,61 @@ PROMPT_FORMS: Sequence[Callable[[str], str | None]] = (
     prompts.from_passages,
 )
 ASKING = ("user", "tool")
-NOBODY = Message("user", "")
-TALK: Sequence[Callable[[str, Before], str | None]] = (
-    smalltalk.repeat,
-    smalltalk.recall,
-    smalltalk.reckon,
-    smalltalk.greet,
-    smalltalk.know,
-    smalltalk.write,
+NO_MESSAGE = Message("user", "")
+REPLIES: Sequence[Callable[[str, History], str | None]] = (
+    canned_replies.repeat,
+    canned_replies.recall,
+    canned_replies.calculate,
+    canned_replies.greet,
+    canned_replies.know,
+    canned_replies.write,
 )
 
 
 class StandIn:
     """A model without a model."""
 
-    def __call__(self, context: Context, /) -> Answer:
-        """Answer the last message of the context; a conversation that is written into one message counts as one."""
-        messages = unfold(context)
-        text = respond(messages)
-        return Answer(text, thoughts_on(messages))
+    def __call__(self, request: Context, /) -> Completion:
+        """Reply to the last message. A conversation that is written into one message counts as its messages."""
+        request = request if isinstance(request, ModelRequest) else ModelRequest(request)
+        request = request.with_messages(unfold(request))
+        reasoning = reasoning_about(request)
+        if calls := choose_calls(request):
+            return Completion("", reasoning, calls)
+        if request.schema is not None:
+            return Completion(conforming(request.schema, question_and_results(request)), reasoning)
+        return Completion(from_results(request) or respond(request), reasoning)
 
 
-def respond(messages: Context) -> str:
-    """The answer to the last message."""
-    instructions = "\n\n".join([message.text for message in messages if message.role == "system"])
-    asked = next((message for message in reversed(messages) if message.role in ASKING), NOBODY)
-    if agents.is_agent_prompt(instructions or asked.text):
-        return agents.act(instructions or asked.text, said_in(messages), lambda plain: reply(plain, messages, ""))
+def question_and_results(request: ModelRequest) -> str:
+    """Return the user's newest message and the tool results since; the instructions if there is neither."""
+    asked = next((message.text for message in reversed(request) if message.role == "user"), "")
+    return "\n".join([asked or request[-1].text, *results_since_user(request)])
+
+
+def from_results(request: ModelRequest) -> str | None:
+    """Return a reply that repeats tool results, where there are some to repeat."""
+    found = results_since_user(request)
+    if request.tools and (len(found) > 1 or (found and request[-1].role == "tool")):
+        return ("The tool answered: " if len(found) == 1 else "The tools answered: ") + "; ".join(found)
+    return None
+
+
+def respond(messages: ModelRequest) -> str:
+    """Reply to the last message in words."""
+    asked = next((message for message in reversed(messages) if message.role in ASKING), NO_MESSAGE)
+    instructions = messages.system
+    if react_agent.is_agent_prompt(instructions or asked.text):
+        return react_agent.act(
+            instructions or asked.text, asked_in(messages), lambda question: reply(question, messages, "")
+        )
     if asked.role == "tool":
-        return smalltalk.shortened(f"The tool answered: {asked.text}")
+        return canned_replies.shortened(f"The tool answered: {asked.text}")
     return reply(asked.text, messages, instructions)
 
 
 def reply(question: str, messages: Context, instructions: str) -> str:
-    """The answer to a question that is no agent's."""
+    """Reply to a question outside of an agent."""
     for form in PROMPT_FORMS:
         if (answer := form(question)) is not None:
             return answer
@@ -67,18 +90,18 @@ def reply(question: str, messages: Context, instructions: str) -> str:
 
 
 def talk(question: str, messages: Context) -> str:
-    """The answer to plain talk."""
-    before = Before(messages[:-1])
-    for habit in TALK:
-        if (answer := habit(question, before)) is not None:
+    """Reply to plain conversation."""
+    history = History(messages[:-1])
+    for canned in REPLIES:
+        if (answer := canned(question, history)) is not None:
             return answer
-    if (summary := prompts.summarised(question)) is not None:
+    if (summary := prompts.summarized(question)) is not None:
         return summary
-    return about_images(messages) or smalltalk.anything_else(question)
+    return about_images(messages) or canned_replies.anything_else(question)
 
 
 def about_images(messages: Context) -> str | None:
-    """A word on the images of the last message."""
+    """Return a sentence about the images of the last message."""
     images = messages[-1].attachments if messages else ()
     if not images:
         return None
@@ -86,13 +109,13 @@ def about_images(messages: Context) -> str | None:
     return f"I see {len(images)} image{'s' if len(images) > 1 else ''} (sha256 {digests})."
 
 
-def said_in(messages: Context) -> list[str]:
-    """What the user and the tools said; a tool's words are an observation."""
+def asked_in(messages: Context) -> list[str]:
+    """Return the texts of the user and the tools; a tool's text as an observation."""
     asked = [message for message in messages if message.role in ASKING]
     return [f"Observation: {message.text}" if message.role == "tool" else message.text for message in asked]
 
 
-def thoughts_on(messages: Context) -> str:
-    """What it would think, were it to think."""
+def reasoning_about(messages: Context) -> str:
+    """Return the reasoning that the model would show."""
     question = next((message.text for message in reversed(messages) if message.role == "user"), "")
-    return f"The user writes about {subject_of(question)}. I look for the answer in what I was given."
+    return f"The user writes about {subject_of(question)}. I look for the answer in the material that I have."

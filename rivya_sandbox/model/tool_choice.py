@@ -1,9 +1,9 @@
-"""Which functions the stand-in calls, and with what: rules that are good enough for agents.
+"""Chooses the stand-in's tool calls and their arguments, by rules that are good enough for agents.
 
-A function is called where the user names it with its arguments (`magic_function(3)`), where an expression needs it, or
-where its name and description clearly fit a part of the request. The parts of a request are taken in their order, each
-once since the user last spoke; when nothing is left to do, the answer is words. An agent hands over when its
-instructions say to whom, or when another agent fits and none of its own functions does.
+The stand-in calls a tool where the user writes the call (`magic_function(3)`), where an expression needs it, or where
+its name and description clearly fit a part of the request. It handles the parts in their order, each once since the
+user's last message. When nothing is left to do, it replies in words. It hands off to another agent when its
+instructions name that agent, or when the agent fits and none of its own tools does.
 """
 
 from __future__ import annotations
@@ -11,74 +11,82 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rivya_sandbox.model import sums
-from rivya_sandbox.model.agents import FITS, Tool
+from rivya_sandbox.model import arithmetic
 from rivya_sandbox.model.schema_filling import fill
-from rivya_sandbox.model.words import stems
-from rivya_sandbox.openai.completions import Call
-from rivya_sandbox.openai.orders import Function, Order
-from rivya_sandbox.values import Context
+from rivya_sandbox.model.text_utils import numbers, stems
+from rivya_sandbox.values import Call, Context, ModelRequest, Tool
 
-HANDOVER = re.compile(r"^(?:handoff|hand_off|transfer)(?:$|_)")
+FITS = 2
+"""The least score of a tool that fits."""
+HANDOFF = re.compile(r"^(?:handoff|hand_off|transfer)(?:$|_)")
 AGENT = re.compile(r"(?m)(?:^\s*[-*]?\s*|[{,]\s*['\"])([\w -]{1,60}?)['\"]?:\s+(?:['\"](.*?)['\"](?=[,}])|(.+)$)")
 NEXT = re.compile(r"(?i)\b(?:and then|then|after that|afterwards|finally|next)\b|[;\n]|(?<=[.!?])\s+")
 ALSO = re.compile(r"(?i)\s*,?\s*\b(?:and|as well as)\b\s*|,\s+")
+IMAGE_WORDS = frozenset(
+    stems("image picture photo drawing draw paint painting illustration illustrate logo poster icon")
+)
 
 Group = tuple[Call, ...]
 
 
-def decide(order: Order) -> Group:
-    """The calls to make now; none for an answer in words."""
-    if not order.functions or order.choice == "none":
+def choose_calls(request: ModelRequest) -> Group:
+    """Return the calls to make now; none for a reply in words."""
+    if not request.tools or request.tool_choice == "none":
         return ()
-    question, done = since_user(order.context)
-    if order.forced:
-        return (filled(next(one for one in order.functions if one.name == order.forced), question, question),)
-    ordinary = [one for one in order.functions if not HANDOVER.match(one.name)]
-    left = [rest for group in plan(ordinary, question) if (rest := not_yet(group, done))]
-    calls = left[0] if left else handover(order, question, done)
-    if not calls and order.choice == "required":
-        calls = (filled(best(order.functions, question) or order.functions[0], question, question),)
-    return calls if order.parallel else calls[:1]
+    question, made = since_user(request)
+    if request.forced_tool:
+        forced = next(tool for tool in request.tools if tool.name == request.forced_tool)
+        return (filled(forced, question, question),)
+    ordinary = [tool for tool in request.tools if not HANDOFF.match(tool.name)]
+    left = [rest for group in plan(ordinary, question) if (rest := not_made(group, made))]
+    calls = left[0] if left else handoff(request, question, made)
+    if not calls and request.tool_choice == "required":
+        calls = (filled(best(request.tools, question) or request.tools[0], question, question),)
+    return calls if request.parallel_tool_calls else calls[:1]
 
 
-def since_user(context: Context) -> tuple[str, list[Mapping[str, Any]]]:
-    """What the user asked last, and the calls made since."""
-    place = max((at for at, message in enumerate(context) if message.role == "user"), default=-1)
+def since_user(context: Context) -> tuple[str, list[Call]]:
+    """Return the user's last message, and the calls made since."""
+    place = last_user(context)
     question = context[place].text if place >= 0 else " ".join(message.text for message in context)
-    return question, [call["function"] for message in context[place + 1 :] for call in message.tool_calls]
+    return question, [call for message in context[place + 1 :] for call in message.calls]
 
 
-def plan(functions: Sequence[Function], question: str) -> list[Group]:
-    """All calls that the question asks for, in groups that can be made at once."""
-    named = written_out(functions, question)
-    if named:
-        return [named]
-    reckoned: list[Group] = [
-        (Call(name, operands(name, functions, left, right)),)
-        for name, left, right in sums.steps(question, [one.name for one in functions])
+def last_user(context: Context) -> int:
+    """Return the position of the user's last message, or -1."""
+    return max((at for at, message in enumerate(context) if message.role == "user"), default=-1)
+
+
+def plan(tools: Sequence[Tool], question: str) -> list[Group]:
+    """Return all calls that the question asks for, in groups that can be made at once."""
+    written = calls_in_code(tools, question)
+    if written:
+        return [written]
+    computed: list[Group] = [
+        (Call(name, operands(name, tools, left, right)),)
+        for name, left, right in arithmetic.steps(question, [tool.name for tool in tools])
     ]
-    if reckoned:
-        return reckoned
-    groups = [group for clause in NEXT.split(question) if (group := in_clause(functions, clause, question))]
-    whole = best(functions, question)
+    if computed:
+        return computed
+    groups = [group for clause in NEXT.split(question) if (group := in_clause(tools, clause, question))]
+    whole = best(tools, question)
     return groups or ([(filled(whole, question, question),)] if whole else [])
 
 
-def written_out(functions: Sequence[Function], question: str) -> Group:
-    """The calls that stand in the question as code."""
+def calls_in_code(tools: Sequence[Tool], question: str) -> Group:
+    """Return the calls that the question writes as code."""
     found = []
-    for one in functions:
-        for match in re.finditer(rf"(?<!\w){re.escape(one.name)}\(([^()]*)\)", question):
-            found.append((match.start(), Call(one.name, literal(one, match[1]))))
+    for tool in tools:
+        for match in re.finditer(rf"(?<!\w){re.escape(tool.name)}\(([^()]*)\)", question):
+            found.append((match.start(), Call(tool.name, literal(tool, match[1]))))
     return tuple(call for _, call in sorted(found, key=lambda pair: pair[0]))
 
 
-def literal(function: Function, text: str) -> dict[str, Any]:
-    """Arguments written as code; those without a name get the parameters' names in their order."""
+def literal(tool: Tool, text: str) -> dict[str, Any]:
+    """Return arguments that are written as code. Positional arguments get the parameters' names in their order."""
     try:
         tree = ast.parse(f"f({text})", mode="eval").body
         call = tree if isinstance(tree, ast.Call) else None
@@ -86,30 +94,30 @@ def literal(function: Function, text: str) -> dict[str, Any]:
         given = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg} if call else {}
     except (SyntaxError, ValueError):
         positional, given = [part.strip() for part in text.split(",") if part.strip()], {}
-    return {**dict(zip(properties(function), positional, strict=False)), **given}
+    return {**dict(zip(tool.properties, positional, strict=False)), **given}
 
 
-def operands(name: str, functions: Sequence[Function], left: sums.Number, right: sums.Number) -> dict[str, Any]:
-    """Two numbers for a function's first two parameters."""
-    function = next(one for one in functions if one.name == name)
-    return dict(zip(properties(function), (left, right), strict=False))
+def operands(name: str, tools: Sequence[Tool], left: arithmetic.Number, right: arithmetic.Number) -> dict[str, Any]:
+    """Return two numbers as a tool's first two arguments."""
+    tool = next(one for one in tools if one.name == name)
+    return dict(zip(tool.properties, (left, right), strict=False))
 
 
-def in_clause(functions: Sequence[Function], clause: str, question: str) -> Group:
-    """The calls that one part of the request asks for; what is enumerated is asked for at once."""
-    function = best(functions, clause)
-    if function is None:
+def in_clause(tools: Sequence[Tool], clause: str, question: str) -> Group:
+    """Return the calls that one part of the request asks for, all at once where it lists several things."""
+    tool = best(tools, clause)
+    if tool is None:
         return ()
     parts = ALSO.split(clause)
-    several = {one.name: filled(one, part, question) for part in parts if (one := best(functions, part))}
+    several = {one.name: filled(one, part, question) for part in parts if (one := best(tools, part))}
     if len(several) > 1:
         return tuple(several.values())
-    calls = [filled(function, replaced, question) for replaced in enumerated(clause)]
+    calls = [filled(tool, replaced, question) for replaced in enumerated(clause)]
     return distinct(calls)
 
 
 def enumerated(clause: str) -> Iterable[str]:
-    """A clause for each name where several stand side by side: `in Paris and Rome` is two."""
+    """Return a clause for each name in a list of names: `in Paris and Rome` is two clauses."""
     names = re.search(r"\b(?:in|for|of)\s+((?:[A-Z][\w-]+)(?:(?:,\s*|\s+and\s+(?:in\s+)?)[A-Z][\w-]+)+)", clause)
     if names is None or re.search(r",\s*[A-Z]{2}\b", names[1]):
         return [clause]
@@ -118,97 +126,90 @@ def enumerated(clause: str) -> Iterable[str]:
 
 
 def distinct(calls: Iterable[Call]) -> Group:
-    """Every call once."""
+    """Return every call once."""
     found: dict[tuple[str, str], Call] = {}
     for call in calls:
         found.setdefault((call.name, call.text), call)
     return tuple(found.values())
 
 
-def not_yet(group: Group, done: Sequence[Mapping[str, Any]]) -> Group:
-    """What of a group was not called yet."""
-    made = {(call["name"], canonical(call["arguments"])) for call in done}
-    return tuple(call for call in group if (call.name, canonical(call.text)) not in made)
+def not_made(group: Group, made: Sequence[Call]) -> Group:
+    """Return the calls of a group that were not made yet."""
+    before = {(call.name, canonical(call.text)) for call in made}
+    return tuple(call for call in group if (call.name, canonical(call.text)) not in before)
 
 
 def canonical(text: str) -> str:
-    """Arguments without their blanks and order."""
+    """Return arguments without their white space and order."""
     try:
         return json.dumps(json.loads(text), sort_keys=True)
     except ValueError:
         return text
 
 
-def best(functions: Sequence[Function], text: str) -> Function | None:
-    """The function that fits best, if one fits at all."""
-    found = max(functions, key=lambda one: fit(one, text), default=None)
+def best(tools: Sequence[Tool], text: str) -> Tool | None:
+    """Return the tool that fits best, if one fits at all."""
+    found = max(tools, key=lambda tool: fit(tool, text), default=None)
     return found if found is not None and fit(found, text) >= FITS else None
 
 
-def fit(function: Function, text: str) -> int:
-    """How well a function fits: shared words, those of its name twice."""
-    tool = Tool(function.name, function.about, {}, ())
-    return tool.fit(text) + len(stems(text) & stems(function.name.replace("_", " ")))
+def fit(tool: Tool, text: str) -> int:
+    """Score how well a tool fits: shared words, its name's twice. Words for images count for each other."""
+    name = stems(tool.name.replace("_", " "))
+    asked, offered = stems(text), name | stems(tool.description)
+    images = FITS * bool(asked & IMAGE_WORDS and offered & IMAGE_WORDS)
+    named = FITS * (tool.name.lower() in text.lower())
+    arithmetic_words = FITS * (len(numbers(text)) > 1 and bool(asked & name))
+    return len(asked & offered) + len(asked & name) + images + named + arithmetic_words
 
 
-def properties(function: Function) -> Mapping[str, Any]:
-    """The function's parameters."""
-    found = function.parameters.get("properties")
-    return found if isinstance(found, Mapping) else {}
-
-
-def filled(function: Function, clause: str, question: str) -> Call:
-    """A call with arguments out of a part of the request, or of the whole where the part has too little."""
+def filled(tool: Tool, clause: str, question: str) -> Call:
+    """Return a call with arguments from a part of the request, or from the whole where the part is empty."""
     text = clause.strip(" ,") or question
-    return Call(function.name, fill({"type": "object", **function.parameters}, text) if properties(function) else {})
+    return Call(tool.name, fill({"type": "object", **tool.parameters}, text) if tool.properties else {})
 
 
-def handover(order: Order, question: str, done: Sequence[Mapping[str, Any]]) -> Group:
-    """The call that hands the conversation over to another agent, if one is due."""
-    instructions = "\n".join(message.text for message in order.context if message.role == "system")
-    before = " ".join(call["arguments"] + call["name"] for call in done if HANDOVER.match(call["name"]))
+def handoff(request: ModelRequest, question: str, made: Sequence[Call]) -> Group:
+    """Return the call that hands the conversation off to another agent, if there is reason to."""
+    before = " ".join(call.text + call.name for call in made if HANDOFF.match(call.name))
     found = [
-        (wanted(agent, about, instructions, "" if done else question), one, agent)
-        for one in order.functions
-        if HANDOVER.match(one.name)
-        for agent, about in agents_of(one)
+        (demand(agent, about, request.system, "" if made else question), tool, agent)
+        for tool in request.tools
+        if HANDOFF.match(tool.name)
+        for agent, about in agents_of(tool)
         if agent not in before
     ]
-    most, function, agent = max(found, key=lambda each: each[0], default=(0, None, ""))
-    return (hand(function, agent, question),) if function is not None and most else ()
+    most, tool, agent = max(found, key=lambda each: each[0], default=(0, None, ""))
+    return (handoff_call(tool, agent, question),) if tool is not None and most else ()
 
 
-def wanted(agent: str, about: str, instructions: str, question: str) -> int:
-    """How much another agent is wanted: told by name, or fitting what is still to be done."""
+def demand(agent: str, about: str, instructions: str, question: str) -> int:
+    """Score another agent: named in the instructions, or fitting what is still to do."""
     told = re.search(rf"(?i)(?:hand|transfer)[^.\n]*\b{re.escape(agent)}\b", instructions)
-    return FITS * 10 if told else len(stems(question) & stems(f"{spaced(agent)} {about}"))
+    return FITS * 10 if told else len(stems(question) & stems(f"{split_name(agent)} {about}"))
 
 
-def agents_of(function: Function) -> list[tuple[str, str]]:
-    """The agents that a function hands over to: those that it lists, or the one in its name."""
-    lines = function.about.rpartition("available agents:")[2] if "agents:" in function.about else ""
+def agents_of(tool: Tool) -> list[tuple[str, str]]:
+    """Return the agents that a tool hands off to: those that it lists, or the one in its name."""
+    lines = tool.description.rpartition("available agents:")[2] if "agents:" in tool.description else ""
     listed = [(name, quoted or plain) for name, quoted, plain in AGENT.findall(lines)]
-    named = HANDOVER.sub("", function.name).removeprefix("to_")
-    return listed or ([(named, function.about)] if named else [])
+    named = HANDOFF.sub("", tool.name).removeprefix("to_")
+    return listed or ([(named, tool.description)] if named else [])
 
 
-def hand(function: Function, agent: str, question: str) -> Call:
-    """The call that hands over."""
+def handoff_call(tool: Tool, agent: str, question: str) -> Call:
+    """Return the call that hands off."""
     given = {"to_agent": agent, "reason": f"{agent} is better suited for: {question.strip()[:80]}"}
-    known = properties(function)
-    return Call(function.name, {name: value for name, value in given.items() if name in known})
+    return Call(tool.name, {name: value for name, value in given.items() if name in tool.properties})
 
 
-def spaced(name: str) -> str:
-    """The words of a name."""
+def split_name(name: str) -> str:
+    """Split a name into its words."""
     return re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ")
 
 
-def findings(context: Context) -> list[str]:
-    """What the tools said since the user last spoke; that the conversation was handed over is none of it."""
-    place = max((at for at, message in enumerate(context) if message.role == "user"), default=-1)
-    since = context[place + 1 :]
-    handed = {
-        call["id"] for message in since for call in message.tool_calls if HANDOVER.match(call["function"]["name"])
-    }
-    return [message.text for message in since if message.role == "tool" and message.tool_call_id not in handed]
+def results_since_user(context: Context) -> list[str]:
+    """Return the tool results since the user's last message, without those of handoffs."""
+    since = context[last_user(context) + 1 :]
+    handoffs = {call.id for message in since for call in message.calls if HANDOFF.match(call.name)}
+    return [message.text for message in since if message.role == "tool" and message.tool_call_id not in handoffs]

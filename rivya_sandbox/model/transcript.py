@@ -1,6 +1,6 @@
-"""Conversations that arrive written into one message, taken apart again.
+"""Splits a conversation that is written into one message back into its messages.
 
-A client that has a whole message list and an API that takes one message at a time writes the list out::
+A client that has a list of messages writes the list into one message for an API that takes one message at a time::
 
     [conversation 3f9a2c]
     (a few lines of explanation)
@@ -11,11 +11,11 @@ A client that has a whole message list and an API that takes one message at a ti
     Hi
     [3f9a2c end]
 
-The token stands in no text of the conversation, so a line that begins with it is a header. A header may carry a JSON
-object: a speaker's name, the id of the tool call that a message answers, numbers of the attachments that belong to it
-(from 1, in the order of the whole message's attachments). A `tool_call` block belongs to the message before it.
+The token occurs in no text of the conversation, so a line that begins with it is a header. A header may contain a JSON
+object: a speaker's name, the id of the tool call that a message responds to, the numbers of its attachments (from 1, in
+the order of the whole message's attachments). A `tool_call` block belongs to the message before it.
 
-The model reads messages through here, and tests can: `unfold(turn.context)` is the conversation as its author meant it.
+The stand-in reads messages in this way, and tests can: `unfold(turn.context)` is the original conversation.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ OPENING = re.compile(r"\[conversation ([0-9a-f]+)(?: continues)?\]\n")
 
 
 def unfold(context: Context) -> Context:
-    """The context with every written-out conversation replaced by its messages."""
+    """Return the context, with its messages in place of every written conversation."""
     if not any(message.text.startswith(OPENED) for message in context):
         return context
     return tuple(message for folded in context for message in messages_in(folded))
 
 
 def messages_in(folded: Message) -> tuple[Message, ...]:
-    """The messages in one message: itself, unless it is a written-out conversation."""
+    """Return the messages in one message: the message itself, unless it is a written conversation."""
     opening = OPENING.match(folded.text) if folded.role == "user" else None
     if opening is None:
         return (folded,)
@@ -49,40 +49,40 @@ def messages_in(folded: Message) -> tuple[Message, ...]:
     if not blocks:
         return (folded,)
     found: list[Message] = []
-    for role, facts, text in blocks:
+    for role, data, text in blocks:
         if role == "tool_call" and found:
-            call = {**facts, "arguments": text}
+            call = {**data, "arguments": text}
             found[-1] = replace(found[-1], tool_calls=(*found[-1].tool_calls, call))
         else:
-            found.append(message_of(role, facts, text, folded.attachments))
+            found.append(message_of(role, data, text, folded.attachments))
     return tuple(found)
 
 
 def blocks_of(text: str, token: str) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Role, facts and text of each block, as long as the conversation is closed properly; else nothing."""
+    """Yield role, header data and text of each block; nothing if the conversation has no proper end."""
     headers = list(re.finditer(rf"(?m)^\[{token} (\w+)(?: (\{{.*\}}))?\]$", text))
     if not headers or headers[-1][1] != "end":
         return
     for header, following in pairwise(headers):
-        yield header[1], facts_of(header[2]), text[header.end() + 1 : max(header.end() + 1, following.start() - 1)]
+        yield header[1], header_data(header[2]), text[header.end() + 1 : max(header.end() + 1, following.start() - 1)]
 
 
-def facts_of(written: str | None) -> dict[str, Any]:
-    """The JSON object of a header; nothing if there is none or it is broken."""
+def header_data(written: str | None) -> dict[str, Any]:
+    """Return the JSON object of a header; an empty one if it is missing or invalid."""
     try:
-        facts = json.loads(written or "{}")
+        data = json.loads(written or "{}")
     except ValueError:
         return {}
-    return facts if isinstance(facts, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
-def message_of(role: str, facts: dict[str, Any], text: str, attachments: tuple[Attachment, ...]) -> Message:
-    """One message out of its block."""
-    numbers = [number for number in facts.get("attachments", ()) if 0 < number <= len(attachments)]
+def message_of(role: str, data: dict[str, Any], text: str, attachments: tuple[Attachment, ...]) -> Message:
+    """Build one message from its block."""
+    numbers = [number for number in data.get("attachments", ()) if 0 < number <= len(attachments)]
     return Message(
         role,
         text,
         tuple(attachments[number - 1] for number in numbers),
-        name=facts.get("name"),
-        tool_call_id=facts.get("tool_call_id"),
+        name=data.get("name"),
+        tool_call_id=data.get("tool_call_id"),
     )

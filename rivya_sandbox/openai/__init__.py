@@ -1,1 +1,1 @@
-"""The OpenAI-compatible half: chat completions and the Responses API, as Evolink, GMI Cloud and OpenAI speak them."""
+"""The OpenAI-compatible APIs: chat completions and the Responses API, as OpenAI, Evolink and GMI Cloud serve them."""

@@ -1,38 +1,43 @@
-"""The OpenAI-compatible APIs of the sandbox, one for each flavour."""
+"""The OpenAI-compatible APIs of the sandbox, one for each provider."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
 from rivya_sandbox.apis import Api
-from rivya_sandbox.openai.bodies import frame
 from rivya_sandbox.openai.chat import OpenAIChat
-from rivya_sandbox.openai.flavours import FLAVOURS, Flavour
+from rivya_sandbox.openai.chat_response import frame
+from rivya_sandbox.openai.errors import NOT_FOUND, OpenAIError
+from rivya_sandbox.openai.providers import PROVIDERS, Provider
 from rivya_sandbox.openai.responses import OpenAIResponses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from rivya_sandbox.refusals import Refusal
-    from rivya_sandbox.sandbox import Sandbox
+    from rivya_sandbox.errors import ApiError
+    from rivya_sandbox.state import SandboxState
 
 
-def api_of(flavour: Flavour) -> Api:
-    """The API of one flavour."""
+def api_of(provider: Provider) -> Api:
+    """Return the API of a provider."""
 
-    def routes(sandbox: Sandbox) -> Sequence[BaseRoute]:
-        return [*OpenAIChat(sandbox, flavour).routes(), *OpenAIResponses(sandbox, flavour).routes()]
+    def routes(state: SandboxState) -> Sequence[BaseRoute]:
+        return [*OpenAIChat(state, provider).routes(), *OpenAIResponses(state, provider).routes()]
 
-    def stream_error(refusal: Refusal, request_id: str) -> bytes:
-        return frame(flavour.envelope(refusal, request_id)).data
+    def error_event(error: ApiError, request_id: str) -> bytes:
+        return frame(provider.error_body(error, request_id)).data
 
-    def refuse(refusal: Refusal, request_id: str) -> Response:
-        return flavour.refuse(refusal, request_id)
+    def error_response(error: ApiError, request_id: str) -> Response:
+        if provider.plain_text_404 and error.status == NOT_FOUND:
+            model = error.model if isinstance(error, OpenAIError) else ""
+            return PlainTextResponse(f"No matching target server found for model {model}".strip(), NOT_FOUND)
+        return JSONResponse(provider.error_body(error, request_id), error.status, error.headers)
 
-    return Api(flavour.name, flavour.prefix, routes, refuse, stream_error)
+    return Api(provider.name, provider.prefix, routes, error_response, error_event)
 
 
-APIS = tuple(api_of(flavour) for flavour in FLAVOURS)
+APIS = tuple(api_of(provider) for provider in PROVIDERS)

@@ -1,7 +1,7 @@
-"""How the OpenAI-compatible APIs say no: one refusal, three envelopes.
+"""The errors of the OpenAI-compatible APIs, in the form of each provider.
 
 OpenAI: https://platform.openai.com/docs/guides/error-codes. Evolink writes the status as an integer `code` and adds a
-suggestion; GMI wraps what its back end said, as an object or as text, and answers an unknown model with plain text.
+suggestion. GMI wraps the error of its back end, as an object or as text, and reports an unknown model as plain text.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, PlainTextResponse
-
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
+from rivya_sandbox.validation import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.responses import Response
+    from pydantic_core import ErrorDetails
 
-BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, SERVER_FAULT = 400, 401, 404, 500
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, SERVER_ERROR = 400, 401, 404, 500
 TRANSLATED: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
         "api_key_missing": ("invalid_request_error", None),
@@ -36,7 +35,7 @@ TRANSLATED: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "internal_error": ("server_error", None),
     }
 )
-"""Type and code of what the sandbox's own rooms refuse with."""
+"""OpenAI's type and code for the errors that all APIs of the sandbox share."""
 EVOLINK_TYPES: Mapping[int, str] = MappingProxyType(
     {
         401: "authentication_error",
@@ -62,13 +61,13 @@ GMI_TYPES: Mapping[int, str] = MappingProxyType(
 )
 
 
-class OpenAIRefusal(Refusal):
-    """A request turned away in OpenAI's terms.
+class OpenAIError(ApiError):
+    """A rejected request, in OpenAI's terms.
 
     Attributes:
-        type: Family of the error.
-        param: The field that is wrong.
-        model: The model that was asked for.
+        type: The family of the error.
+        param: The invalid parameter.
+        model: The model in the request.
     """
 
     def __init__(
@@ -86,62 +85,91 @@ class OpenAIRefusal(Refusal):
         self.model = ""
 
 
-def described(refusal: Refusal) -> dict[str, Any]:
-    """The four facts of OpenAI's error object."""
-    if isinstance(refusal, OpenAIRefusal):
-        kind, code, param = refusal.type, refusal.code or None, refusal.param
+EXPECTED = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "a boolean",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+"""What a value should have been, by pydantic's type of error."""
+MISSING = ("missing", "union_tag_not_found")
+SMALL = ("greater_than_equal", "greater_than")
+
+
+def validation_error(error: ErrorDetails, path: str) -> OpenAIError:
+    """Return OpenAI's error for a value that pydantic finds invalid."""
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind in MISSING:
+        path = f"{path}.type" if kind == "union_tag_not_found" else path
+        message, code = f"Missing required parameter: '{path}'.", "missing_required_parameter"
+    elif kind in EXPECTED:
+        got = json_type(error["input"])
+        message, code = f"Invalid type for '{path}': expected {EXPECTED[kind]}, but got {got} instead.", "invalid_type"
+    elif kind == "extra_forbidden":
+        message, code = f"Unknown parameter: '{path}'.", "unknown_parameter"
+    elif kind in ("literal_error", "union_tag_invalid"):
+        given = context.get("tag", error["input"])
+        path = f"{path}.{context['discriminator'].strip(chr(39))}" if "discriminator" in context else path
+        supported = context.get("expected_tags") or context["expected"]
+        message, code = f"Invalid value: {given!r}. Supported values are: {supported}.", "invalid_value"
+    elif kind in SMALL and isinstance(error["input"], int):
+        least = context.get("ge", context.get("gt"))
+        code = "integer_below_min_value"
+        message = (
+            f"Invalid '{path}': integer below minimum value. Expected a value >= {least}, but got {error['input']}."
+        )
+    elif kind == "string_pattern_mismatch":
+        pattern, code = context["pattern"], "invalid_value"
+        message = f"Invalid '{path}': string does not match pattern. Expected a string that matches '{pattern}'."
+    elif "at" in context:  # raised by a validator of the sandbox
+        message, code = error["msg"].replace("{param}", path), kind
     else:
-        by_status = "server_error" if refusal.status >= SERVER_FAULT else "invalid_request_error"
-        kind, code = TRANSLATED.get(refusal.code, (by_status, refusal.code))
+        message, code = f"Invalid '{path}': {error['msg']}.", "invalid_value"
+    return OpenAIError(message, param=path, code=code)
+
+
+def describe(error: ApiError) -> dict[str, Any]:
+    """Return the four keys of OpenAI's error object."""
+    if isinstance(error, OpenAIError):
+        kind, code, param = error.type, error.code or None, error.param
+    else:
+        by_status = "server_error" if error.status >= SERVER_ERROR else "invalid_request_error"
+        kind, code = TRANSLATED.get(error.code, (by_status, error.code))
         param = None
-    return {"message": refusal.message, "type": kind, "param": param, "code": code}
+    return {"message": error.message, "type": kind, "param": param, "code": code}
 
 
-def plain(refusal: Refusal, request_id: str) -> Response:
-    """OpenAI's own envelope."""
-    return JSONResponse(plain_body(refusal, request_id), refusal.status, refusal.headers)
+def openai_body(error: ApiError, _request_id: str) -> dict[str, Any]:
+    """Return OpenAI's error body."""
+    return {"error": describe(error)}
 
 
-def plain_body(refusal: Refusal, _request_id: str) -> dict[str, Any]:
-    """OpenAI's own envelope, as a value."""
-    return {"error": described(refusal)}
-
-
-def evolink(refusal: Refusal, request_id: str) -> Response:
-    """Evolink's envelope."""
-    return JSONResponse(evolink_body(refusal, request_id), refusal.status, refusal.headers)
-
-
-def evolink_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
-    """Evolink's envelope, as a value: an integer for a code, except for a bad key, which is really answered so."""
-    error: dict[str, Any] = {
-        "code": "unauthorized" if refusal.status == UNAUTHORIZED else refusal.status,
-        "message": f"{refusal.message} (request id: {request_id})",
-        "type": EVOLINK_TYPES.get(refusal.status, "invalid_request_error"),
+def evolink_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Return Evolink's error body. Its code is an integer, except for an invalid key, as the real API does."""
+    found: dict[str, Any] = {
+        "code": "unauthorized" if error.status == UNAUTHORIZED else error.status,
+        "message": f"{error.message} (request id: {request_id})",
+        "type": EVOLINK_TYPES.get(error.status, "invalid_request_error"),
     }
-    if isinstance(refusal, OpenAIRefusal) and refusal.param:
-        error["param"] = refusal.param
-    if refusal.status in SUGGESTIONS:
-        error["fallback_suggestion"] = SUGGESTIONS[refusal.status]
-    return {"error": error}
+    if isinstance(error, OpenAIError) and error.param:
+        found["param"] = error.param
+    if error.status in SUGGESTIONS:
+        found["fallback_suggestion"] = SUGGESTIONS[error.status]
+    return {"error": found}
 
 
-def gmi(refusal: Refusal, request_id: str) -> Response:
-    """GMI's envelope; what it does not serve is answered with plain text."""
-    if refusal.status == NOT_FOUND:
-        model = refusal.model if isinstance(refusal, OpenAIRefusal) else ""
-        return PlainTextResponse(f"No matching target server found for model {model}".strip(), NOT_FOUND)
-    return JSONResponse(gmi_body(refusal, request_id), refusal.status, refusal.headers)
-
-
-def gmi_body(refusal: Refusal, _request_id: str) -> dict[str, Any]:
-    """GMI's envelope, as a value: what the back end said stands inside, for other back ends than OpenAI's as text."""
-    status = refusal.status
+def gmi_body(error: ApiError, _request_id: str) -> dict[str, Any]:
+    """Return GMI's error body. It contains the back end's error: as an object for OpenAI's models, else as text."""
+    status = error.status
     if status != BAD_REQUEST:
         kind = GMI_TYPES.get(status, "backend_error")
-        return {"error": {"message": refusal.message, "type": kind, "code": status}}
-    inside: Any = {"error": described(refusal)}
-    model = refusal.model if isinstance(refusal, OpenAIRefusal) else "openai/"
+        return {"error": {"message": error.message, "type": kind, "code": status}}
+    inside: Any = {"error": describe(error)}
+    model = error.model if isinstance(error, OpenAIError) else "openai/"
     details = inside if model.startswith("openai/") else json.dumps(inside)
     message = f"Backend request failed with status {status}"
     return {"error": {"message": message, "type": "backend_error", "code": status, "details": details}}

@@ -1,189 +1,159 @@
-"""Messages of a chat completion request, checked as strictly as OpenAI does, as what the model sees."""
+"""The messages of a chat completion request, checked as strictly as OpenAI checks them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from rivya_sandbox.openai.errors import OpenAIRefusal
+from pydantic import BeforeValidator, Field, model_validator
+
+from rivya_sandbox.openai.content import Base64, FileId, Url
+from rivya_sandbox.openai.errors import OpenAIError
+from rivya_sandbox.validation import Body, invalid, json_type
 from rivya_sandbox.values import Attachment, Context, Message
 
-ROLES = ("developer", "system", "user", "assistant", "tool", "function")
-NAME = re.compile(r"^[^\s<|\\/>]{1,64}$")
-PARTS = {
-    "user": ("text", "image_url", "input_audio", "file", "video_url"),
-    "assistant": ("text", "refusal"),
-}
-TEXT_ONLY = ("text",)
+PARTS = {"user": ("text", "image_url", "input_audio", "file", "video_url"), "assistant": ("text", "refusal")}
+"""The kinds of parts that a role's messages may contain; other roles only have text."""
 
 
-def read_messages(value: Any) -> Context:
-    """The messages of a request.
+class LinkBody(Body):
+    """An image or a video."""
 
-    Raises:
-        OpenAIRefusal: One of them is malformed, or tool calls and their answers do not belong together.
-    """
-    if not isinstance(value, list) or not value:
-        raise OpenAIRefusal("Invalid 'messages': expected a non-empty array.", param="messages")
-    messages = tuple(read_message(item, f"messages[{place}]") for place, item in enumerate(value))
-    check_tool_answers(messages)
-    return messages
+    url: Url
 
 
-def read_message(item: Any, where: str) -> Message:
-    """One message; a developer's is a system's for the model."""
-    if not isinstance(item, Mapping) or item.get("role") not in ROLES:
-        raise OpenAIRefusal(
-            f"Invalid value for {where}.role: expected one of {', '.join(ROLES)}.", param=f"{where}.role"
-        )
-    role = str(item["role"])
-    text, attachments = read_content(item, role, where)
-    name = item.get("name")
-    if name is not None and not (isinstance(name, str) and NAME.match(name)):
-        raise OpenAIRefusal(
-            f"Invalid '{where}.name': string does not match pattern. Expected a string that matches the pattern "
-            "'^[^\\s<|\\\\/>]+$'.",
-            param=f"{where}.name",
-            code="invalid_value",
-        )
-    call_id = item.get("tool_call_id")
-    if role == "tool" and not isinstance(call_id, str):
-        raise OpenAIRefusal(f"Missing parameter '{where}.tool_call_id'.", param=f"{where}.tool_call_id")
-    calls = tuple(read_call(call, where) for call in item.get("tool_calls") or ())
-    return Message("system" if role == "developer" else role, text, attachments, name, calls, call_id)
+class AudioBody(Body):
+    """Audio data."""
+
+    format: Literal["wav", "mp3", "flac", "m4a", "ogg", "webm", "opus", "pcm16"]
+    data: Base64
 
 
-def read_content(item: Mapping[str, Any], role: str, where: str) -> tuple[str, tuple[Attachment, ...]]:
-    """Text and attachments of a message."""
-    content = item.get("content")
+class FileBody(Body):
+    """A file: by its id, or by its name and data."""
+
+    file_id: FileId | None = None
+    filename: str | None = None
+    file_data: Url | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> FileBody:
+        if self.file_id is None and (self.filename is None or self.file_data is None):
+            raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", ".file_id")
+        return self
+
+
+class PartBody(Body):
+    """One part of a message's content. `type` names the key of its value."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: LinkBody | None = None
+    video_url: LinkBody | None = None
+    input_audio: AudioBody | None = None
+    file: FileBody | None = None
+
+    @model_validator(mode="after")
+    def _has_value(self) -> PartBody:
+        if getattr(self, self.type, "") is None:
+            raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", f".{self.type}")
+        return self
+
+    def read(self) -> str | Attachment:
+        """Return the part's text or attachment."""
+        links = [link.url for link in (self.image_url, self.video_url) if link]
+        audio = [self.input_audio.data] if self.input_audio else []
+        files = [self.file.file_id or self.file.file_data] if self.file else []
+        return next((found for found in (*links, *audio, *files) if found), self.text or self.refusal or "")
+
+
+def as_parts(content: Any) -> Any:
+    """Turn a text into a list of one part."""
     if isinstance(content, str):
-        return content, ()
-    if content is None and role == "assistant" and (item.get("tool_calls") or item.get("refusal")):
-        return str(item.get("refusal") or ""), ()
-    if not isinstance(content, list) or not content:
-        raise OpenAIRefusal(
-            f"Invalid value for 'content': expected a string, got {json_type(content)}.",
-            param=f"{where}.content",
-        )
-    parts = [read_part(part, role, f"{where}.content[{place}]") for place, part in enumerate(content)]
-    return "".join(text for text, _ in parts), tuple(found for _, found in parts if found is not None)
+        return [{"type": "text", "text": content}]
+    if content is not None and not (isinstance(content, list) and content):
+        message = f"Invalid value for '{{param}}': expected a string or a non-empty array, got {json_type(content)}."
+        raise invalid("invalid_type", message)
+    return content
 
 
-def json_type(value: Any) -> str:
-    """What JSON calls a value's type."""
-    return "null" if value is None else "object" if isinstance(value, Mapping) else type(value).__name__
+class FunctionCallBody(Body):
+    """The function of a tool call."""
+
+    name: str
+    arguments: str
 
 
-def read_part(part: Any, role: str, where: str) -> tuple[str, Attachment | None]:
-    """One content part: its text, or what it attaches."""
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    allowed = PARTS.get(role, TEXT_ONLY)
-    if kind not in allowed:
-        raise OpenAIRefusal(
-            f"Invalid value: '{kind}'. Supported values are: {', '.join(repr(name) for name in allowed)}.",
-            param=f"{where}.type" if kind else where,
-            code="invalid_value",
-        )
-    inner = part.get(kind)
-    if kind in ("text", "refusal"):
-        if not isinstance(inner, str):
-            raise OpenAIRefusal(f"Missing required parameter: '{where}.{kind}'.", param=f"{where}.{kind}")
-        return inner, None
-    if not isinstance(inner, Mapping):
-        raise OpenAIRefusal(f"Missing required parameter: '{where}.{kind}'.", param=f"{where}.{kind}")
-    return "", attachment(kind, inner, where)
+class ToolCallBody(Body):
+    """A tool call of the assistant."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCallBody
 
 
-def attachment(kind: str, inner: Mapping[str, Any], where: str) -> Attachment:
-    """A picture, a sound or a file: by its bytes, or by the place that it is named by."""
-    if kind in ("image_url", "video_url"):
-        return located(inner.get("url"), f"{where}.{kind}.url")
-    if kind == "input_audio":
-        if inner.get("format") not in ("wav", "mp3", "flac", "m4a", "ogg", "webm", "opus", "pcm16"):
-            raise OpenAIRefusal(f"Invalid value for '{where}.input_audio.format'.", param=f"{where}.input_audio.format")
-        return decoded(inner.get("data"), f"{where}.input_audio.data")
-    if isinstance(inner.get("file_id"), str):
-        return Attachment(inner["file_id"], digest(inner["file_id"].encode()))
-    if not isinstance(inner.get("filename"), str):
-        raise OpenAIRefusal(f"Missing required parameter: '{where}.file.file_id'.", param=f"{where}.file.file_id")
-    return located(inner.get("file_data"), f"{where}.file.file_data")
+class MessageBody(Body):
+    """One message."""
+
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"]
+    content: Annotated[list[PartBody] | None, BeforeValidator(as_parts)] = None
+    name: str | None = Field(None, pattern=r"^[^\s<|\\/>]{1,64}$")
+    tool_calls: list[ToolCallBody] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_role(self) -> MessageBody:
+        if self.content is None and not (self.role == "assistant" and (self.tool_calls or self.refusal)):
+            raise invalid("invalid_type", "Invalid value for '{param}': expected a string, got null.", ".content")
+        if self.role == "tool" and self.tool_call_id is None:
+            raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", ".tool_call_id")
+        allowed = PARTS.get(self.role, ("text",))
+        for place, part in enumerate(self.content or ()):
+            if part.type not in allowed:
+                supported = ", ".join(map(repr, allowed))
+                message = f"Invalid value: '{part.type}'. Supported values are: {supported}."
+                raise invalid("invalid_value", message, f".content[{place}].type")
+        return self
+
+    def read(self) -> Message:
+        """Return the message as the model sees it. The developer's messages are system messages."""
+        found = [part.read() for part in self.content or ()] or [self.refusal or ""]
+        text = "".join(part for part in found if isinstance(part, str))
+        attachments = tuple(part for part in found if isinstance(part, Attachment))
+        calls = tuple(call.model_dump() for call in self.tool_calls or ())
+        role = "system" if self.role == "developer" else self.role
+        return Message(role, text, attachments, self.name, calls, self.tool_call_id)
 
 
-def located(url: Any, where: str) -> Attachment:
-    """What a URL names; the bytes of a `data:` URL count, of any other URL its text."""
-    if isinstance(url, str) and url.startswith("data:") and ";base64," in url:
-        return decoded(url.partition(";base64,")[2], where)
-    if isinstance(url, str) and url.startswith(("http://", "https://")):
-        return Attachment("", digest(url.encode()))
-    raise OpenAIRefusal(
-        f"Invalid '{where}'. Expected a base64-encoded data URL with a MIME type, or a URL.",
-        param=where,
-        code="invalid_value",
-    )
-
-
-def decoded(data: Any, where: str) -> Attachment:
-    """Bytes in base64."""
-    try:
-        return Attachment("", digest(base64.b64decode(data, validate=True)))
-    except (binascii.Error, ValueError, TypeError):
-        raise OpenAIRefusal(f"Invalid '{where}': not valid base64.", param=where, code="invalid_base64") from None
-
-
-def digest(data: bytes) -> str:
-    """SHA-256, hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def read_call(call: Any, where: str) -> Mapping[str, Any]:
-    """One tool call of an assistant's message."""
-    function = call.get("function") if isinstance(call, Mapping) else None
-    sound = (
-        isinstance(function, Mapping)
-        and isinstance(call.get("id"), str)
-        and call.get("type") == "function"
-        and isinstance(function.get("name"), str)
-        and isinstance(function.get("arguments"), str)
-    )
-    if not sound:
-        raise OpenAIRefusal(
-            f"Invalid type for '{where}.tool_calls[0].function.arguments': expected a string.",
-            param=f"{where}.tool_calls",
-            code="invalid_type",
-        )
-    return dict(call)
-
-
-def check_tool_answers(messages: Sequence[Message]) -> None:
-    """Every call has to be answered right after it, and nothing else may be.
+def check_tool_results(messages: Sequence[Message]) -> Context:
+    """Check that every tool call is followed by its result, and every result follows its call.
 
     Raises:
-        OpenAIRefusal: A call without an answer, or an answer without a call.
+        OpenAIError: One of them is missing.
     """
     waiting: set[str] = set()
     for place, message in enumerate(messages):
         if message.role == "tool":
             if message.tool_call_id not in waiting:
-                raise OpenAIRefusal(
+                raise OpenAIError(
                     "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
                     "'tool_calls'.",
                     param=f"messages[{place}].role",
                 )
             waiting.discard(str(message.tool_call_id))
             continue
-        refuse_unanswered(waiting)
+        check_none_waiting(waiting)
         waiting = {call["id"] for call in message.tool_calls}
-    refuse_unanswered(waiting)
+    check_none_waiting(waiting)
+    return tuple(messages)
 
 
-def refuse_unanswered(waiting: set[str]) -> None:
-    """Refuse calls that nobody answered."""
+def check_none_waiting(waiting: set[str]) -> None:
+    """Reject calls without a result."""
     if waiting:
-        raise OpenAIRefusal(
+        raise OpenAIError(
             "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
             "'tool_call_id'. The following tool_call_ids did not have response messages: " + ", ".join(sorted(waiting)),
             param="messages",

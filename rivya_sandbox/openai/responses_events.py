@@ -1,4 +1,4 @@
-"""A response as a stream of events (https://platform.openai.com/docs/api-reference/responses-streaming)."""
+"""The Responses API's stream of events (https://platform.openai.com/docs/api-reference/responses-streaming)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rivya_sandbox.openai.bodies import ARGUMENT_PIECE, logprobs, pieces
-from rivya_sandbox.openai.responses_bodies import Response
+from rivya_sandbox.openai.chat_response import ARGUMENT_PIECE, logprobs, pieces
+from rivya_sandbox.openai.responses_output import ResponseObject
 from rivya_sandbox.streams import Frame
 
 Event = tuple[str, dict[str, Any]]
 
 
-def frames(response: Response) -> tuple[list[Frame], list[Frame]]:
-    """The events while the answer grows, and the one at its end."""
+def frames(response: ResponseObject) -> tuple[list[Frame], list[Frame]]:
+    """Return the events while the output grows, and the last event."""
     end = "incomplete" if response.reason else "completed"
     events = [*growing(response), (f"response.{end}", {"response": response.body()})]
     numbered = [frame(kind, number, facts) for number, (kind, facts) in enumerate(events)]
@@ -22,16 +22,16 @@ def frames(response: Response) -> tuple[list[Frame], list[Frame]]:
 
 
 def frame(kind: str, number: int, facts: dict[str, Any]) -> Frame:
-    """One event."""
+    """Return one event."""
     value = {"type": kind, "sequence_number": number, **facts}
     text = facts["delta"] if kind == "response.output_text.delta" else ""
     return Frame(f"event: {kind}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n".encode(), text)
 
 
-def growing(response: Response) -> Iterator[Event]:
-    """All events but the last."""
-    yield "response.created", {"response": response.begun()}
-    yield "response.in_progress", {"response": response.begun()}
+def growing(response: ResponseObject) -> Iterator[Event]:
+    """Yield all events except the last."""
+    yield "response.created", {"response": response.started()}
+    yield "response.in_progress", {"response": response.started()}
     for index, item in enumerate(response.output):
         yield "response.output_item.added", {"output_index": index, "item": opened(item)}
         place = {"item_id": item["id"], "output_index": index}
@@ -49,7 +49,7 @@ def growing(response: Response) -> Iterator[Event]:
 
 
 def opened(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as it begins."""
+    """Return an item before it has content."""
     empty: dict[str, Any] = {
         "message": {"content": []},
         "function_call": {"arguments": ""},
@@ -59,8 +59,8 @@ def opened(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, **empty.get(item["type"], {}), **status}
 
 
-def message(item: dict[str, Any], place: dict[str, Any], response: Response) -> Iterator[Event]:
-    """The parts of a message."""
+def message(item: dict[str, Any], place: dict[str, Any], response: ResponseObject) -> Iterator[Event]:
+    """Yield the events of a message."""
     for number, part in enumerate(item["content"]):
         where = {**place, "content_index": number}
         if part["type"] == "refusal":
@@ -73,24 +73,24 @@ def message(item: dict[str, Any], place: dict[str, Any], response: Response) -> 
         yield "response.content_part.done", {**where, "part": part}
 
 
-def text(part: dict[str, Any], where: dict[str, Any], response: Response) -> Iterator[Event]:
-    """A text, word by word, and what it cites."""
+def text(part: dict[str, Any], where: dict[str, Any], response: ResponseObject) -> Iterator[Event]:
+    """Yield the events of a text, word by word, and of its citations."""
     yield "response.content_part.added", {**where, "part": {**part, "text": "", "annotations": [], "logprobs": []}}
     for piece in pieces(part["text"]):
-        known = bare(logprobs([piece])["content"]) if response.asked.order.logprobs else []
+        known = without_bytes(logprobs([piece])["content"]) if response.request.chat.logprobs else []
         yield "response.output_text.delta", {**where, "delta": piece, "logprobs": known}
     for number, cited in enumerate(part["annotations"]):
         yield "response.output_text.annotation.added", {**where, "annotation_index": number, "annotation": cited}
-    yield "response.output_text.done", {**where, "text": part["text"], "logprobs": bare(part["logprobs"])}
+    yield "response.output_text.done", {**where, "text": part["text"], "logprobs": without_bytes(part["logprobs"])}
 
 
-def bare(tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Log probabilities as events have them: without bytes."""
+def without_bytes(tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return log probabilities as events have them: without bytes."""
     return [{key: value for key, value in token.items() if key != "bytes"} for token in tokens]
 
 
 def reasoning(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
-    """The summaries of a reasoning item."""
+    """Yield the events of a reasoning item's summaries."""
     for number, part in enumerate(item["summary"]):
         where = {**place, "summary_index": number}
         yield "response.reasoning_summary_part.added", {**where, "part": {**part, "text": ""}}
@@ -101,7 +101,7 @@ def reasoning(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
 
 
 def function_call(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
-    """The arguments of a call, in pieces."""
+    """Yield the events of a call's arguments, in pieces."""
     for start in range(0, len(item["arguments"]), ARGUMENT_PIECE):
         piece = item["arguments"][start : start + ARGUMENT_PIECE]
         yield "response.function_call_arguments.delta", {**place, "delta": piece}

@@ -1,4 +1,4 @@
-"""The input of a response, checked as strictly as OpenAI does, as what the model sees.
+"""The input of a response, checked as strictly as OpenAI checks it.
 
 https://platform.openai.com/docs/api-reference/responses/create.
 """
@@ -7,184 +7,220 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from rivya_sandbox.openai.errors import OpenAIRefusal
-from rivya_sandbox.openai.messages import digest, located
+from pydantic import Discriminator, Tag, model_validator
+
+from rivya_sandbox.openai.content import FileId, Url, parse_body
+from rivya_sandbox.openai.errors import NOT_FOUND, OpenAIError
+from rivya_sandbox.validation import Body, invalid
 from rivya_sandbox.values import Attachment, Context, Message
 
-ROLES = ("user", "assistant", "system", "developer")
 PASSED_BACK = ("_call", "_output", "_list_tools", "_request", "_response")
-"""Endings of the kinds of items that may be sent back and that the model need not see here."""
-NOT_FOUND = 404
+"""Endings of the types of items that a client may send back and that the model does not see here."""
+PARTS = {"assistant": ("output_text", "refusal")}
+OTHER_PARTS = ("input_text", "input_image", "input_file")
+SOURCES = {"input_image": ("file_id", "image_url"), "input_file": ("file_id", "file_url", "file_data")}
 Find = Callable[[str], "Mapping[str, Any] | None"]
 
 
-def read_input(value: Any, find: Find, before: Context = ()) -> tuple[Context, tuple[Mapping[str, Any], ...]]:
-    """What the model sees of an input, and its items.
+class PartBody(Body):
+    """One part of an item's content."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    file_id: FileId | None = None
+    image_url: Url | None = None
+    file_url: Url | None = None
+    file_data: Url | None = None
+    filename: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_value(self) -> PartBody:
+        if self.type in ("input_text", "output_text", "refusal"):
+            key = "refusal" if self.type == "refusal" else "text"
+            if getattr(self, key) is None:
+                raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", f".{key}")
+        if len(found := self._sources()) != 1 and self.type in SOURCES:
+            code = "mutually_exclusive_error" if found else "missing_required_parameter"
+            keys = ", ".join(map(repr, SOURCES[self.type]))
+            raise invalid(code, f"Expected exactly one of {keys} in '{{param}}'.")
+        if self.file_data is not None and self.filename is None:
+            raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", ".filename")
+        return self
+
+    def _sources(self) -> list[Attachment]:
+        keys = SOURCES.get(self.type, ())
+        return [value for key in keys if (value := getattr(self, key)) is not None]
+
+    def read(self) -> str | Attachment:
+        """Return the part's text or attachment."""
+        return next(iter(self._sources()), self.text or self.refusal or "")
+
+
+Content = Annotated[
+    Annotated[str, Tag("text")] | Annotated[list[PartBody], Tag("parts")],
+    Discriminator(lambda content: "text" if isinstance(content, str) else "parts"),
+]
+
+
+def check_parts(content: Content, role: str, at: str) -> None:
+    """Check that a role may send these parts."""
+    allowed = PARTS.get(role, OTHER_PARTS)
+    for place, part in enumerate(() if isinstance(content, str) else content):
+        if part.type not in allowed:
+            message = f"Invalid value: '{part.type}'. Supported values are: {', '.join(map(repr, allowed))}."
+            raise invalid("invalid_value", message, f"{at}[{place}]")
+
+
+def read_parts(content: Content) -> tuple[str, tuple[Attachment, ...]]:
+    """Return the text and the attachments of a content."""
+    found = [content] if isinstance(content, str) else [part.read() for part in content]
+    text = "".join(part for part in found if isinstance(part, str))
+    return text, tuple(part for part in found if isinstance(part, Attachment))
+
+
+class MessageItem(Body):
+    """A message."""
+
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Content
+
+    @model_validator(mode="after")
+    def _fits_role(self) -> MessageItem:
+        check_parts(self.content, self.role, ".content")
+        return self
+
+    def add_to(self, context: list[Message], _new: int) -> None:
+        """Append the message to what the model sees."""
+        context.append(Message("system" if self.role == "developer" else self.role, *read_parts(self.content)))
+
+
+class CallItem(Body):
+    """A tool call."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+    def add_to(self, context: list[Message], new: int) -> None:
+        """Add the call to the assistant's message right before it, or to a new one."""
+        call = {
+            "id": self.call_id,
+            "type": "function",
+            "function": {"name": self.name, "arguments": self.arguments},
+        }
+        if len(context) > new and context[-1].role == "assistant":
+            context[-1] = replace(context[-1], tool_calls=(*context[-1].tool_calls, call))
+        else:
+            context.append(Message("assistant", "", tool_calls=(call,)))
+
+
+class OutputItem(Body):
+    """The result of a tool call."""
+
+    call_id: str
+    output: Content
+
+    @model_validator(mode="after")
+    def _fits_role(self) -> OutputItem:
+        check_parts(self.output, "tool", ".output")
+        return self
+
+    def add_to(self, context: list[Message], _new: int) -> None:
+        """Append the result."""
+        context.append(Message("tool", *read_parts(self.output), tool_call_id=self.call_id))
+
+
+ITEMS: Mapping[str, type[MessageItem | CallItem | OutputItem]] = {
+    "message": MessageItem,
+    "function_call": CallItem,
+    "function_call_output": OutputItem,
+}
+
+
+def read_input(value: Any, find: Find, before: Context = ()) -> Context:
+    """Return what the model sees of an input.
 
     Args:
         value: A text or a list of items.
         find: Finds an item of a stored response by its id.
-        before: What stood before it.
+        before: What comes before the input.
 
     Raises:
-        OpenAIRefusal: An item is malformed, or calls and their outputs do not belong together.
+        OpenAIError: An item is invalid, or calls and outputs do not match.
     """
     items = [{"role": "user", "content": value}] if isinstance(value, str) else value
     if not isinstance(items, list) or not items:
-        raise OpenAIRefusal("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
-    resolved = [referred(item, f"input[{place}]", find) for place, item in enumerate(items)]
-    refuse_lonely_reasoning(resolved, find)
+        raise OpenAIError("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
+    resolved = [resolve(item, f"input[{place}]", find) for place, item in enumerate(items)]
+    check_reasoning_items(resolved, find)
     context = list(before)
     for place, item in enumerate(resolved):
         add(item, f"input[{place}]", context, new=len(before))
-    refuse_unanswered(context)
-    return tuple(context), tuple(resolved)
+    check_outputs(context)
+    return tuple(context)
 
 
-def referred(item: Any, where: str, find: Find) -> Mapping[str, Any]:
-    """The item itself, also where only its id is given."""
+def resolve(item: Any, where: str, find: Find) -> Mapping[str, Any]:
+    """Return the item, or the stored item that it refers to."""
     if not isinstance(item, Mapping):
-        raise OpenAIRefusal(f"Invalid type for '{where}': expected an object.", param=where, code="invalid_type")
+        raise OpenAIError(f"Invalid type for '{where}': expected an object.", param=where, code="invalid_type")
     if item.get("type") != "item_reference":
         return item
     found = find(str(item.get("id")))
     if found is None:
-        raise OpenAIRefusal(f"Item with id '{item.get('id')}' not found.", status=NOT_FOUND, param="input")
+        raise OpenAIError(f"Item with id '{item.get('id')}' not found.", status=NOT_FOUND, param="input")
     return found
 
 
 def add(item: Mapping[str, Any], where: str, context: list[Message], *, new: int) -> None:
-    """Put an item at the end of what the model sees; a call belongs to the assistant's message right before it."""
-    kind = item.get("type") or ("message" if "role" in item else None)
-    match kind:
-        case "message":
-            context.append(message(item, where))
-        case "function_call":
-            call = function_call(item, where)
-            last = context[-1] if len(context) > new and context[-1].role == "assistant" else None
-            if last is None:
-                context.append(Message("assistant", "", tool_calls=(call,)))
-            else:
-                context[-1] = replace(last, tool_calls=(*last.tool_calls, call))
-        case "function_call_output":
-            text, attachments = content(item.get("output"), "user", f"{where}.output")
-            context.append(Message("tool", text, attachments, tool_call_id=text_of(item, "call_id", where)))
-        case "reasoning" | "compaction":
-            pass
-        case _ if not str(kind).endswith(PASSED_BACK):
-            raise OpenAIRefusal(f"Invalid value: '{kind}' for '{where}.type'.", param=where, code="invalid_value")
+    """Add an item to what the model sees."""
+    kind = str(item.get("type") or ("message" if "role" in item else None))
+    if kind in ITEMS:
+        parse_body(ITEMS[kind], item, where).add_to(context, new)
+    elif kind not in ("reasoning", "compaction") and not kind.endswith(PASSED_BACK):
+        raise OpenAIError(f"Invalid value: '{kind}' for '{where}.type'.", param=where, code="invalid_value")
 
 
-def message(item: Mapping[str, Any], where: str) -> Message:
-    """A message item."""
-    role = item.get("role")
-    if role not in ROLES:
-        raise OpenAIRefusal(f"Invalid value for '{where}.role'.", param=f"{where}.role", code="invalid_value")
-    text, attachments = content(item.get("content"), str(role), f"{where}.content")
-    return Message("system" if role == "developer" else str(role), text, attachments)
-
-
-def function_call(item: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """A call item, in the form that chat completions have for it."""
-    name, arguments = text_of(item, "name", where), text_of(item, "arguments", where)
-    return {
-        "id": text_of(item, "call_id", where),
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }
-
-
-def text_of(item: Mapping[str, Any], key: str, where: str) -> str:
-    """A required text of an item."""
-    value = item.get(key)
-    if not isinstance(value, str):
-        raise OpenAIRefusal(
-            f"Missing required parameter: '{where}.{key}'.", param=f"{where}.{key}", code="missing_required_parameter"
-        )
-    return value
-
-
-def content(value: Any, role: str, where: str) -> tuple[str, tuple[Attachment, ...]]:
-    """Text and attachments of a message or an output."""
-    if isinstance(value, str):
-        return value, ()
-    if not isinstance(value, list):
-        raise OpenAIRefusal(f"Invalid type for '{where}'.", param=where, code="invalid_type")
-    parts = [part_of(part, role, f"{where}[{place}]") for place, part in enumerate(value)]
-    return "".join(text for text, _ in parts), tuple(found for _, found in parts if found is not None)
-
-
-def part_of(part: Any, role: str, where: str) -> tuple[str, Attachment | None]:
-    """One content part: its text, or what it attaches."""
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    texts = {"output_text": "text", "refusal": "refusal"} if role == "assistant" else {"input_text": "text"}
-    if kind in texts:
-        return text_of(part, texts[str(kind)], where), None
-    if role == "assistant" or kind not in ("input_image", "input_file"):
-        allowed = ", ".join(
-            repr(name) for name in (*texts, *(() if role == "assistant" else ("input_image", "input_file")))
-        )
-        raise OpenAIRefusal(
-            f"Invalid value: '{kind}'. Supported values are: {allowed}.", param=where, code="invalid_value"
-        )
-    return "", attached(part, where)
-
-
-def attached(part: Mapping[str, Any], where: str) -> Attachment:
-    """A picture or a file, by exactly one of its id, its place and its bytes."""
-    keys = ("file_id", "image_url") if part["type"] == "input_image" else ("file_id", "file_url", "file_data")
-    given = [key for key in keys if part.get(key) is not None]
-    if len(given) != 1:
-        raise OpenAIRefusal(
-            f"Expected exactly one of {', '.join(repr(key) for key in keys)} in '{where}'.",
-            param=where,
-            code="mutually_exclusive_error" if given else "missing_required_parameter",
-        )
-    if given[0] == "file_data" and not isinstance(part.get("filename"), str):
-        raise OpenAIRefusal(f"Missing required parameter: '{where}.filename'.", param=f"{where}.filename")
-    value = part[given[0]]
-    return Attachment(str(value), digest(str(value).encode())) if given[0] == "file_id" else located(value, where)
-
-
-def refuse_lonely_reasoning(items: Sequence[Mapping[str, Any]], find: Find) -> None:
-    """Reasoning goes back with what followed it, and only if the server still has it or it is all there.
+def check_reasoning_items(items: Sequence[Mapping[str, Any]], find: Find) -> None:
+    """Check reasoning items: the server must know each or get all of it, and what followed it must follow.
 
     Raises:
-        OpenAIRefusal: It does not.
+        OpenAIError: An item is unknown or alone.
     """
     for place, item in enumerate(items):
         if item.get("type") != "reasoning":
             continue
         if not item.get("encrypted_content") and find(str(item.get("id"))) is None:
-            raise OpenAIRefusal(
+            raise OpenAIError(
                 f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false.",
                 status=NOT_FOUND,
                 param="input",
             )
         after = items[place + 1] if place + 1 < len(items) else {}
         if after.get("role", "assistant") != "assistant" or not after or "output" in after:
-            raise OpenAIRefusal(
+            raise OpenAIError(
                 f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item.",
                 param="input",
             )
 
 
-def refuse_unanswered(context: Sequence[Message]) -> None:
-    """Every call has an output, and every output a call.
+def check_outputs(context: Sequence[Message]) -> None:
+    """Check that every call has an output, and every output a call.
 
     Raises:
-        OpenAIRefusal: One has not.
+        OpenAIError: One is missing.
     """
-    open_calls: list[str] = []
-    for message_ in context:
-        open_calls += [call["id"] for call in message_.tool_calls]
-        if message_.role == "tool":
-            if message_.tool_call_id not in open_calls:
-                raise OpenAIRefusal(
-                    f"No tool call found for function call output with call_id {message_.tool_call_id}.", param="input"
+    waiting: list[str] = []
+    for message in context:
+        waiting += [call["id"] for call in message.tool_calls]
+        if message.role == "tool":
+            if message.tool_call_id not in waiting:
+                raise OpenAIError(
+                    f"No tool call found for function call output with call_id {message.tool_call_id}.", param="input"
                 )
-            open_calls.remove(str(message_.tool_call_id))
-    if open_calls:
-        raise OpenAIRefusal(f"No tool output found for function call {open_calls[0]}.", param="input")
+            waiting.remove(str(message.tool_call_id))
+    if waiting:
+        raise OpenAIError(f"No tool output found for function call {waiting[0]}.", param="input")

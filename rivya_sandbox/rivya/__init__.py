@@ -1,1 +1,1 @@
-"""Rivya's half: chat over sessions, files, image tasks, credits."""
+"""Rivya's API: chat with sessions, files, image tasks, credits."""

@@ -1,4 +1,4 @@
-"""The Rivya half: every path below `/api/v1`, and how its errors read (https://rivya.ai/docs/api)."""
+"""Rivya's API: every path below `/api/v1`, and the format of its errors (https://rivya.ai/docs/api)."""
 
 from __future__ import annotations
 
@@ -18,59 +18,42 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from rivya_sandbox.refusals import Refusal
-    from rivya_sandbox.sandbox import Sandbox
+    from rivya_sandbox.errors import ApiError
+    from rivya_sandbox.state import SandboxState
 
 PREFIX = "/api/v1"
 
 
-def routes(sandbox: Sandbox) -> Sequence[BaseRoute]:
-    """All endpoints."""
+def routes(state: SandboxState) -> Sequence[BaseRoute]:
+    """Return all endpoints."""
 
     async def models(_request: Request) -> JSONResponse:
         return JSONResponse({"object": "list", "data": catalogue.rows()})
 
     async def credits(request: Request) -> JSONResponse:  # noqa: A001 - the endpoint's name
-        key = sandbox.accounts.authorize(request.headers.get("authorization"), "credits:read")
-        return JSONResponse({"current_credits": sandbox.credits(key.account)})
+        return JSONResponse({"current_credits": state.accounts.credits(state.account(request, "credits:read"))})
 
-    async def schema(_request: Request) -> JSONResponse:
-        return JSONResponse(openapi(endpoints))
-
-    endpoints: list[Route] = [
+    return [
         Route("/models", models, methods=["GET"]),
         Route("/credits", credits, methods=["GET"]),
-        Route("/openapi.json", schema, methods=["GET"]),
-        *RivyaChat(sandbox).routes(),
-        *RivyaMedia(sandbox).routes(),
+        *RivyaChat(state).routes(),
+        *RivyaMedia(state).routes(),
     ]
-    return endpoints
 
 
-def openapi(endpoints: Sequence[Route]) -> dict[str, object]:
-    """A minimal schema: which paths there are."""
-    paths: dict[str, dict[str, object]] = {}
-    for route in endpoints:
-        methods = sorted((route.methods or set()) - {"HEAD"})
-        paths[PREFIX + route.path] = {
-            method.lower(): {"responses": {"200": {"description": "OK"}}} for method in methods
-        }
-    return {"openapi": "3.1.0", "info": {"title": "Rivya Public API (sandbox)", "version": "1"}, "paths": paths}
+def envelope(error: ApiError, request_id: str) -> dict[str, object]:
+    """Return an error as the API writes it."""
+    return {"error": {"code": error.code, "message": error.message, "requestId": request_id}}
 
 
-def envelope(refusal: Refusal, request_id: str) -> dict[str, object]:
-    """The error envelope."""
-    return {"error": {"code": refusal.code, "message": refusal.message, "requestId": request_id}}
+def error_response(error: ApiError, request_id: str) -> Response:
+    """Return an error as a response."""
+    return JSONResponse(envelope(error, request_id), error.status, error.headers)
 
 
-def refuse(refusal: Refusal, request_id: str) -> Response:
-    """An error as an answer."""
-    return JSONResponse(envelope(refusal, request_id), refusal.status, refusal.headers)
+def error_event(error: ApiError, request_id: str) -> bytes:
+    """Return an error as an event in the middle of a stream."""
+    return f"event: error\ndata: {json.dumps(envelope(error, request_id))}\n\n".encode()
 
 
-def stream_error(refusal: Refusal, request_id: str) -> bytes:
-    """An error in the middle of a stream."""
-    return f"event: error\ndata: {json.dumps(envelope(refusal, request_id))}\n\n".encode()
-
-
-API = Api("rivya", PREFIX, routes, refuse, stream_error)
+API = Api("rivya", PREFIX, routes, error_response, error_event)

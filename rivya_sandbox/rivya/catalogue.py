@@ -1,7 +1,7 @@
-"""The models as data: what `GET /models` says and what the sandbox checks requests against.
+"""The models as data, for `GET /models` and for the validation of requests.
 
-Ids, credits, limits and option lists are those of the model pages (https://rivya.ai/docs/api/models/<id>). Where no
-page shows a shape (`params[]`, `reference_media`, `chat_capabilities`), a plausible one stands here.
+Ids, credits, limits and options are those of the model pages (https://rivya.ai/docs/api/models/<id>). Where no page
+shows the form (`params[]`, `reference_media`, `chat_capabilities`), this file has a plausible one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Param:
     description: str = ""
 
     def row(self) -> dict[str, Any]:
-        """The entry in `params[]` of the catalogue."""
+        """Return the entry in `params[]`."""
         return {
             "key": self.key,
             "type": self.type,
@@ -45,14 +45,14 @@ class Param:
 
 @dataclass(frozen=True)
 class References:
-    """Which reference media a model takes."""
+    """The reference media that a model takes."""
 
     max_items: int
     max_megabytes: int = 10
     kinds: tuple[str, ...] = ("image",)
 
     def row(self) -> dict[str, Any]:
-        """`reference_media` of the catalogue."""
+        """Return `reference_media`."""
         return {
             "kinds": list(self.kinds),
             "max_items": self.max_items,
@@ -73,7 +73,7 @@ class ImageModel:
     references: References | None = None
 
     def row(self) -> dict[str, Any]:
-        """The entry in the catalogue."""
+        """Return the model's entry in the list."""
         files = self.references is not None
         return {
             **shared_row(self.id, self.name, "image", self.credits, files=files),
@@ -97,11 +97,11 @@ class ChatModel:
     credits: int
     images: bool = True
     web_search: bool = True
-    thoughts: bool = True
+    reasoning: bool = True
     efforts: tuple[str, ...] = EFFORTS
 
     def row(self) -> dict[str, Any]:
-        """The entry in the catalogue."""
+        """Return the model's entry in the list."""
         return {
             **shared_row(self.id, self.name, "chat", self.credits, files=self.images),
             "runtime": "chat",
@@ -114,14 +114,14 @@ class ChatModel:
             "chat_capabilities": {
                 "web_search": self.web_search,
                 "image_files": self.images,
-                "thoughts": self.thoughts,
+                "thoughts": self.reasoning,
                 "reasoning": list(self.efforts),
             },
         }
 
 
 def shared_row(model_id: str, name: str, category: str, credits: int, *, files: bool) -> dict[str, Any]:  # noqa: A002
-    """What the catalogue says in the same way about every model that can be called."""
+    """Return the keys that every model's entry has."""
     return {
         "id": model_id,
         "display_name": name,
@@ -138,12 +138,12 @@ def shared_row(model_id: str, name: str, category: str, credits: int, *, files: 
 
 
 def select(key: str, default: str, options: str, description: str = "") -> Param:
-    """A `select` whose options are written as words."""
+    """Return a `select` param. The options are separated by spaces."""
     return Param(key, "select", default, tuple(options.split()), description=description or humanize(key))
 
 
 def humanize(key: str) -> str:
-    """`aspect_ratio` and `aspectRatio` as `Aspect ratio`."""
+    """Turn `aspect_ratio` and `aspectRatio` into `Aspect ratio`."""
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in key)
     return spaced.replace("_", " ").capitalize()
 
@@ -259,8 +259,8 @@ IMAGE_MODELS: Sequence[ImageModel] = (
         ),
         5000,
     ),
-    # The pages of the last two could not be read to their ends: the later options of `flux-2-flex` and the numbers
-    # of references of both are assumed.
+    # The pages of the last two are not known completely: the later options of `flux-2-flex` and the number of
+    # references of both are assumptions.
     ImageModel("flux-2-flex", "FLUX.2 Flex", 14, (select("aspectRatio", "1:1", FIVE_RATIOS),), 5000, References(8)),
     ImageModel(
         "seedream-4-5",
@@ -280,7 +280,7 @@ IMAGE: Mapping[str, ImageModel] = MappingProxyType({model.id: model for model in
 
 
 def uncallable_row(model_id: str, status: str) -> dict[str, Any]:
-    """A model that the list contains although no API path takes it; its name is made up."""
+    """Return the entry of a model that no API path takes. Its name is invented."""
     row = shared_row(model_id, f"Sandbox {status}", "video", 20, files=False)
     extra = {"runtime": "async_task", "billing_type": "FIXED", "supported_modes": ["text-to-video"]}
     rest: dict[str, Any] = {"max_prompt_length": 2000, "reference_media": None, "params": [], "chat_capabilities": None}
@@ -288,7 +288,7 @@ def uncallable_row(model_id: str, status: str) -> dict[str, Any]:
 
 
 def rows() -> list[dict[str, Any]]:
-    """The catalogue, as `GET /models` gives it in `data`."""
+    """Return `data` of `GET /models`."""
     uncallable = [
         uncallable_row("sandbox-video-soon", "coming_soon"),
         uncallable_row("sandbox-video-studio", "studio_only"),

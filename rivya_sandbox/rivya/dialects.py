@@ -1,11 +1,11 @@
-"""The forms in which the Rivya half can stream a reply.
+"""The forms in which Rivya's API can stream a reply.
 
-The events of `POST /chat/completions/stream` are not documented, so a client has to cope with a family of forms. Each
-dialect here is one member of it; `named` is the default. The first group differs in what the events look like, the
-second is `named` with other line endings, comments and the like, all of them legal server-sent events
+The events of `POST /chat/completions/stream` are not documented, so a client must handle many forms. Each dialect is
+one of them; `named` is the default. The first group differs in the events. The second group is `named` with other line
+endings, comments and so on, all of them valid server-sent events
 (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-A dialect is data: how an event for the opening, a thought, a piece of text and the closing looks.
+A dialect is data: the form of the opening event, of a piece of reasoning, of a piece of text and of the closing event.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from rivya_sandbox.streams import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rivya_sandbox.rivya.turns import Reply
+    from rivya_sandbox.rivya.reply import Reply
 
 DONE = "[DONE]"
 
 
 @dataclass(frozen=True)
 class Event:
-    """One server-sent event: a name (or none) and JSON or bare text."""
+    """One server-sent event: an optional name, and JSON or plain text."""
 
     name: str | None
     data: Any
 
     def encode(self) -> bytes:
-        """The event's lines and the blank line after them."""
+        """Return the event's lines and the blank line after them."""
         text = self.data if isinstance(self.data, str) else json.dumps(self.data, ensure_ascii=False)
         named = f"event: {self.name}\n" if self.name else ""
         return f"{named}data: {text}\n\n".encode()
 
 
 def no_events(_reply: Reply) -> tuple[Event, ...]:
-    """Nothing at this point."""
+    """Send nothing here."""
     return ()
 
 
 def unchanged(frame: bytes, _number: int) -> bytes:
-    """The bytes as they are."""
+    """Leave the bytes unchanged."""
     return frame
 
 
@@ -55,42 +55,42 @@ class Dialect:
     """How a reply is streamed.
 
     Attributes:
-        text: The event for a piece of the answer.
-        thought: The event for a piece of the thoughts.
+        text: The event for a piece of the text.
+        reasoning: The event for a piece of the reasoning.
         closing: The events at the end.
-        opening: The events at the beginning.
-        share: How much of the text comes in pieces; the closing event has to carry the whole if it is less than 1.
-        dress: Rewrites the bytes of each event, which is given with its number.
+        opening: The events at the start.
+        share: The share of the text that comes in pieces. If less than 1, the closing event must contain all text.
+        encode: Changes the bytes of each event, given its number.
     """
 
     text: Callable[[str], Event]
-    thought: Callable[[str], Event]
+    reasoning: Callable[[str], Event]
     closing: Callable[[Reply], tuple[Event, ...]]
     opening: Callable[[Reply], tuple[Event, ...]] = no_events
     share: float = 1.0
-    dress: Callable[[bytes, int], bytes] = unchanged
+    encode: Callable[[bytes, int], bytes] = unchanged
 
     def frames(self, reply: Reply) -> tuple[list[Frame], list[Frame]]:
-        """The frames of a reply: those while it grows, and those that close it."""
+        """Return the frames of a reply: those while the text grows, and those that close it."""
         pieces = pieces_of(reply.answer.text)
         shown = pieces[: round(len(pieces) * self.share)]
         growing = [Frame(event.encode()) for event in self.opening(reply)]
-        growing += [Frame(self.thought(piece).encode()) for piece in pieces_of(reply.answer.thoughts)]
+        growing += [Frame(self.reasoning(piece).encode()) for piece in pieces_of(reply.answer.reasoning)]
         growing += [Frame(self.text(piece).encode(), piece) for piece in shown]
         closing = [Frame(event.encode()) for event in self.closing(reply)]
-        return self._dressed(growing, 0), self._dressed(closing, len(growing))
+        return self._encoded(growing, 0), self._encoded(closing, len(growing))
 
-    def _dressed(self, frames: list[Frame], start: int) -> list[Frame]:
-        return [replace(frame, data=self.dress(frame.data, number)) for number, frame in enumerate(frames, start)]
+    def _encoded(self, frames: list[Frame], start: int) -> list[Frame]:
+        return [replace(frame, data=self.encode(frame.data, number)) for number, frame in enumerate(frames, start)]
 
 
 def pieces_of(text: str) -> list[str]:
-    """Words, each with the white space before it; together again the text."""
+    """Split a text into words, each with the white space before it."""
     return re.findall(r"\s*\S+|\s+\Z", text)
 
 
 def key(*path: str, name: str | None = None, **constant: Any) -> Callable[[str], Event]:
-    """An event maker that puts the piece at the end of a path of keys, beside constant keys."""
+    """Make events with the piece at the end of a path of keys, next to constant keys."""
 
     def make(piece: str) -> Event:
         data: Any = piece
@@ -102,7 +102,7 @@ def key(*path: str, name: str | None = None, **constant: Any) -> Callable[[str],
 
 
 def whole(name: str | None, *path: str, done: bool = False, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:
-    """A closing that carries the whole reply, at the end of a path of keys."""
+    """Make a closing with the whole reply at the end of a path of keys."""
 
     def close(reply: Reply) -> tuple[Event, ...]:
         data: Any = reply.body()
@@ -114,104 +114,104 @@ def whole(name: str | None, *path: str, done: bool = False, **constant: Any) -> 
     return close
 
 
-def bill_only(name: str | None, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:
-    """A closing with ids, usage and credits but without the text."""
-    return lambda reply: (Event(name, {**constant, "id": reply.id, **reply.facts(), **reply.bill()}),)
+def cost_only(name: str | None, **constant: Any) -> Callable[[Reply], tuple[Event, ...]]:
+    """Make a closing with ids, usage and credits but without the text."""
+    return lambda reply: (Event(name, {**constant, "id": reply.id, **reply.metadata(), **reply.cost()}),)
 
 
 def started(reply: Reply) -> tuple[Event, ...]:
-    """The opening of `named`."""
-    return (Event("message.started", {"id": reply.id, **reply.facts()}),)
+    """Return the opening of `named`."""
+    return (Event("message.started", {"id": reply.id, **reply.metadata()}),)
 
 
 def chunk(delta: Mapping[str, str], finish: str | None = None) -> Event:
-    """A chunk as chat completions stream it."""
+    """Return a chunk in the form of chat completions."""
     choice = {"index": 0, "delta": dict(delta), "finish_reason": finish}
     return Event(None, {"object": "chat.completion.chunk", "choices": [choice]})
 
 
 def close_chunks(reply: Reply) -> tuple[Event, ...]:
-    """The end as chat completions stream it, with Rivya's own facts beside the usage."""
-    tail = {"id": reply.id, "object": "chat.completion.chunk", "choices": [], **reply.facts(), **reply.bill()}
+    """Return the end in the form of chat completions, with Rivya's own metadata next to the usage."""
+    tail = {"id": reply.id, "object": "chat.completion.chunk", "choices": [], **reply.metadata(), **reply.cost()}
     return chunk({}, "stop"), Event(None, tail), Event(None, DONE)
 
 
 def close_without_session(reply: Reply) -> tuple[Event, ...]:
-    """An end that does not repeat the session id."""
+    """Return an end that does not repeat the session id."""
     data = {name: value for name, value in reply.body().items() if name != "session_id"}
     return (Event("message.completed", data),)
 
 
 def close_session_last(reply: Reply) -> tuple[Event, ...]:
-    """An end in three events, the session id in the last one."""
-    usage = {"usage": reply.bill()["usage"]}
-    facts = {"id": reply.id, "created_at": reply.created_at, "credits": reply.bill()["credits"]}
+    """Return an end in three events, with the session id in the last one."""
+    usage = {"usage": reply.cost()["usage"]}
+    facts = {"id": reply.id, "created_at": reply.created_at, "credits": reply.cost()["credits"]}
     last = {"session_id": reply.session_id, "done": True}
     return Event("usage", usage), Event("message", facts), Event("done", last)
 
 
 def open_blocks(reply: Reply) -> tuple[Event, ...]:
-    """The opening of a stream of content blocks."""
-    message = {"id": reply.id, "role": "assistant", "content": [], **reply.facts()}
+    """Return the opening of a stream of content blocks."""
+    message = {"id": reply.id, "role": "assistant", "content": [], **reply.metadata()}
     return (Event("message_start", {"type": "message_start", "message": message}),)
 
 
 def close_blocks(reply: Reply) -> tuple[Event, ...]:
-    """The end of a stream of content blocks."""
-    stop = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, **reply.bill()}
+    """Return the end of a stream of content blocks."""
+    stop = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, **reply.cost()}
     return Event("message_delta", stop), Event("message_stop", {"type": "message_stop"})
 
 
 def thinking_block(piece: str) -> Event:
-    """A thought in a stream of content blocks."""
+    """Return a piece of reasoning in a stream of content blocks."""
     delta = {"type": "thinking_delta", "thinking": piece}
     return Event("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": delta})
 
 
 def text_block(piece: str) -> Event:
-    """A piece of text in a stream of content blocks."""
+    """Return a piece of text in a stream of content blocks."""
     delta = {"type": "text_delta", "text": piece}
     return Event("content_block_delta", {"type": "content_block_delta", "index": 1, "delta": delta})
 
 
 def crlf(frame: bytes, _number: int) -> bytes:
-    """Lines that end in CR LF."""
+    """End lines with CR LF."""
     return frame.replace(b"\n", b"\r\n")
 
 
 def cr(frame: bytes, _number: int) -> bytes:
-    """Lines that end in a lone CR."""
+    """End lines with a single CR."""
     return frame.replace(b"\n", b"\r")
 
 
 def comments(frame: bytes, number: int) -> bytes:
-    """A comment before each event and in the middle of it."""
+    """Add a comment before each event and inside it."""
     head, _, rest = frame.partition(b"\n")
     return b": event %d\n\n%s\n:\n%s" % (number, head, rest)
 
 
 def keep_alives(frame: bytes, _number: int) -> bytes:
-    """A comment, an empty event and a ping before each event."""
+    """Add a comment, an empty event and a ping before each event."""
     return b": keep-alive\n\n\nevent: ping\ndata: {}\n\n" + frame
 
 
 def ids(frame: bytes, number: int) -> bytes:
-    """`id:` and `retry:` lines, and a field that nobody knows."""
+    """Add `id:` and `retry:` lines and an unknown field."""
     return b"id: %d\nretry: 3000\nunknown: field\n%s" % (number, frame)
 
 
 def tight(frame: bytes, _number: int) -> bytes:
-    """No blank after the colon."""
+    """Remove the space after the colon."""
     return re.sub(rb"(?m)^(event|data): ", rb"\1:", frame)
 
 
 def mark(frame: bytes, number: int) -> bytes:
-    """A byte order mark at the very beginning."""
+    """Add a byte order mark at the start."""
     return b"\xef\xbb\xbf" + frame if number == 0 else frame
 
 
 def spread(frame: bytes, _number: int) -> bytes:
-    """JSON over several `data:` lines."""
+    """Spread the JSON over several `data:` lines."""
     head, _, data = frame.decode().rstrip("\n").rpartition("data: ")
     lines = json.dumps(json.loads(data), indent=1, ensure_ascii=False).split("\n")
     return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
@@ -235,12 +235,12 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             key("delta", type="thinking.delta"),
             whole(None, type="message.completed"),
         ),
-        "flat": Dialect(key("text"), key("thoughts"), bill_only(None, done=True)),
+        "flat": Dialect(key("text"), key("thoughts"), cost_only(None, done=True)),
         "delta-string": Dialect(
             key("delta", name="delta"), key("delta", name="thinking"), whole("completed", done=True)
         ),
         "delta-text": Dialect(key("delta", "text"), key("delta", "thinking"), whole("done", "message_stop")),
-        "content": Dialect(key("content"), key("reasoning"), bill_only("done")),
+        "content": Dialect(key("content"), key("reasoning"), cost_only("done")),
         "nested": Dialect(
             key("data", "delta", "content", name="delta"),
             key("data", "delta", "thoughts", name="delta"),
@@ -248,7 +248,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
         ),
         "thoughts-event": Dialect(key("text", name="text"), key("text", name="thoughts"), whole("end")),
         "thoughts-key": Dialect(
-            key("content", thoughts=None), key("thoughts", content=""), bill_only(None, type="completed")
+            key("content", thoughts=None), key("thoughts", content=""), cost_only(None, type="completed")
         ),
         "closing-only": replace(NAMED, share=0.0),
         "closing-short": replace(NAMED, share=0.5),
@@ -260,26 +260,26 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             key("delta", name="response.reasoning_text.delta", type="response.reasoning_text.delta"),
             whole("response.completed", "response", type="response.completed"),
         ),
-        "crlf": replace(NAMED, dress=crlf),
-        "cr": replace(NAMED, dress=cr),
-        "comments": replace(NAMED, dress=comments),
-        "keep-alive": replace(NAMED, dress=keep_alives),
-        "ids": replace(NAMED, dress=ids),
-        "tight": replace(NAMED, dress=tight),
-        "bom": replace(NAMED, dress=mark),
-        "multiline": replace(NAMED, dress=spread),
+        "crlf": replace(NAMED, encode=crlf),
+        "cr": replace(NAMED, encode=cr),
+        "comments": replace(NAMED, encode=comments),
+        "keep-alive": replace(NAMED, encode=keep_alives),
+        "ids": replace(NAMED, encode=ids),
+        "tight": replace(NAMED, encode=tight),
+        "bom": replace(NAMED, encode=mark),
+        "multiline": replace(NAMED, encode=spread),
     }
 )
 
 
 def dialect_named(name: str | Dialect) -> Dialect:
-    """The dialect of that name; a `Dialect` stands for itself.
+    """Return the dialect of a name. A `Dialect` is returned unchanged.
 
     Raises:
-        ValueError: For an unknown name; lists the known ones.
+        ValueError: For an unknown name. The message lists the known names.
     """
     if isinstance(name, Dialect):
         return name
     if name not in DIALECTS:
-        raise ValueError(f"Unknown dialect {name!r}; known are {', '.join(DIALECTS)}")
+        raise ValueError(f"Unknown dialect {name!r}. Choose one of {', '.join(DIALECTS)}.")
     return DIALECTS[name]

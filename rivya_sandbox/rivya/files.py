@@ -1,4 +1,4 @@
-"""Uploaded files: what kind of media their bytes are, limits, and whose they are."""
+"""Uploaded files: their media type, limits and owner."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 from rivya_sandbox.rivya.catalogue import IMAGE_TYPES, MEGABYTE
-from rivya_sandbox.values import Attachment, Ids
+from rivya_sandbox.values import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from rivya_sandbox.ids import Ids
 
 LIMITS: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
     {
@@ -27,7 +29,7 @@ LIMITS: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
 )
 
 SAME_TYPE: Mapping[str, str] = MappingProxyType({"audio/x-wav": "audio/wav", "image/jpg": "image/jpeg"})
-"""Other names of a type, for comparing what is declared with what is found."""
+"""Other names of a type, to compare the declared type with the detected one."""
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "audio/mpeg": "mp3"}
@@ -36,7 +38,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 
 ADTS_MASK, ADTS = 0xFFF6, 0xFFF0
 MPEG_MASK = 0xFFE0
-"""The bits with which a frame of AAC (layer 0) and of any MPEG audio begins."""
+"""The first bits of a frame of AAC (layer 0) and of any MPEG audio."""
 
 
 def _iso_media(head: bytes) -> str | None:
@@ -77,8 +79,8 @@ SIGNATURES: tuple[Callable[[bytes], str | None], ...] = (
 
 
 def detect(content: bytes) -> str | None:
-    """The media type that the first bytes tell, or `None`."""
-    return next((mime for look in SIGNATURES if (mime := look(content[:16]))), None)
+    """Return the media type of a file by its first bytes, or `None`."""
+    return next((mime for signature in SIGNATURES if (mime := signature(content[:16]))), None)
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ class Upload:
 
     Attributes:
         content: The bytes.
-        name: File name as declared.
-        declared: Media type as declared, empty if it was not.
+        name: The declared file name.
+        declared: The declared media type, or empty.
         kind: `image`, `video` or `audio`.
-        limit: Most bytes allowed.
+        limit: The maximum size in bytes.
         client_request_id: The caller's trace id.
     """
 
@@ -104,7 +106,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that was taken in."""
+    """An accepted file."""
 
     id: str
     account: str
@@ -123,28 +125,28 @@ class StoredFile:
 
     @property
     def attachment(self) -> Attachment:
-        """How a message refers to it."""
+        """The file as an attachment of a message."""
         return Attachment(self.id, self.sha256)
 
 
 def checked_mime(upload: Upload) -> str:
-    """The media type of an upload, once kind, declaration, signature and size agree.
+    """Return the media type of an upload, if kind, declaration, signature and size agree.
 
     Raises:
-        Refusal: `validation_failed`.
+        ApiError: `validation_failed`.
     """
     if upload.kind not in LIMITS:
-        raise Refusal("validation_failed", f"kind must be one of {', '.join(LIMITS)}.")
+        raise ApiError("validation_failed", f"kind must be one of {', '.join(LIMITS)}.")
     if not upload.content:
-        raise Refusal("validation_failed", "file is empty.")
+        raise ApiError("validation_failed", "file is empty.")
     if len(upload.content) > upload.limit:
-        raise Refusal("validation_failed", f"file is larger than {upload.limit // MEGABYTE} MB.")
+        raise ApiError("validation_failed", f"file is larger than {upload.limit // MEGABYTE} MB.")
     found = detect(upload.content)
     if found is None or found not in LIMITS[upload.kind][1]:
-        raise Refusal("validation_failed", f"The file's content is not a supported {upload.kind} type.")
+        raise ApiError("validation_failed", f"The file's content is not a supported {upload.kind} type.")
     declared = SAME_TYPE.get(upload.declared, upload.declared)
     if declared not in ("", "application/octet-stream", found):
-        raise Refusal("validation_failed", f"The file is declared as {upload.declared} but contains {found}.")
+        raise ApiError("validation_failed", f"The file is declared as {upload.declared} but contains {found}.")
     return found
 
 
@@ -157,10 +159,10 @@ class Files:
         self._files: dict[str, StoredFile] = {}
 
     def add(self, upload: Upload, account: str, now: float) -> StoredFile:
-        """Check an upload and keep it.
+        """Check an upload and store it.
 
         Raises:
-            Refusal: `validation_failed`.
+            ApiError: `validation_failed`.
         """
         mime = checked_mime(upload)
         digest = hashlib.sha256(upload.content).hexdigest()
@@ -186,16 +188,16 @@ class Files:
             return list(self._files.values())
 
     def find(self, file_id: str, account: str) -> StoredFile:
-        """One file of the account.
+        """Return a file of the account.
 
         Raises:
-            Refusal: `not_found`.
+            ApiError: `not_found`.
         """
         stored = self._files.get(file_id)
         if stored is None or stored.account != account:
-            raise Refusal("not_found", "The file was not found.")
+            raise ApiError("not_found", "The file was not found.")
         return stored
 
     def by_media_name(self, name: str) -> StoredFile | None:
-        """The file behind a name on the media host."""
+        """Return the file of a name on the media host."""
         return self._files.get(name.rpartition(".")[0])

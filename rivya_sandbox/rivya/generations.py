@@ -1,25 +1,24 @@
-"""What `POST /generations` takes: one order, checked against its model's data before anything is paid."""
+"""The body of `POST /generations`, checked against its model's data before anything is charged."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from rivya_sandbox import checks
-from rivya_sandbox.refusals import Refusal
-from rivya_sandbox.rivya.catalogue import IMAGE, ImageModel, Param, References
+from pydantic import Field, create_model
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from rivya_sandbox.errors import ApiError
+from rivya_sandbox.rivya.bodies import ClientRequestId, RivyaBody, Text, parse_body
+from rivya_sandbox.rivya.catalogue import IMAGE, IMAGE_TYPES, ImageModel, Param
 
-GENERATION_KEYS = frozenset({"model", "prompt", "params", "client_request_id"})
-REFERENCE_KEYS = frozenset({"url", "kind", "name", "mimeType", "durationSeconds", "durationToken"})
 REFERENCES = "referenceMediaItems"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A checked order: the model, the prompt, the params without references, the references' URLs."""
+class GenerationRequest:
+    """What the request asks for: the model, the prompt, the params without references, the references' URLs."""
 
     model: ImageModel
     prompt: str
@@ -28,84 +27,60 @@ class Wish:
     client_request_id: str | None = None
 
 
-def parse_wish(body: checks.Body) -> Wish:
-    """The order in a request's body.
+class GenerationBody(RivyaBody):
+    """The request's body."""
+
+    model: Text
+    prompt: Text
+    params: dict[str, Any] | None = None
+    client_request_id: ClientRequestId = None
+
+
+class ReferenceBody(RivyaBody):
+    """One reference media item."""
+
+    url: Text
+    kind: Literal["image"]
+    mime_type: Literal[IMAGE_TYPES] | None = Field(None, alias="mimeType")  # type: ignore[valid-type]
+    name: Any = None
+    duration_seconds: Any = Field(None, alias="durationSeconds")
+    duration_token: Any = Field(None, alias="durationToken")
+
+
+def parse_generation(body: Mapping[str, Any]) -> GenerationRequest:
+    """Read the request's body.
 
     Raises:
-        Refusal: `validation_failed`.
+        ApiError: `validation_failed`.
     """
-    if "files" in body:
-        raise Refusal("validation_failed", "files is not accepted: put references into params.referenceMediaItems.")
-    checks.only(body, GENERATION_KEYS)
-    model = image_model(checks.text(body, "model"))
-    params = body.get("params")
-    if params is not None and not isinstance(params, dict):
-        raise Refusal("validation_failed", "params must be an object.")
-    own = {key: value for key, value in (params or {}).items() if key != REFERENCES}
-    check_params(model, own)
-    return Wish(
-        model,
-        checks.limited(checks.text(body, "prompt"), "prompt", model.prompt_limit),
-        own,
-        parse_references(model, (params or {}).get(REFERENCES)),
-        checks.client_request_id(body),
+    asked = parse_body(GenerationBody, body)
+    model = IMAGE.get(asked.model)
+    if model is None:
+        raise ApiError("validation_failed", f"The model {asked.model} is not available for generations.")
+    if model.prompt_limit is not None and len(asked.prompt) > model.prompt_limit:
+        raise ApiError(
+            "validation_failed", f"prompt has {len(asked.prompt)} characters; {model.prompt_limit} are allowed."
+        )
+    params = dict(asked.params or {})
+    references = getattr(parse_body(params_body(model), params, "params"), REFERENCES, None) or []
+    params.pop(REFERENCES, None)
+    return GenerationRequest(
+        model, asked.prompt, params, tuple(item.url for item in references), asked.client_request_id
     )
 
 
-def image_model(model_id: str) -> ImageModel:
-    """The image model of that id."""
-    model = IMAGE.get(model_id)
-    if model is None:
-        raise Refusal("validation_failed", f"The model {model_id} is not available for generations.")
-    return model
+@cache
+def params_body(model: ImageModel) -> type[RivyaBody]:
+    """Return the pydantic model of an image model's params."""
+    fields: dict[str, Any] = {param.key: (value_type(param), None) for param in model.params}
+    if model.references is not None:
+        items = Annotated[list[ReferenceBody], Field(max_length=model.references.max_items)]
+        fields[REFERENCES] = (items | None, None)
+    return create_model("Params", __base__=RivyaBody, **fields)
 
 
-def check_params(model: ImageModel, params: Mapping[str, Any]) -> None:
-    """Refuse keys and values that the model does not have."""
-    known = {param.key: param for param in model.params}
-    checks.only(params, known, f"params for {model.id}")
-    for key, value in params.items():
-        check_value(known[key], value)
-
-
-def check_value(param: Param, value: object) -> None:
-    """A `select` takes one of its options as a string, a `number` a JSON number, a `text` a string."""
-    if param.type == "number":
-        check_number(param, value)
-    elif not isinstance(value, str):
-        raise Refusal("validation_failed", f"params.{param.key} must be a string.")
-    elif param.options and value not in param.options:
-        raise Refusal("validation_failed", f"params.{param.key} must be one of {', '.join(param.options)}.")
-
-
-def check_number(param: Param, value: object) -> None:
-    """A JSON number, not below the minimum."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refusal("validation_failed", f"params.{param.key} must be a number.")
-    if param.minimum is not None and value < param.minimum:
-        raise Refusal("validation_failed", f"params.{param.key} must be at least {param.minimum:g}.")
-
-
-def parse_references(model: ImageModel, items: object) -> tuple[str, ...]:
-    """The URLs of `referenceMediaItems`."""
-    if items is None:
-        return ()
-    if model.references is None:
-        raise Refusal("validation_failed", f"The model {model.id} does not take reference media.")
-    if not isinstance(items, list):
-        raise Refusal("validation_failed", f"params.{REFERENCES} must be an array.")
-    if len(items) > model.references.max_items:
-        raise Refusal("validation_failed", f"params.{REFERENCES} may have at most {model.references.max_items} items.")
-    return tuple(parse_reference(model.references, item) for item in items)
-
-
-def parse_reference(references: References, item: object) -> str:
-    """The URL of one reference."""
-    if not isinstance(item, dict):
-        raise Refusal("validation_failed", f"An item of params.{REFERENCES} must be an object.")
-    checks.only(item, REFERENCE_KEYS, f"An item of params.{REFERENCES}")
-    checks.one_of(item, "kind", references.kinds, "")
-    allowed = references.row()["mime_types"]
-    if item.get("mimeType") not in (None, *allowed):
-        raise Refusal("validation_failed", f"mimeType must be one of {', '.join(allowed)}.")
-    return checks.text(item, "url")
+def value_type(param: Param) -> Any:
+    """Return the type of a param's values: one of the options, a number or a text, always as JSON has it."""
+    if param.type == "select":
+        return Literal[param.options]
+    return Annotated[float, Field(ge=param.minimum)] if param.type == "number" else str

@@ -1,6 +1,6 @@
-"""Chat sessions: whose they are, what was said in them, whether a turn is running.
+"""Chat sessions: their account and model, their messages, and whether a turn is running.
 
-State only; what a turn costs and who answers is `turns.py`, how it reads on the wire is `rivya_chat.py`.
+`turns.py` runs turns and charges them. `chat.py` formats sessions.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 
 if TYPE_CHECKING:
-    from rivya_sandbox.values import Context, Ids, Message
+    from rivya_sandbox.ids import Ids
+    from rivya_sandbox.values import Context, Message
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A message kept in a session."""
+class StoredMessage:
+    """A message in a session."""
 
     id: str
     message: Message
@@ -26,7 +27,7 @@ class Spoken:
 
 @dataclass
 class Session:
-    """One conversation. Only API-created sessions can be continued through the API."""
+    """One conversation. The API continues only sessions that it created."""
 
     id: str
     account: str
@@ -35,23 +36,23 @@ class Session:
     updated: float
     from_api: bool = True
     running: bool = False
-    spoken: list[Spoken] = field(default_factory=list)
+    messages: list[StoredMessage] = field(default_factory=list)
     context: Context = ()
     tokens: int = 0
     turns: int = 0
 
-    def add(self, spoken: list[Spoken], now: float) -> None:
-        """Keep what was said in one turn. Context and count grow along, so that long sessions stay quick."""
-        self.spoken.extend(spoken)
-        self.context += tuple(one.message for one in spoken)
-        self.tokens += sum(one.message.tokens for one in spoken)
+    def add(self, messages: list[StoredMessage], now: float) -> None:
+        """Store the messages of a turn. Context and token count grow with them, so that long sessions stay fast."""
+        self.messages.extend(messages)
+        self.context += tuple(one.message for one in messages)
+        self.tokens += sum(one.message.tokens for one in messages)
         self.updated = now
         self.turns += 1
 
     @property
     def title(self) -> str:
-        """The beginning of the first message."""
-        return self.spoken[0].message.text[:60] if self.spoken else ""
+        """The start of the first message."""
+        return self.messages[0].message.text[:60] if self.messages else ""
 
 
 class Sessions:
@@ -63,66 +64,70 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def open(self, account: str, model: str, now: float, *, from_api: bool = True) -> Session:
-        """A new, empty session."""
+        """Create an empty session."""
         session = Session(self._ids.new("chatsess"), account, model, now, now, from_api)
         with self._lock:
             self._sessions[session.id] = session
         return session
 
     def claim(self, session_id: str | None, account: str, model: str, now: float) -> Session:
-        """The session for a turn, marked as running; a new one where no id is given.
+        """Return the session for a turn and mark it as running. Without an id, create a session.
 
         Raises:
-            Refusal: `not_found` for an unknown id; `chat_session_conflict` for a session of another account or
-                model, one that was not created through the API, or one with a turn running.
+            ApiError: `not_found` for an unknown id; `chat_session_conflict` for a session of another account or
+                model, one that the API did not create, or one with a running turn.
         """
         with self._lock:
-            session = self.open(account, model, now) if session_id is None else self._continued(session_id)
-            refuse_if_foreign(session, account, model)
+            session = self.open(account, model, now) if session_id is None else self._existing(session_id)
+            check_continuable(session, account, model)
             if session.running:
-                raise Refusal("chat_session_conflict", "Another turn is running in this chat session.")
+                raise ApiError("chat_session_conflict", "Another turn is running in this chat session.")
             session.running = True
             return session
 
-    def release(self, session: Session, spoken: list[Spoken], now: float) -> None:
-        """End a turn: what was said in it stays, nothing if it failed."""
+    def release(self, session: Session, messages: list[StoredMessage], now: float) -> None:
+        """End a turn and store its messages; a failed turn has none."""
         with self._lock:
             session.running = False
-            if spoken:
-                session.add(spoken, now)
-            elif not session.spoken:
+            if messages:
+                session.add(messages, now)
+            elif not session.messages:
                 self._sessions.pop(session.id, None)
 
     def find(self, session_id: str, account: str) -> Session:
-        """One session of the account.
+        """Return a session of the account.
 
         Raises:
-            Refusal: `not_found`.
+            ApiError: `not_found`.
         """
         with self._lock:
             session = self._sessions.get(session_id)
         if session is None or session.account != account or not session.from_api:
-            raise Refusal("not_found", "The chat session was not found.")
+            raise ApiError("not_found", "The chat session was not found.")
         return session
 
     def of(self, account: str) -> list[Session]:
-        """The account's sessions, the one used last first."""
+        """Return the account's sessions, the most recently used first."""
         with self._lock:
-            mine = [one for one in self._sessions.values() if one.account == account and one.from_api]
-        return sorted(mine, key=lambda session: session.updated, reverse=True)
+            own = [one for one in self._sessions.values() if one.account == account and one.from_api]
+        return sorted(own, key=lambda session: session.updated, reverse=True)
 
-    def _continued(self, session_id: str) -> Session:
+    def _existing(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
         if session is None:
-            raise Refusal("not_found", "The chat session was not found.")
+            raise ApiError("not_found", "The chat session was not found.")
         return session
 
 
-def refuse_if_foreign(session: Session, account: str, model: str) -> None:
-    """Raise `chat_session_conflict` for a session that this request may not continue."""
+def check_continuable(session: Session, account: str, model: str) -> None:
+    """Check that a request may continue a session.
+
+    Raises:
+        ApiError: `chat_session_conflict`.
+    """
     if not session.from_api:
-        raise Refusal("chat_session_conflict", "The chat session was not created through the Public API.")
+        raise ApiError("chat_session_conflict", "The chat session was not created through the Public API.")
     if session.account != account:
-        raise Refusal("chat_session_conflict", "The chat session belongs to another account.")
+        raise ApiError("chat_session_conflict", "The chat session belongs to another account.")
     if session.model != model:
-        raise Refusal("chat_session_conflict", f"The chat session uses the model {session.model}.")
+        raise ApiError("chat_session_conflict", f"The chat session uses the model {session.model}.")

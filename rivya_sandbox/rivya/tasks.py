@@ -1,4 +1,4 @@
-"""Image tasks: queued, processing, then succeeded or failed, as the looks at them or the clock say."""
+"""Image tasks: queued, processing, then succeeded or failed, after a number of polls or seconds."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 
 if TYPE_CHECKING:
     from rivya_sandbox.accounts import Accounts, Entry
-    from rivya_sandbox.rivya.pictures import Order
-    from rivya_sandbox.values import Ids
+    from rivya_sandbox.ids import Ids
+    from rivya_sandbox.rivya.images import ImageSpec
 
-SLOWNESS = 5
+SLOW_FACTOR = 5
 
 
 @dataclass
 class Task:
-    """One generation."""
+    """One generation; `fault` is what a `Fault(task=…)` makes of it."""
 
     id: str
     account: str
     model: str
-    order: Order
+    image: ImageSpec
     entry: Entry
     created: float
     updated: float
     media_base: str
-    fate: str | None = None
-    looks: int = 0
+    fault: str | None = None
+    polls: int = 0
     status: str = "queued"
     client_request_id: str | None = None
     references: tuple[str, ...] = ()
@@ -37,22 +37,22 @@ class Task:
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether it has succeeded or failed."""
         return self.status in ("succeeded", "failed")
 
     @property
     def media_name(self) -> str:
         """The result's name on the media host."""
-        return f"{self.id}.{self.order.suffix}"
+        return f"{self.id}.{self.image.suffix}"
 
 
 class Tasks:
     """All tasks. Thread-safe.
 
     Attributes:
-        ready_after: How many looks it takes until a task has ended. With 2, the first look says `processing` and
-            the second `succeeded`; with 0 or 1 the first look does.
-        ready_in: Seconds after which a task has ended instead, by the sandbox's clock; `None` for looks.
+        ready_after: The number of polls until a task has ended. With 2, the first poll returns `processing` and the
+            second `succeeded`; with 0 or 1 the first returns `succeeded`.
+        ready_in: Seconds until a task has ended, by the sandbox's clock. `None` counts polls.
     """
 
     def __init__(self, ids: Ids, accounts: Accounts, ready_after: int, lock: threading.RLock | None = None) -> None:
@@ -64,11 +64,11 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
 
     def new_id(self) -> str:
-        """An id for a task to be."""
+        """Return an id for a new task."""
         return self._ids.new("task")
 
     def add(self, task: Task) -> None:
-        """Take a task in."""
+        """Add a task."""
         with self._lock:
             self._tasks[task.id] = task
 
@@ -78,27 +78,27 @@ class Tasks:
         with self._lock:
             return list(self._tasks.values())
 
-    def look(self, task_id: str, account: str, now: float) -> Task:
-        """One task of the account, moved on by this look.
+    def poll(self, task_id: str, account: str, now: float) -> Task:
+        """Return a task of the account, updated by this poll.
 
         Raises:
-            Refusal: `not_found`.
+            ApiError: `not_found`.
         """
         with self._lock:
             task = self._tasks.get(task_id)
             if task is None or task.account != account:
-                raise Refusal("not_found", "The task was not found.")
-            task.looks += 1
-            self._move_on(task, now)
+                raise ApiError("not_found", "The task was not found.")
+            task.polls += 1
+            self._update(task, now)
             return task
 
     def by_media_name(self, name: str) -> Task | None:
-        """The succeeded task behind a name on the media host; `None` if its media are gone."""
+        """Return the succeeded task of a name on the media host; `None` if its media have expired."""
         task = self._tasks.get(name.rpartition(".")[0])
-        good = task is not None and task.status == "succeeded" and task.fate != "expired"
+        good = task is not None and task.status == "succeeded" and task.fault != "expired"
         return task if good else None
 
-    def _move_on(self, task: Task, now: float) -> None:
+    def _update(self, task: Task, now: float) -> None:
         if task.ended:
             return
         before, task.status = task.status, self._status(task, now)
@@ -108,12 +108,12 @@ class Tasks:
             self._accounts.settle(task.account, task.entry, task.entry.reserved * (task.status == "succeeded"))
 
     def _status(self, task: Task, now: float) -> str:
-        if task.fate == "stuck" or not self._is_ready(task, now):
+        if task.fault == "stuck" or not self._is_ready(task, now):
             return "processing"
-        return "failed" if task.fate in ("fail", "fail_null") else "succeeded"
+        return "failed" if task.fault in ("fail", "fail_null") else "succeeded"
 
     def _is_ready(self, task: Task, now: float) -> bool:
-        patience = SLOWNESS if task.fate == "slow" else 1
+        factor = SLOW_FACTOR if task.fault == "slow" else 1
         if self.ready_in is not None:
-            return now - task.created >= self.ready_in * patience
-        return task.looks >= self.ready_after * patience
+            return now - task.created >= self.ready_in * factor
+        return task.polls >= self.ready_after * factor

@@ -1,44 +1,34 @@
-"""One Rivya chat turn from claim to settlement: who may, what the model sees, what it costs.
+"""One turn of Rivya's chat: claim the session, reserve credits, ask the model, charge.
 
-Credits: `base_credits` of the model are reserved; charged in the end is
-`max(1, ceil(base_credits * total_tokens / 2000))`, whatever was reserved.
+`base_credits` of the model are reserved. The final charge is `max(1, ceil(base_credits * total_tokens / 2000))`,
+whatever was reserved.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rivya_sandbox.errors import ApiError
+from rivya_sandbox.ids import iso
 from rivya_sandbox.journal import Exchange, Turn
-from rivya_sandbox.refusals import Refusal
 from rivya_sandbox.rivya.catalogue import CHAT, ChatModel
-from rivya_sandbox.rivya.sessions import Session, Sessions, Spoken
-from rivya_sandbox.values import Answer, Attachment, Context, Message, Usage, count_tokens, iso
+from rivya_sandbox.rivya.chat_request import ChatRequest
+from rivya_sandbox.rivya.reply import Reply
+from rivya_sandbox.rivya.sessions import Session, Sessions, StoredMessage
+from rivya_sandbox.values import Answer, Attachment, Context, Message, ModelRequest, Usage, count_tokens
 
 if TYPE_CHECKING:
     from rivya_sandbox.accounts import Accounts, Entry
-    from rivya_sandbox.sandbox import Sandbox
+    from rivya_sandbox.state import SandboxState
 
 TOKENS_PER_BASE = 2000
-THOUGHTFUL = frozenset({"low", "medium", "high", "xhigh"})
-
-
-@dataclass(frozen=True)
-class ChatOrder:
-    """What a chat request asks for."""
-
-    model: str
-    message: str
-    session_id: str | None = None
-    file_ids: tuple[str, ...] = ()
-    enable_web_search: bool = False
-    reasoning_effort: str = "default"
-    client_request_id: str | None = None
+REASONING_EFFORTS = frozenset({"low", "medium", "high", "xhigh"})
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and how: what a turn needs to know of its request."""
+    """What a turn needs to know about its HTTP request."""
 
     account: str
     exchange: Exchange
@@ -46,185 +36,138 @@ class Caller:
     streamed: bool = False
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answered turn, ready to be written in any form."""
-
-    id: str
-    session_id: str
-    message_id: str
-    model: str
-    created_at: str
-    answer: Answer
-    usage: Usage
-    reserved: int
-    final: int
-
-    def body(self, text: str | None = None) -> dict[str, Any]:
-        """The whole reply as the API writes it; `text` replaces the message's content."""
-        message: dict[str, Any] = {"id": self.message_id, "role": "assistant"}
-        message["content"] = self.answer.text if text is None else text
-        if self.answer.thoughts:
-            message["thoughts"] = self.answer.thoughts
-        return {"id": self.id, "object": "chat.completion", **self.facts(), "message": message, **self.bill()}
-
-    def facts(self) -> dict[str, Any]:
-        """Where and when."""
-        return {"session_id": self.session_id, "model": self.model, "created_at": self.created_at}
-
-    def bill(self) -> dict[str, Any]:
-        """Usage and credits."""
-        usage = {
-            "input_tokens": self.usage.input_tokens,
-            "output_tokens": self.usage.output_tokens,
-            "total_tokens": self.usage.total_tokens,
-        }
-        return {"usage": usage, "credits": {"reserved": self.reserved, "final": self.final}}
-
-
 @dataclass
-class OpenTurn:
-    """A turn that runs: its session is claimed, its credits are reserved.
+class RunningTurn:
+    """A turn that runs: its session is claimed and its credits are reserved.
 
-    It holds the accounts and sessions that it began with, so that it ends there even if the sandbox was reset.
+    It keeps the accounts and sessions that it started with, so that it ends there even after a reset.
     """
 
-    order: ChatOrder
+    request: ChatRequest
     accounts: Accounts
     sessions: Sessions
     session: Session
     entry: Entry
     turn: Turn
-    new: Message
+    message: Message
     at: float
     ended: bool = False
 
 
 class Turns:
-    """Runs turns against the sandbox's state."""
+    """Runs turns on the sandbox's state."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._box = sandbox
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
-    def begin(self, order: ChatOrder, caller: Caller) -> OpenTurn:
-        """Check the order, claim the session, reserve the credits and note the turn.
+    def begin(self, request: ChatRequest, caller: Caller) -> RunningTurn:
+        """Check the request, claim the session, reserve the credits and record the turn.
 
         Raises:
-            Refusal: For any of the documented reasons; nothing has happened then.
+            ApiError: For any of the documented reasons; the state is then unchanged.
         """
-        model = chat_model(order.model)
-        attachments = self._attachments(order, model, caller.account)
-        new = Message("user", order.message, attachments)
-        now = self._box.clock()
-        with self._box.lock:
-            session = self._box.sessions.claim(order.session_id, caller.account, order.model, now)
-            reply_id = self._box.ids.new("chatcmpl")
+        model = CHAT[request.model]
+        attachments = self._attachments(request, model, caller.account)
+        message = Message("user", request.message, attachments)
+        now = self._state.clock()
+        with self._state.lock:
+            session = self._state.sessions.claim(request.session_id, caller.account, request.model, now)
+            reply_id = self._state.ids.new("chatcmpl")
             try:
-                entry = self._box.accounts.reserve(caller.account, "chat", reply_id, model.credits)
-            except Refusal:
-                self._box.sessions.release(session, [], now)
+                entry = self._state.accounts.reserve(caller.account, "chat", reply_id, model.credits)
+            except ApiError:
+                self._state.sessions.release(session, [], now)
                 raise
-            turn = self._box.journal.begin(note(session, order, caller, reply_id, new), caller.exchange)
-        return OpenTurn(order, self._box.accounts, self._box.sessions, session, entry, turn, new, now)
+            turn = self._state.journal.begin(journal_turn(session, request, caller, reply_id, message), caller.exchange)
+        return RunningTurn(request, self._state.accounts, self._state.sessions, session, entry, turn, message, now)
 
-    async def answer(self, running: OpenTurn) -> Reply:
-        """Ask the model. If it raises, nothing of the turn stays."""
+    async def answer(self, running: RunningTurn) -> Reply:
+        """Ask the model. If it raises, nothing of the turn remains."""
         try:
-            answer, scripted = await self._box.speaker.answer(running.turn.context)
+            answer, scripted = await self._state.runner.answer(ModelRequest(running.turn.context))
         except BaseException:
             self.discard(running)
             raise
-        if not scripted:
-            answer = Answer(answer.text, answer.thoughts if shows_thoughts(running.order) else "")
-        running.turn.reply, running.turn.thoughts = answer.text, answer.thoughts
+        if not scripted and not shows_reasoning(running.request):
+            answer = Answer(answer.text)
+        running.turn.reply, running.turn.reasoning = answer.text, answer.reasoning
         return self._reply(running, answer)
 
-    def settle(self, running: OpenTurn, reply: Reply) -> None:
-        """Keep what was said, charge what it cost, free the session."""
-        self._end(running, Spoken(reply.message_id, Message("assistant", reply.answer.text), running.at), reply.final)
+    def complete(self, running: RunningTurn, reply: Reply) -> None:
+        """Store the messages, charge the cost, and free the session."""
+        answer = StoredMessage(reply.message_id, Message("assistant", reply.answer.text), running.at)
+        self._end(running, answer, reply.final)
 
-    def discard(self, running: OpenTurn) -> None:
-        """Forget the turn: nothing is kept, nothing charged, the session is free."""
+    def discard(self, running: RunningTurn) -> None:
+        """Free the session. Nothing is stored or charged."""
         self._end(running, None, 0)
 
-    def leave(self, running: OpenTurn, reply: Reply, sent: str) -> None:
-        """The reader left (or the connection broke) before the end; what then happens is the sandbox's setting."""
-        if self._box.abandoned == "keep":
-            self.settle(running, reply)
-        elif self._box.abandoned == "discard":
+    def abandon(self, running: RunningTurn, reply: Reply, sent: str) -> None:
+        """End a turn whose client disconnected, as the setting `abandoned` says."""
+        if self._state.abandoned == "keep":
+            self.complete(running, reply)
+        elif self._state.abandoned == "discard":
             self.discard(running)
-            self._box.idempotency.forget(running.turn.account, running.turn.idempotency_key)
+            self._state.idempotency.forget(running.turn.account, running.turn.idempotency_key)
         else:
             self._keep_part(running, reply, sent)
 
-    def _keep_part(self, running: OpenTurn, reply: Reply, sent: str) -> None:
+    def _keep_part(self, running: RunningTurn, reply: Reply, sent: str) -> None:
         usage = Usage(reply.usage.input_tokens, max(1, count_tokens(sent)))
         running.turn.reply = sent
         final = price(CHAT[reply.model].credits, usage)
-        self._end(running, Spoken(reply.message_id, Message("assistant", sent), running.at), final)
+        self._end(running, StoredMessage(reply.message_id, Message("assistant", sent), running.at), final)
         running.turn.completed = False
 
-    def _end(self, running: OpenTurn, said: Spoken | None, final: int) -> None:
-        box, turn = self._box, running.turn
-        with box.lock:
+    def _end(self, running: RunningTurn, answer: StoredMessage | None, final: int) -> None:
+        state, turn = self._state, running.turn
+        with state.lock:
             if running.ended:
                 return
             running.ended = True
-            asked = Spoken(box.ids.new("msg"), running.new, running.at)
-            running.sessions.release(running.session, [asked, said] if said else [], box.clock())
+            question = StoredMessage(state.ids.new("msg"), running.message, running.at)
+            running.sessions.release(running.session, [question, answer] if answer else [], state.clock())
             running.accounts.settle(turn.account, running.entry, final)
-            turn.charged, turn.completed = final, said is not None
+            turn.charged, turn.completed = final, answer is not None
 
-    def _attachments(self, order: ChatOrder, model: ChatModel, account: str) -> tuple[Attachment, ...]:
-        if order.file_ids and not model.images:
-            raise Refusal("chat_attachment_not_supported", f"{model.id} does not support image attachments.")
-        return tuple(self._image(file_id, account) for file_id in order.file_ids)
+    def _attachments(self, request: ChatRequest, model: ChatModel, account: str) -> tuple[Attachment, ...]:
+        if request.file_ids and not model.images:
+            raise ApiError("chat_attachment_not_supported", f"{model.id} does not support image attachments.")
+        return tuple(self._image(file_id, account) for file_id in request.file_ids)
 
     def _image(self, file_id: str, account: str) -> Attachment:
         try:
-            stored = self._box.files.find(file_id, account)
-        except Refusal:
-            raise Refusal("chat_attachment_not_supported", f"The file {file_id} was not found.") from None
+            stored = self._state.files.find(file_id, account)
+        except ApiError:
+            raise ApiError("chat_attachment_not_supported", f"The file {file_id} was not found.") from None
         if stored.kind != "image":
-            raise Refusal("chat_attachment_not_supported", f"The file {file_id} is not an image.")
+            raise ApiError("chat_attachment_not_supported", f"The file {file_id} is not an image.")
         return stored.attachment
 
-    def _reply(self, running: OpenTurn, answer: Answer) -> Reply:
-        written = count_tokens(answer.text) + count_tokens(answer.thoughts)
-        usage = Usage(max(1, running.session.tokens + running.new.tokens), max(1, written))
+    def _reply(self, running: RunningTurn, answer: Answer) -> Reply:
+        written = count_tokens(answer.text) + count_tokens(answer.reasoning)
+        usage = Usage(max(1, running.session.tokens + running.message.tokens), max(1, written))
         return Reply(
             running.entry.id,
             running.session.id,
-            self._box.ids.new("msg"),
-            running.order.model,
+            self._state.ids.new("msg"),
+            running.request.model,
             iso(running.at),
             answer,
             usage,
             running.entry.reserved,
-            price(CHAT[running.order.model].credits, usage),
+            price(CHAT[running.request.model].credits, usage),
         )
 
 
-def chat_model(model_id: str) -> ChatModel:
-    """The chat model of that id.
-
-    Raises:
-        Refusal: `chat_model_not_supported`.
-    """
-    model = CHAT.get(model_id)
-    if model is None:
-        raise Refusal("chat_model_not_supported", f"The model {model_id} is not available for the Chat API.")
-    return model
-
-
-def note(session: Session, order: ChatOrder, caller: Caller, reply_id: str, new: Message) -> Turn:
-    """The journal's record of a turn that begins."""
-    context: Context = (*session.context, new)
+def journal_turn(session: Session, request: ChatRequest, caller: Caller, reply_id: str, message: Message) -> Turn:
+    """Return the journal's record of a turn that starts."""
+    context: Context = (*session.context, message)
     return Turn(
         session.id,
         session.turns + 1,
         caller.account,
-        order.model,
+        request.model,
         context,
         id=reply_id,
         idempotency_key=caller.idempotency_key,
@@ -233,10 +176,10 @@ def note(session: Session, order: ChatOrder, caller: Caller, reply_id: str, new:
 
 
 def price(base: int, usage: Usage) -> int:
-    """Credits charged for a turn."""
+    """Return the credits that a turn costs."""
     return max(1, -(-base * usage.total_tokens // TOKENS_PER_BASE))
 
 
-def shows_thoughts(order: ChatOrder) -> bool:
-    """Whether the model tells its thoughts: it must be able to, and some effort must be asked for."""
-    return CHAT[order.model].thoughts and order.reasoning_effort in THOUGHTFUL
+def shows_reasoning(request: ChatRequest) -> bool:
+    """Return whether the reply contains the reasoning: the model shows it, and the request asks for some effort."""
+    return CHAT[request.model].reasoning and request.reasoning_effort in REASONING_EFFORTS

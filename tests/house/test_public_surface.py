@@ -43,7 +43,7 @@ SURFACE: dict[ModuleType, list[str]] = {
         *"Evolink GMI OpenAICompatible OutputError Rivya RivyaImageProgressEvent RivyaImageToolSpec".split(),
     ],
     rivya_sandbox: """
-        Answer Attachment Call Completion DIALECTS Dialect Entry Exchange Fault Journal Message Model Sandbox Served StandIn Turn Upstream Wire serve unfold
+        Answer Attachment Call Completion DIALECTS Dialect Entry Exchange Fault Journal Message Model ModelRequest Sandbox Served StandIn Tool Turn Upstream Wire serve unfold
     """.split(),
 }
 NAMES = [(module, name) for module, names in SURFACE.items() for name in names]

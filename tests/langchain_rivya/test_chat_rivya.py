@@ -91,7 +91,7 @@ def test_the_second_turn_continues_the_session(make: Make, sandbox: Sandbox, ask
 def test_thoughts_are_reasoning_blocks(make: Make, sandbox: Sandbox, ask: Ask) -> None:
     """Thoughts stand before the text, as LangChain's standard block, and not in the text."""
     for version in ("v0", "v1"):
-        sandbox.answer("Four.", thoughts="Two and two.")
+        sandbox.answer("Four.", reasoning="Two and two.")
         reply = ask(make(output_version=version), "2 + 2?")
 
         assert reply.text == "Four."

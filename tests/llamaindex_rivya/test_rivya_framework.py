@@ -240,7 +240,7 @@ def test_output_parsers_of_the_model_are_used(sandbox, calls):
 
 def test_thoughts_are_blocks(rivya, sandbox, calls):
     """What the model thought stands in a thinking block, before the text."""
-    sandbox.answer("Yes.", thoughts="Let me see.")
+    sandbox.answer("Yes.", reasoning="Let me see.")
 
     message = calls.run(rivya, "chat", [ChatMessage(content="Is it?")]).message
 

@@ -46,7 +46,7 @@ def test_the_command_welcomes_serves_and_takes_its_leave(monkeypatch, capsys):
 
     said = capsys.readouterr().out
     assert "/api/v1" in said
-    assert "has ended" in said
+    assert "has stopped" in said
     assert seen
 
 
@@ -87,7 +87,7 @@ def test_the_command_serves_until_it_is_told_to_end(end):
 
     assert reply.text.startswith('data: {"text": "Hello!"}')
     assert (process.returncode, errors) == (0, "")
-    assert "has ended" in rest
+    assert "has stopped" in rest
 
 
 def test_the_command_says_what_to_do_about_a_taken_port():

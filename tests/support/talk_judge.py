@@ -87,7 +87,7 @@ class Judge:
             self.doing = f"{self.doing} (operation {number}, dialect {self.sandbox.dialect})"
             getattr(self, self.doing.split()[0])()
             self.sandbox.faults.clear()
-            self.sandbox.speaker.clear()
+            self.sandbox.runner.clear()
         self._settle_bill()
         return self.figures
 

@@ -239,7 +239,7 @@ def test_a_thousand_pictures_with_things_going_wrong(box: Sandbox, tmp_path: Pat
     assert 30 == len(failed)
 
     for task in box.tasks.all:  # what expired is there again, as if it had only been late
-        task.fate = None if task.fate == "expired" else task.fate
+        task.fault = None if task.fault == "expired" else task.fault
     pending = studio.call(tool, "pending")
     assert len(failures) - len(failed) == len(pending) >= 5
     pictures += [studio.call(tool, "resume", record.id) for record in pending]

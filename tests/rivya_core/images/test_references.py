@@ -47,9 +47,9 @@ def test_a_follow_up_names_the_earlier_picture_by_its_id(box: Sandbox, studio: S
 
 
 def _result(box: Sandbox, number: int) -> bytes:
-    from rivya_sandbox.rivya.pictures import paint
+    from rivya_sandbox.rivya.images import render
 
-    return paint(box.tasks.all[number].order)
+    return render(box.tasks.all[number].image)
 
 
 @pytest.mark.parametrize("name", ["fox.png", "deep/sea.jpg", "deep/../fox.png", "./fox.png"])
@@ -371,7 +371,7 @@ def test_a_picture_that_was_kept_nowhere_is_fetched_again(box: Sandbox, slept: S
     assert told.startswith("Image img_")
     assert [first.content] == sent_references(box)
 
-    box.tasks.all[0].fate = "expired"
+    box.tasks.all[0].fault = "expired"
     told = studio.ask(tool, prompt="p", reference_images=[first["id"]])
     assert "not at hand any more" in told
     assert "output_dir" in told

@@ -37,7 +37,7 @@ def test_every_dialect_is_the_same_reply(name: str, runner: Runner, sandbox: San
     text, reasoning, usage, facts = message(runner.stream(conversation(sandbox).stream(said(ASKED))))
     turn = sandbox.journal.turns[-1]
 
-    assert (text, reasoning) == (turn.reply, turn.thoughts)
+    assert (text, reasoning) == (turn.reply, turn.reasoning)
     assert usage is not None
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens > 0
     assert (facts["id"], facts["session_id"], facts.get("model", turn.model)) == (turn.id, turn.session_id, turn.model)

@@ -3,7 +3,7 @@
 import pytest
 
 from rivya_sandbox import Answer, Attachment, Message, StandIn
-from rivya_sandbox.model.words import subject_of
+from rivya_sandbox.model.text_utils import subject_of
 
 
 def conversation(*said):
@@ -96,7 +96,7 @@ def test_nothing_is_too_odd_for_an_answer():
     assert StandIn()(()).text
 
 
-def test_thoughts_say_what_the_question_is_about():
+def test_the_reasoning_says_what_the_question_is_about():
     """Short, and from the message itself."""
-    assert "the moon" in StandIn()(conversation("Tell me about the moon")).thoughts
+    assert "the moon" in StandIn()(conversation("Tell me about the moon")).reasoning
     assert subject_of("Please draw me a picture of a red fox!") == "a red fox"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from rivya_sandbox.model.json_answers import conforming
+from rivya_sandbox.model.json_output import conforming
 from rivya_sandbox.model.schema_filling import fill
 
 TEXTS = [

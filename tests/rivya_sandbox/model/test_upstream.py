@@ -20,7 +20,7 @@ def behind(sandbox, monkeypatch):
     monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM_MODEL", "gpt-5.2")
     with serve() as front:
         yield front
-        front.speaker.model.close()
+        front.runner.model.close()
 
 
 def where(box, provider):
@@ -76,9 +76,9 @@ def test_scripted_answers_come_first(behind, sandbox):
     ("answer", "told"),
     [
         (httpx.Response(503, text="busy"), "503: busy"),
-        (httpx.Response(200, text="<html>"), "does not answer"),
+        (httpx.Response(200, text="<html>"), "does not respond"),
         (httpx.Response(200, json={"choices": []}), "no message"),
-        (httpx.Response(200, json={"choices": [{"message": {"tool_calls": [7]}}]}), "none"),
+        (httpx.Response(200, json={"choices": [{"message": {"tool_calls": [7]}}]}), "invalid tool call"),
         (httpx.ConnectError("refused"), "refused"),
     ],
     ids=["refusal", "page", "empty", "odd call", "nobody"],
@@ -112,4 +112,4 @@ def test_without_the_variable_the_stand_in_answers(monkeypatch):
     """The default needs no other server."""
     monkeypatch.delenv("RIVYA_SANDBOX_UPSTREAM", raising=False)
 
-    assert type(Sandbox().speaker.model).__name__ == "StandIn"
+    assert type(Sandbox().runner.model).__name__ == "StandIn"

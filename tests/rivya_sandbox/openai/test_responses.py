@@ -165,13 +165,11 @@ def test_a_chain_forks_and_forgets_instructions(sandbox: Sandbox) -> None:
         assert "Ann" in turn.reply
 
 
-def test_retrieve_delete_and_the_input(sandbox: Sandbox) -> None:
+def test_retrieve_and_delete(sandbox: Sandbox) -> None:
     responses = client(sandbox, "gmi").responses
     first = create(sandbox, "Hi")
 
     assert responses.retrieve(first.id).to_dict() == first.to_dict()
-    [item] = responses.input_items.list(first.id).data
-    assert item.content[0].text == "Hi"
     responses.delete(first.id)
     for again in (responses.retrieve, responses.delete):
         with pytest.raises(openai.NotFoundError):
@@ -271,7 +269,10 @@ def test_incomplete_says_why(sandbox: Sandbox) -> None:
         ({"input": [{"type": "strange"}]}, "strange"),
         ({"input": [{"role": "user", "content": 7}]}, "content"),
         ({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}, "call_id"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "x"}]}]}, "filename"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "https://a.test/b"}]}]},
+            "filename",
+        ),
         ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "schema"),
         ({"tools": [{"type": "strange"}]}, "Supported values"),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
@@ -317,4 +318,4 @@ def test_the_turn_is_charged_once_and_an_abandoned_one_is_not_kept(sandbox: Sand
         pass
 
     assert sandbox.credits() == before - 1
-    assert len(sandbox.responses["gmi"]._stored) == 1
+    assert len(sandbox.responses["gmi"]) == 1

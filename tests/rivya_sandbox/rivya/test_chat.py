@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from rivya_sandbox import Answer, serve
-from rivya_sandbox.refusals import Refusal
+from rivya_sandbox.errors import ApiError
 
 MODEL = "gpt-5-2-chat"
 
@@ -162,7 +162,7 @@ def test_a_callable_may_refuse_in_the_apis_own_words(sandbox, chat):
     """A model behind a rate limit, say."""
 
     def refuse(_context):
-        raise Refusal("rate_limited")
+        raise ApiError("rate_limited")
 
     sandbox.answer(refuse)
 

@@ -50,19 +50,19 @@ def is_thought(name, data):
 def test_every_dialect_carries_the_whole_reply(sandbox, chat, name):
     """Text, thoughts, session, ids, usage and credits arrive in each form; the turn is the same in all of them."""
     sandbox.dialect = name
-    sandbox.answer(TEXT, thoughts="let me see")
+    sandbox.answer(TEXT, reasoning="let me see")
 
     raw = chat("hi", path=PATH)
 
     assert raw.headers["content-type"].startswith("text/event-stream")
     parsed = [(event, json.loads(data)) for event, data in events(raw.content) if data not in ("[DONE]", "{}")]
-    spoken = "".join(text for event, data in parsed if not is_thought(event, data) for text in texts(data))
-    assert TEXT in spoken
+    messages = "".join(text for event, data in parsed if not is_thought(event, data) for text in texts(data))
+    assert TEXT in messages
     everything = json.dumps([data for _, data in parsed], ensure_ascii=False)
     turn = sandbox.journal.turns[-1]
     for fact in (turn.session_id, turn.id, '"total_tokens"', '"final": 1'):
         assert fact in everything
-    assert (turn.reply, turn.thoughts, turn.streamed, turn.completed, turn.delivered) == (
+    assert (turn.reply, turn.reasoning, turn.streamed, turn.completed, turn.delivered) == (
         TEXT,
         "let me see",
         True,
@@ -98,9 +98,9 @@ def test_a_fault_can_change_the_dialect_of_one_request(sandbox, chat):
 
 def test_a_dialect_may_be_ones_own(sandbox, chat):
     """It is data: makers of events."""
-    from rivya_sandbox.rivya.dialects import bill_only, key
+    from rivya_sandbox.rivya.dialects import cost_only, key
 
-    sandbox.dialect = Dialect(key("w"), key("t"), bill_only("over"))
+    sandbox.dialect = Dialect(key("w"), key("t"), cost_only("over"))
     sandbox.answer("one two")
 
     assert b'data: {"w": " two"}\n\n' in chat("hi", path=PATH).content
@@ -154,7 +154,7 @@ def test_a_reader_that_leaves_is_noticed_and_treated_as_set(sandbox, client, cha
 
     turn = sandbox.journal.turns[-1]
     assert (turn.completed, turn.delivered, turn.charged) == (abandoned == "keep", False, charged)
-    said = [spoken.message.text for spoken in sandbox.sessions.find(session, "default").spoken][2:]
+    said = [messages.message.text for messages in sandbox.sessions.find(session, "default").messages][2:]
     assert said == {"keep": ["two", kept], "partial": ["two", ""], "discard": []}[abandoned]
 
 

@@ -1,7 +1,7 @@
-"""The pictures that image tasks yield: small, real, and always the same for the same order.
+"""The images that image tasks produce: small, real, and always the same for the same request.
 
-A sky in the colours that the prompt names (or that follow from its letters), a sun, hills; with a reference image,
-that image shows through.
+Each shows a sky, a sun and hills, in the colours that the prompt names or in colours derived from its letters. A
+reference image shows through.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from PIL import Image, ImageDraw
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 LONG_EDGE: Mapping[str, int] = MappingProxyType({"1K": 256, "2K": 512, "4K": 1024})
-"""Pixels on the long edge: a quarter of what the names promise, to stay quick."""
+"""Pixels on the long edge: a quarter of what the names promise, to be fast."""
 
-COLOURS: Mapping[str, Colour] = MappingProxyType(
+COLOURS: Mapping[str, Color] = MappingProxyType(
     {
         "red": (200, 50, 45),
         "orange": (235, 140, 50),
@@ -62,15 +62,15 @@ NAMED_RATIOS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Order:
-    """A picture to be made.
+class ImageSpec:
+    """Describes an image.
 
     Attributes:
-        prompt: What it is of; with `seed` it decides everything about the picture.
-        ratio: `16:9`, `square_hd`, …; `auto` takes the reference's shape, or a square.
+        prompt: What the image shows. Together with `seed` it determines the image.
+        ratio: `16:9`, `square_hd`, …; `auto` takes the shape of the reference, or a square.
         resolution: `1K`, `2K` or `4K`.
         format: `png`, `jpg` or `jpeg`.
-        seed: Another seed, another picture.
+        seed: Another seed gives another image.
         reference: Bytes of the first reference image.
     """
 
@@ -93,74 +93,74 @@ class Order:
 
 
 @lru_cache(maxsize=64)
-def paint(order: Order) -> bytes:
-    """The picture's file."""
+def render(spec: ImageSpec) -> bytes:
+    """Return the image file."""
     from PIL import Image
 
-    reference = Image.open(io.BytesIO(order.reference)).convert("RGB") if order.reference else None
-    size = pixels(order, reference.size if reference else None)
-    picture = landscape(f"{order.prompt}\n{order.seed}", size)
+    reference = Image.open(io.BytesIO(spec.reference)).convert("RGB") if spec.reference else None
+    size = pixels(spec, reference.size if reference else None)
+    image = landscape(f"{spec.prompt}\n{spec.seed}", size)
     if reference is not None:
-        picture = Image.blend(cover(reference, size), picture, 0.4)
+        image = Image.blend(cover(reference, size), image, 0.4)
     out = io.BytesIO()
-    picture.save(out, "PNG" if order.format == "png" else "JPEG")
+    image.save(out, "PNG" if spec.format == "png" else "JPEG")
     return out.getvalue()
 
 
-def pixels(order: Order, reference: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height."""
-    ratio = NAMED_RATIOS.get(order.ratio, order.ratio)
+def pixels(spec: ImageSpec, reference: tuple[int, int] | None) -> tuple[int, int]:
+    """Return width and height."""
+    ratio = NAMED_RATIOS.get(spec.ratio, spec.ratio)
     wide, high = (int(part) for part in ratio.split(":")) if ":" in ratio else reference or (1, 1)
-    edge = LONG_EDGE[order.resolution]
+    edge = LONG_EDGE[spec.resolution]
     return max(1, round(edge * min(1, wide / high))), max(1, round(edge * min(1, high / wide)))
 
 
 def cover(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The image, scaled and cut to fill the size."""
+    """Scale and crop an image to fill the size."""
     from PIL import ImageOps
 
     return ImageOps.fit(image, size)
 
 
 def landscape(subject: str, size: tuple[int, int]) -> Image.Image:
-    """Sky, sun and three ranges of hills."""
+    """Draw a sky, a sun and three ranges of hills."""
     from PIL import ImageDraw
 
-    dice = random.Random(hashlib.sha256(subject.encode()).digest())  # noqa: S311 - a picture, not a secret
+    dice = random.Random(hashlib.sha256(subject.encode()).digest())  # noqa: S311 - an image, not a secret
     sky, ground = palette(subject, dice)
-    picture = gradient(sky, lighter(sky, 0.65), size)
-    draw = ImageDraw.Draw(picture)
+    image = gradient(sky, lighter(sky, 0.65), size)
+    draw = ImageDraw.Draw(image)
     sun(draw, dice, lighter(ground, 0.7), size)
     for distance in (0.55, 0.3, 0.0):
         draw.polygon(hills(dice, size, 0.8 - 0.35 * distance), fill=mix(ground, sky, distance))
-    return picture
+    return image
 
 
-def palette(subject: str, dice: random.Random) -> tuple[Colour, Colour]:
-    """Two colours: the first ones that the subject names, the rest from its letters."""
+def palette(subject: str, dice: random.Random) -> tuple[Color, Color]:
+    """Return two colours: the first that the subject names, the rest from its letters."""
     named = [COLOURS[word] for word in re.findall(r"[a-z]+", subject.lower()) if word in COLOURS]
     drawn = [tuple(dice.randrange(30, 200) for _ in range(3)) for _ in range(2)]
     first, second = (named + [(red, green, blue) for red, green, blue in drawn])[:2]
     return first, second
 
 
-def gradient(top: Colour, bottom: Colour, size: tuple[int, int]) -> Image.Image:
-    """A vertical run from one colour to the other."""
+def gradient(top: Color, bottom: Color, size: tuple[int, int]) -> Image.Image:
+    """Draw a vertical gradient."""
     from PIL import Image
 
     mask = Image.linear_gradient("L").resize(size)
     return Image.composite(Image.new("RGB", size, bottom), Image.new("RGB", size, top), mask)
 
 
-def sun(draw: ImageDraw.ImageDraw, dice: random.Random, colour: Colour, size: tuple[int, int]) -> None:
-    """A disc in the sky."""
+def sun(draw: ImageDraw.ImageDraw, dice: random.Random, colour: Color, size: tuple[int, int]) -> None:
+    """Draw a disc in the sky."""
     radius = min(size) * dice.uniform(0.07, 0.16)
     x, y = size[0] * dice.uniform(0.15, 0.85), size[1] * dice.uniform(0.15, 0.4)
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
 def hills(dice: random.Random, size: tuple[int, int], height: float) -> list[tuple[float, float]]:
-    """The outline of a range, down to the lower edge."""
+    """Return the outline of a range of hills, down to the lower edge."""
     width, high = size
     steps = 9
     tops = [high * (height + dice.uniform(-0.09, 0.09)) for _ in range(steps + 1)]
@@ -168,12 +168,12 @@ def hills(dice: random.Random, size: tuple[int, int], height: float) -> list[tup
     return [(0.0, float(high)), *ridge, (float(width), float(high))]
 
 
-def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with a share of `other` in it."""
+def mix(one: Color, other: Color, share: float) -> Color:
+    """Mix a share of `other` into `one`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def lighter(colour: Colour, share: float) -> Colour:
-    """The colour with a share of white in it."""
+def lighter(colour: Color, share: float) -> Color:
+    """Mix a share of white into a colour."""
     return mix(colour, (255, 255, 255), share)

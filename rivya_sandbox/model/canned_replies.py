@@ -1,6 +1,6 @@
-"""Plain talk: repeating, remembering, reckoning, greeting, and a sensible word on anything else.
+"""Plain conversation: repeats, remembers, calculates, greets, and says a sensible sentence on anything else.
 
-Each function takes the question and what was said before, and returns an answer or `None`.
+Each function takes the question and the history before it, and returns an answer or `None`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rivya_sandbox.model.words import subject_of, tokens
+from rivya_sandbox.model.text_utils import subject_of, tokens
 from rivya_sandbox.values import Context
 
 SHORT = 400
@@ -39,7 +39,7 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
     "divided by": lambda a, b: a / b,
 }
 GREETING = 5
-"""Most words of a message that is nothing but a greeting."""
+"""Most words of a message that is only a greeting."""
 HELLO = re.compile(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b")
 COURTESIES = (
     (re.compile(r"^(?:thanks|thank you)\b"), "You are welcome."),
@@ -58,15 +58,11 @@ QUOTED = re.compile(rf"(?s)^[{OPEN}](?P<inner>.+?)[{CLOSE}][.!]?(?:\s+(?:and not
 FACT = re.compile(r"(?i)\bmy ([\w' -]{1,40}?) (?:is|are) (?:called )?((?:(?! and (?:i|my)\b)[^.!?\n]){1,80})")
 NAME = re.compile(r"(?i:\b(?:i am called|i'm called|call me|i am|i'm)) ([A-Z][\w'-]+)")
 WHAT_IS_MY = re.compile(r"(?i)\bwhat(?:'s| is| was| are| were) my ([\w' -]{1,40}?)\s*(?:\?|$|again|called)")
-WHO_SAID = (
-    re.compile(r"(?i)\bwhat (?:did|have) (i|you) (?:just )?(?:say|said|ask|asked|answer|answered|tell|told)\b"),
-    re.compile(r"(?i)\bwhat was (my|your) (?:first|last|previous) (?:message|question|answer|reply)\b"),
-)
 
 
 @dataclass(frozen=True)
-class Before:
-    """What was said before the question; looked up only when it matters, because there may be thousands of messages."""
+class History:
+    """The messages before the question. They are read only when needed, because there may be thousands."""
 
     messages: Context = ()
 
@@ -81,8 +77,8 @@ class Before:
         return [message.text for message in self.messages if message.role == "assistant"]
 
 
-def repeat(question: str, _before: Before) -> str | None:
-    """`Say X` and the like: X."""
+def repeat(question: str, _history: History) -> str | None:
+    """Repeat X for `Say X` and similar requests."""
     match = SAY.match(question.strip())
     if match is None or len(question) > SHORT * 5:
         return None
@@ -93,19 +89,19 @@ def repeat(question: str, _before: Before) -> str | None:
     return rest[:-1] if rest.endswith(".") and not rest.endswith("..") else rest
 
 
-def recall(question: str, before: Before) -> str | None:
-    """What the user said of themselves, and what was said when."""
+def recall(question: str, history: History) -> str | None:
+    """Recall what the user said about themselves, or an earlier message."""
     if re.search(r"(?i)\bwho am i\b", question):
-        return tell("name", known_facts(before.by_user))
-    if (quoted := quote(question, before)) is not None:
+        return state_fact("name", known_facts(history.by_user))
+    if (quoted := quote_message(question, history)) is not None:
         return quoted
     if match := WHAT_IS_MY.search(question):
-        return tell(match[1].strip().lower().removesuffix("'s name"), known_facts(before.by_user))
+        return state_fact(match[1].strip().lower().removesuffix("'s name"), known_facts(history.by_user))
     return None
 
 
 def known_facts(said: Sequence[str]) -> dict[str, str]:
-    """All `my X is Y` so far; what was said last stands."""
+    """Return all `my X is Y` so far; the last one counts."""
     facts: dict[str, str] = {}
     for text in said:
         if name := NAME.search(text[:SHORT]):
@@ -114,15 +110,15 @@ def known_facts(said: Sequence[str]) -> dict[str, str]:
     return facts
 
 
-def tell(what: str, facts: dict[str, str]) -> str:
-    """One fact, or that it is not known."""
+def state_fact(what: str, facts: dict[str, str]) -> str:
+    """State a fact, or that it is not known."""
     if what in facts:
         return f"Your {what} is {facts[what]}."
     return f"You have not told me your {what}."
 
 
-def quote(question: str, before: Before) -> str | None:
-    """`What did I say first?` and its relatives."""
+def quote_message(question: str, history: History) -> str | None:
+    """Answer `What did I say first?` and similar questions."""
     match = re.search(
         r"(?i)\bwhat (?:did|have) (i|you) (?:just )?(?:say|said|ask|asked|answer|answered|tell|told)\b", question
     )
@@ -130,7 +126,7 @@ def quote(question: str, before: Before) -> str | None:
     if not match and not asks:
         return None
     mine = (match or asks or [""])[1].lower() in ("i", "my")
-    said, who = (before.by_user, "You") if mine else (before.by_assistant, "I")
+    said, who = (history.by_user, "You") if mine else (history.by_assistant, "I")
     if not said:
         return f"{who} have not said anything before this."
     first = re.search(r"(?i)\b(first|beginning|start)\b", question)
@@ -138,13 +134,13 @@ def quote(question: str, before: Before) -> str | None:
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """A text on one line, cut at a word."""
+    """Return the text on one line, cut at a word."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0] + " …"
 
 
-def reckon(question: str, _before: Before) -> str | None:
-    """Two numbers and what to do with them."""
+def calculate(question: str, _history: History) -> str | None:
+    """Calculate with two numbers."""
     if len(question) > SHORT:
         return None
     names = "|".join(re.escape(name) for name in sorted(OPERATORS, key=len, reverse=True))
@@ -157,8 +153,8 @@ def reckon(question: str, _before: Before) -> str | None:
     return f"{match[1]} {match[2]} {match[3]} = {OPERATORS[name](left, right):g}"
 
 
-def greet(question: str, before: Before) -> str | None:
-    """Greetings, thanks, and what people say of themselves."""
+def greet(question: str, history: History) -> str | None:
+    """Reply to greetings, thanks, and what users say about themselves."""
     text = question.strip().lower()
     if len(text) > SHORT:
         return None
@@ -168,14 +164,14 @@ def greet(question: str, before: Before) -> str | None:
     if courtesy is None and HELLO.match(text) and len(tokens(text)) <= GREETING:
         return (
             "Hello again!"
-            if any(message.role == "user" for message in before.messages)
+            if any(message.role == "user" for message in history.messages)
             else "Hello! How can I help you?"
         )
     return courtesy
 
 
 def acknowledge(statement: str) -> str:
-    """Take note of a fact."""
+    """Acknowledge a fact."""
     facts = known_facts([statement])
     if "name" in facts:
         return f"Nice to meet you, {facts['name']}."
@@ -183,15 +179,15 @@ def acknowledge(statement: str) -> str:
     return f"I will remember that your {what} is {value}."
 
 
-def know(question: str, _before: Before) -> str | None:
-    """The little that it knows."""
+def know(question: str, _history: History) -> str | None:
+    """Answer from the little that it knows."""
     match = re.search(r"(?i)\bcapital (?:city )?of ([\w ]+?)\s*[?.!]*$", question.strip()[:SHORT])
     capital = CAPITALS.get(match[1].lower()) if match else None
     return f"The capital of {match[1]} is {capital}." if match and capital else None
 
 
-def write(question: str, _before: Before) -> str | None:
-    """Plans, lists, poems and jokes, short and on the subject."""
+def write(question: str, _history: History) -> str | None:
+    """Write short plans, lists, poems and jokes on the subject."""
     text, subject = question.lower()[:SHORT], subject_of(question, 16)
     about = re.sub(r"(?i)^.*?\b(?:about|on|of)\b\s*", "", subject)
     if re.search(r"\bjoke\b", text):
@@ -207,7 +203,7 @@ def write(question: str, _before: Before) -> str | None:
 
 
 def anything_else(question: str) -> str:
-    """A short word on the subject that promises nothing."""
+    """Reply with a short sentence on the subject."""
     subject = subject_of(question) or "that"
     if question.rstrip().endswith("?") or re.match(
         r"(?i)\s*(?:what|who|why|how|when|where|explain|describe)\b", question

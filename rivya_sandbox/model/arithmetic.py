@@ -1,4 +1,4 @@
-"""Arithmetic with tools: an expression in a question, step by step, each step a function that is offered."""
+"""Arithmetic with tools: splits an expression in a question into steps, each with an available tool."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from rivya_sandbox.model.words import stems
+from rivya_sandbox.model.text_utils import stems
 
 Number: TypeAlias = "int | float"
-WORDS = (
+OPERATOR_WORDS = (
     (re.compile(r"(?i)\bplus\b"), "+"),
     (re.compile(r"(?i)\bminus\b"), "-"),
     (re.compile(r"(?i)\b(?:times|multiplied by)\b|(?<=\d)\s*[x\u00d7](?=\s*\d)"), "*"),
@@ -33,8 +33,8 @@ OPERATIONS: Mapping[type, Callable[[Number, Number], Number]] = {
 
 
 def steps(question: str, names: Sequence[str]) -> list[tuple[str, Number, Number]]:
-    """The steps of the expression in a question: function, left, right; none if a function for one is not offered."""
-    for form, sign in WORDS:
+    """Return the steps of the expression in a question: tool, left, right; none if a step has no tool."""
+    for form, sign in OPERATOR_WORDS:
         question = form.sub(f" {sign} ", question)
     found = EXPRESSION.search(question)
     tree = parsed(found[0]) if found else None
@@ -43,7 +43,7 @@ def steps(question: str, names: Sequence[str]) -> list[tuple[str, Number, Number
 
 
 def parsed(text: str) -> ast.Expression | None:
-    """The expression, if it is one."""
+    """Parse an expression; `None` if it is not one."""
     try:
         return ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError):
@@ -51,7 +51,7 @@ def parsed(text: str) -> ast.Expression | None:
 
 
 def walk(node: ast.expr, names: Sequence[str], made: list[tuple[str, Number, Number]]) -> Number | None:
-    """The value of a node, with its steps noted; None where something is not offered or not arithmetic."""
+    """Return a node's value and record its steps; `None` if a step has no tool or is not arithmetic."""
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -60,9 +60,9 @@ def walk(node: ast.expr, names: Sequence[str], made: list[tuple[str, Number, Num
     if not isinstance(node, ast.BinOp) or type(node.op) not in OPERATIONS:
         return None
     kind = type(node.op)
-    function = next((name for name in names if stems(name.replace("_", " ")) & NAMES[kind]), None)
+    tool = next((name for name in names if stems(name.replace("_", " ")) & NAMES[kind]), None)
     left, right = walk(node.left, names, made), walk(node.right, names, made)
-    if function is None or left is None or right is None or (kind is ast.Div and not right):
+    if tool is None or left is None or right is None or (kind is ast.Div and not right):
         return None
-    made.append((function, left, right))
+    made.append((tool, left, right))
     return OPERATIONS[kind](left, right)

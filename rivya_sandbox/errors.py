@@ -1,6 +1,6 @@
-"""What the sandbox says no with: one exception, and the stable error codes with their status.
+"""The sandbox's API errors: one exception, and the stable error codes with their status.
 
-The table is that of https://rivya.ai/docs/api/errors-and-limits; the envelope belongs to each API's own half.
+The table is that of https://rivya.ai/docs/api/errors-and-limits. Each API formats errors in its own way.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of the sandbox
-    """A request turned away.
+class ApiError(Exception):
+    """A request that the API rejects.
 
     Attributes:
         code: The stable code, such as `validation_failed`.
-        message: The sentence for people.
-        status: The HTTP status; by default the one that belongs to the code, 400 for an unknown code.
-        headers: Extra headers of the answer.
+        message: The sentence for a person.
+        status: The HTTP status; by default the code's own, and 400 for an unknown code.
+        headers: Extra headers of the response.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of the sa
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code
-        self.message = message or MESSAGES.get(code, "The request was refused.")
+        self.message = message or MESSAGES.get(code, "The request was rejected.")
         self.status = status or STATUS.get(code, 400)
         self.headers = dict(headers or {})
         super().__init__(f"{self.status} {code}: {self.message}")

@@ -1,13 +1,13 @@
-"""What a text says that could fill a form: names, numbers, places, dates, quoted words, `key: value` pairs.
+"""Finds values in a text: names, numbers, places, dates, quoted words, `key: value` pairs.
 
-Everything is found by its form alone, deterministically. A piece that was taken for one field is not taken for another.
+It finds each by its form alone, so the result is deterministic. It uses each piece of the text for one value only.
 """
 
 from __future__ import annotations
 
 import re
 
-from rivya_sandbox.model.words import STOPWORDS, stems, subject_of
+from rivya_sandbox.model.text_utils import STOPWORDS, stems, subject_of
 
 QUOTED = re.compile(r"'([^'\n]{1,200})'|\"([^\"\n]{1,200})\"|“([^”\n]{1,200})”|「([^」\n]{1,200})」")
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w]|\.\d)")
@@ -26,21 +26,21 @@ VALUE = (
 DASHED = re.compile(r"\s[-\u2013\u2014]\s+(.{3,200})$", re.DOTALL)
 
 
-class Evidence:
-    """A text, and what of it is still free."""
+class SlotExtractor:
+    """A text, and the parts of it that are still unused."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._taken: set[tuple[int, int]] = set()
 
     def pair(self, name: str) -> str | None:
-        """The value in `name: value`, `name = value` or `name is value`."""
-        spoken = re.escape(name.replace("_", " ")).replace(r"\ ", "[ _-]")
-        found = re.search(rf"(?i)\b{spoken}\b{VALUE}", self.text)
+        """Return the value in `name: value`, `name = value` or `name is value`."""
+        messages = re.escape(name.replace("_", " ")).replace(r"\ ", "[ _-]")
+        found = re.search(rf"(?i)\b{messages}\b{VALUE}", self.text)
         return next((group.strip() for group in found.groups() if group), None) if found else None
 
     def next(self, form: re.Pattern[str]) -> str | None:
-        """The next free piece of a form."""
+        """Return the next unused match of a pattern."""
         for found in form.finditer(self.text):
             group = next((place for place, text in enumerate(found.groups(), 1) if text), 0)
             if not any(start < found.end(group) and found.start(group) < end for start, end in self._taken):
@@ -49,7 +49,7 @@ class Evidence:
         return None
 
     def number(self) -> float | int | None:
-        """The next free number."""
+        """Return the next unused number."""
         found = self.next(NUMBER)
         if found is None:
             return None
@@ -57,20 +57,20 @@ class Evidence:
         return float(plain) if "." in plain else int(plain)
 
     def name(self) -> str | None:
-        """The next free quoted words, or the next name that is not just a sentence's first word."""
+        """Return the next unused quoted words, or the next name that is not just a sentence's first word."""
         quoted = self.next(QUOTED)
         if quoted is not None:
             return quoted
         while (found := self.next(PROPER)) is not None:
             first, _, rest = found.partition(" ")
-            if first.lower() not in STOPWORDS and not is_order(first):
+            if first.lower() not in STOPWORDS and not is_command(first):
                 return found
             if rest and rest[:1].isupper():
                 return rest
         return None
 
     def items(self) -> list[str]:
-        """The members of a list in the text."""
+        """Return the items of a list in the text."""
         lines = re.findall(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+(.+)$", self.text)
         if lines:
             return [line.strip() for line in lines]
@@ -79,39 +79,39 @@ class Evidence:
         return [part for part in parts if part] if len(parts) > 1 else []
 
     def sentences(self) -> list[str]:
-        """Lines or sentences."""
+        """Return the lines or sentences."""
         after = self.text.rpartition(":\n")[2]
         return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+|;\s*", after) if part.strip()]
 
     def says(self, word: str) -> bool:
-        """Whether the word stands in the text."""
+        """Return whether the text contains the word."""
         return re.search(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", self.text) is not None
 
     def mentions(self, words: str) -> bool:
-        """Whether the text speaks of something."""
+        """Return whether the text mentions something."""
         wanted = stems(words.replace("_", " "))
         return bool(wanted) and bool(wanted & stems(self.text))
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """What the text is about."""
         about = re.search(r"(?i)\b(?:about|on|regarding)\s+(?:the\s+|an?\s+)?([\w' -]{2,60})", self.text)
         found = about[1].strip() if about else ""
         return re.split(r"(?i)\b(?:and|with|include|including|no|return)\b", found)[0].strip() or subject_of(self.text)
 
     @property
     def remark(self) -> str | None:
-        """What stands behind a dash."""
+        """The text after a dash."""
         found = DASHED.search(self.text)
         return found[1].strip() if found else None
 
 
-def is_order(word: str) -> bool:
-    """Whether a sentence begins so because it orders something."""
-    return word.lower() in ORDERS
+def is_command(word: str) -> bool:
+    """Return whether the word is the verb of a command."""
+    return word.lower() in COMMANDS
 
 
-ORDERS = frozenset(
+COMMANDS = frozenset(
     "add answer book call classify compare compute convert create delete describe draw explain extract fetch fill find "
     "generate get give hello hi list look make multiply open order parse pick play please plan post query read record "
     "return review run save search send set show store subtract sum summarise summarize tell translate update use "

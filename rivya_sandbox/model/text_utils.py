@@ -1,4 +1,4 @@
-"""Words: which carry meaning, what a text is about."""
+"""Words: which of them carry meaning, and what a text is about."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STOPWORDS = frozenset(
 
 
 def tokens(text: str) -> list[str]:
-    """All words, in lower case."""
+    """Return all words, in lower case."""
     return re.findall(r"[^\W_]+", text.lower())
 
 
 def stem(word: str) -> str:
-    """A word without its ending, crudely: enough to let `opened` meet `opening`."""
+    """Remove a word's ending, roughly: enough for `opened` to match `opening`."""
     for ending in ("ingly", "edly", "ing", "ies", "ied", "est", "ed", "es", "ly", "s", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:  # noqa: PLR2004
             return word[: -len(ending)]
@@ -29,12 +29,12 @@ def stem(word: str) -> str:
 
 
 def stems(text: str) -> set[str]:
-    """The stems of the words that carry meaning."""
+    """Return the stems of the words that carry meaning."""
     return {stem(word) for word in tokens(text) if word not in STOPWORDS}
 
 
 def keywords(text: str, most: int) -> list[str]:
-    """The words that occur most often, then those that come first; what names a file does not count."""
+    """Return the most frequent words, earlier ones first among equals. Lines that name a file do not count."""
     text = re.sub(r"(?m)^\s*file_(?:path|name)\s*:.*$", "", text)
     counted = Counter(word for word in tokens(text) if word not in STOPWORDS and len(word) > 2)  # noqa: PLR2004
     return [word for word, _ in counted.most_common(most)]
@@ -48,6 +48,11 @@ LEAD = re.compile(
 
 
 def subject_of(text: str, most: int = 8) -> str:
-    """What a text is about, in a few of its own words."""
+    """Return what a text is about, in a few of its own words."""
     words = LEAD.sub("", " ".join(text.split())).rstrip(".!?").split(" ")
     return " ".join(words[:most]) + (" \u2026" if len(words) > most else "")
+
+
+def numbers(text: str) -> list[float]:
+    """Return all numbers in a text."""
+    return [float(number) if "." in number else int(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]

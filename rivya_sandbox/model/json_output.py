@@ -1,4 +1,4 @@
-"""Answers in JSON: to a schema, or to what a prompt says of the object that it wants."""
+"""JSON replies: to a schema, or to a prompt that describes an object."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ KEYS = re.compile(r"(?i)\b(?:keys?|fields?|properties)\b")
 
 
 def conforming(schema: Mapping[str, Any], text: str) -> str:
-    """A JSON text that conforms to a schema; without one, to what the text asks for."""
+    """Return a JSON text that conforms to a schema or, without one, to what the text asks for."""
     wanted = schema or schema_in(text) or schema_of_keys(text)
     return json.dumps(fill(wanted, without_schema(text)), ensure_ascii=False)
 
 
 def schema_in(text: str) -> Mapping[str, Any] | None:
-    """The JSON schema that stands in a prompt."""
+    """Return the JSON schema in a prompt."""
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text):
         try:
@@ -32,12 +32,12 @@ def schema_in(text: str) -> Mapping[str, Any] | None:
 
 
 def without_schema(text: str) -> str:
-    """The prompt without JSON in it."""
+    """Return the prompt without the JSON in it."""
     return re.sub(r"(?s)\{.*\}", " ", text)
 
 
 def schema_of_keys(text: str) -> Mapping[str, Any]:
-    """A schema for the keys that a prompt names in quotes."""
+    """Return a schema for the keys that a prompt names in quotes."""
     found = KEYS.search(text)
     quoted = re.findall(r"['\"`](\w+)['\"`]", text) if found else []
     names = list(dict.fromkeys(quoted)) or ["answer"]
