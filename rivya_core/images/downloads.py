@@ -11,22 +11,20 @@ import contextlib
 import filecmp
 import importlib.util
 import io
-import ipaddress
 import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import httpx
-
-from rivya_core.errors import ConfigurationError, InvalidResponseError
+from rivya_core.errors import ConfigurationError, InvalidResponseError, RivyaError
 from rivya_core.http.plan import Plan, call
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.media.download import DownloadTarget, download_to
+from rivya_core.media.fetch_url import FetchRules, PinnedRequests
 from rivya_core.media.image_file import image_type
 
 LARGEST_RESULT = 128 * 1024 * 1024
@@ -37,6 +35,10 @@ SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
 RETRY = RetryPolicy(max_retries=5, longest_wait=15.0)
 """Results are paid for, so their download is more patient than other requests."""
+
+
+PUBLIC_HOSTS = FetchRules()
+"""No host is trusted that is not public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def download(
     directory: Path | None,
     base_url: str,
     *,
+    rules: FetchRules = PUBLIC_HOSTS,
     retry: RetryPolicy = RETRY,
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan[Downloaded]:
@@ -65,6 +68,7 @@ def download(
         name: File name without suffix; see `safe_name`.
         directory: Where to save, or None for memory.
         base_url: The API's; its host may serve results too, also without TLS if the API has none.
+        rules: Further hosts that the application trusts, and how names are resolved.
         retry: How often a download that does not come on is tried again.
         clock: Gives the time in seconds.
 
@@ -75,9 +79,13 @@ def download(
     """
     part: _Part = (yield from call(lambda: _FilePart(directory, name))) if directory else _MemoryPart()
     with contextlib.closing(part):
-        landing = DownloadTarget(part.file, LARGEST_RESULT, clock() + SECONDS, clock)
-        yield from download_to(url, lambda place: _approach(place, base_url), landing, retry)
-        return (yield from call(part.finish))
+        target = DownloadTarget(part.file, LARGEST_RESULT, clock() + SECONDS, clock)
+        try:
+            yield from download_to(url, _requests(url, base_url, rules).request, target, retry)
+            return (yield from call(part.finish))
+        except InvalidResponseError:
+            part.discard()  # continuing it would never give an image
+            raise
 
 
 def make_usable(directory: Path) -> None:
@@ -100,26 +108,19 @@ def safe_name(model: str, image_id: str) -> str:
     return f"{words}-{re.sub(r'[^A-Za-z0-9]+', '-', image_id)[:40].strip('-')}"
 
 
-def _approach(url: str, base_url: str) -> Plan[httpx.Request]:
-    """Return the request for a result: by https from a public host, or from the API's own host as that is reached."""
-    yield from ()
-    try:
-        parts, own = urlsplit(url), urlsplit(base_url)
-        same_host = parts.hostname == own.hostname
-        fine = parts.scheme == "https" or (parts.scheme == "http" == own.scheme and same_host)
-        if not fine or parts.username or (not same_host and _is_private(parts.hostname)) or (parts.port == 0):
-            raise ValueError("not a place for results")
-        return httpx.Request("GET", url, headers={"accept": "image/*", "accept-encoding": "identity"})
-    except (ValueError, httpx.InvalidURL):
+def _requests(url: str, base_url: str, rules: FetchRules) -> PinnedRequests:
+    """The requests for a result: by https from a public host, or from the API's own host as that is reached."""
+    own = urlsplit(base_url)
+    trusted = rules.trusted_hosts | ({own.hostname} if own.hostname else set())
+
+    def refuse(why: str) -> RivyaError:
         host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
-        raise InvalidResponseError(f"The provider names a result at {host!r}, where none can be.") from None
+        return InvalidResponseError(
+            f"The provider returned a disallowed result URL (host {host!r}): {why}. The image was charged; if the host "
+            "is right, name it in `fetch_image_urls=FetchRules(trusted_hosts=...)` and call `resume`."
+        )
 
-
-def _is_private(host: str | None) -> bool:
-    try:
-        return not ipaddress.ip_address(host or "").is_global
-    except ValueError:
-        return not host or host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    return PinnedRequests(replace(rules, trusted_hosts=frozenset(trusted), seconds=SECONDS), refuse)
 
 
 def _type_of(head: bytes) -> str:
@@ -140,6 +141,9 @@ class _MemoryPart:
         data = self.file.read()
         return Downloaded(_type_of(data[:16]), len(data), data=data)
 
+    def discard(self) -> None:
+        """Nothing is kept that would have to be removed."""
+
     def close(self) -> None:
         self.file.close()
 
@@ -158,15 +162,15 @@ class _FilePart:
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.seek(0)
-        try:
-            mime_type = _type_of(self.file.read(16))
-        except InvalidResponseError:
-            self._path.unlink(missing_ok=True)  # going on from it would never give an image
-            raise
+        mime_type = _type_of(self.file.read(16))
         size = os.fstat(self.file.fileno()).st_size
         if not HAS_LOCKS:
             self.file.close()  # such systems do not rename open files
         return Downloaded(mime_type, size, path=self._publish(SUFFIXES[mime_type]))
+
+    def discard(self) -> None:
+        """Remove what came so far."""
+        self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         self.file.close()

@@ -26,6 +26,7 @@ from rivya_core.images.progress import ImageProgress, Listener, Stage, tell
 from rivya_core.images.references import ReferenceRegistry
 from rivya_core.images.result import GeneratedImage, generated, image_id
 from rivya_core.images.task_store import TaskRecord, TaskStore, ask
+from rivya_core.media.fetch_url import FetchRules
 from rivya_core.rivya.credits import Budget, price_key
 
 log = logging.getLogger("rivya")
@@ -42,7 +43,8 @@ class ImageConfig:
         shelf: The images within reach; new pictures are put there.
         retry: How often and how patiently requests are repeated.
         patience: When tasks are looked at, and when waiting ends.
-        output_dir: Where pictures are saved, or None to keep them in memory.
+        output_dir: Where images are saved, or None to keep them in memory.
+        fetching: Hosts that may serve results besides public ones, and how names are resolved.
     """
 
     endpoint: Endpoint
@@ -52,6 +54,7 @@ class ImageConfig:
     retry: RetryPolicy = RetryPolicy()
     patience: PollingPolicy = PollingPolicy()
     output_dir: Path | None = None
+    fetching: FetchRules = FetchRules()
 
     @property
     def origin(self) -> str:
@@ -167,7 +170,8 @@ class TaskRun:
         files = []
         for number, url in enumerate(task.urls):
             name = safe_name(str(self.record.body.get("model") or task.model), image_id(task.id, number))
-            files.append((yield from download(url, name, self.setup.output_dir, self.setup.endpoint.base_url)))
+            where, rules = self.setup.endpoint.base_url, self.setup.fetching
+            files.append((yield from download(url, name, self.setup.output_dir, where, rules=rules)))
         seconds = self.setup.patience.clock() - self.started
         picture = generated(task, self.record.body, files, seconds=seconds, looks=looks)
         for one in picture.images:

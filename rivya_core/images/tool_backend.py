@@ -83,7 +83,8 @@ class ImageToolBackend:
             shelf.put(image, name)
         retry = RetryPolicy(max_retries)
         where = None if output_dir is None else Path(output_dir)
-        setup = ImageConfig(endpoint, image_model(model), self._store, shelf, retry, PollingPolicy(deadline), where)
+        polling = PollingPolicy(deadline)
+        setup = ImageConfig(endpoint, image_model(model), self._store, shelf, retry, polling, where, rules)
         self.studio = ImageGenerator(setup, UploadCache(endpoint, retry, model if setup.model.known else None))
 
     @property
@@ -212,7 +213,8 @@ class ImageToolBackend:
 
     def _refetch(self, picture: GeneratedImage) -> Plan[bytes]:
         """Get the bytes of a result that was saved nowhere."""
-        found = yield from download(str(picture.get("url")), "again", None, self.setup.endpoint.base_url)
+        where, rules = self.setup.endpoint.base_url, self.setup.fetching
+        found = yield from download(str(picture.get("url")), "again", None, where, rules=rules)
         return found.data or b""
 
 

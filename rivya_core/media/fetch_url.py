@@ -1,10 +1,12 @@
-"""Fetching what a message or a model's argument names by URL, only where the application allowed it.
+"""Fetching what a message, a model's argument or a server's response names by URL.
 
-Such URLs are hostile: they may mean to reach what only this machine can reach. So: https alone, public addresses
-alone, every redirect checked anew, size and time limited. A name is resolved once, every address it has is checked,
-and the connection goes to a checked address with the name in TLS and `Host`; resolving again could give another.
-A client that goes through a proxy cannot be bound to an address in that way: the certificate does not fit then, and
-the image is refused.
+Such URLs are hostile: they may be meant to reach what only this machine can reach. So only https and only public
+addresses are allowed, every redirect is checked again, and size and time are limited. A name is resolved once, every
+address it has is checked, and the connection goes to a checked address with the name in TLS and `Host`; resolving it
+again could give another address.
+Through a proxy of the environment the name goes to the proxy, which resolves it; then only addresses are checked here.
+A client of the application's own with a proxy cannot be bound to an address: its certificate check fails, and the
+image is refused unless its host is trusted.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -79,7 +82,7 @@ def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
     file = io.BytesIO()
     landing = DownloadTarget(file, rules.largest, rules.clock() + rules.seconds, rules.clock)
     try:
-        yield from download_to(url, _PinnedRequests(rules).request, landing, retry)
+        yield from download_to(url, PinnedRequests(rules, _refused).request, landing, retry)
     except InvalidInputError:
         raise
     except RivyaError as error:
@@ -129,20 +132,33 @@ def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wraps else None
 
 
-class _PinnedRequests:
-    """The requests of one fetch; each goes to an address that was checked for it."""
+class PinnedRequests:
+    """The requests of one download; each goes to an address that was checked for it.
 
-    def __init__(self, rules: FetchRules) -> None:
-        self._rules, self._tried = rules, Counter[str]()
+    Args:
+        rules: Hosts that are trusted, limits and the resolver.
+        refuse: Makes the error of a URL that is not allowed, from the reason.
+    """
+
+    def __init__(self, rules: FetchRules, refuse: Callable[[str], RivyaError]) -> None:
+        self._rules, self._refuse, self._tried = rules, refuse, Counter[str]()
 
     def request(self, url: str) -> Plan[httpx.Request]:
-        """Return the request for *url*; a repetition takes the host's next address."""
-        host, port = _checked(url, self._rules)
+        """Return the request for *url*; a repetition takes the host's next address.
+
+        Raises:
+            RivyaError: What `refuse` makes: the URL is not sound, not https, or its host is not public.
+        """
+        host, port = self._checked(url)
         headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": "rivya-integrations"}
         limits = httpx.Timeout(self._rules.seconds, connect=min(10.0, self._rules.seconds)).as_dict()
         if host in self._rules.trusted_hosts:
             return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
-        addresses = yield from _addresses(host, port, self._rules)
+        if _is_proxied(host, port):
+            if _literal(host) and not is_public(_literal(host)):
+                raise self._refuse("its host is not a public one")
+            return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
+        addresses = yield from self._addresses(host, port)
         address = addresses[self._tried[host] % len(addresses)]
         self._tried[host] += 1
         shown = f"[{host}]" if ":" in host else host
@@ -151,30 +167,42 @@ class _PinnedRequests:
         pinned = httpx.URL(url).copy_with(host=address, fragment=None)
         return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})
 
+    def _checked(self, url: str) -> tuple[str, int]:
+        """Return host and port of a URL that may be asked for, as the client itself reads it."""
+        try:
+            parsed = httpx.URL(url)
+            host = parsed.raw_host.decode("ascii").rstrip(".")
+        except (ValueError, httpx.InvalidURL):
+            raise self._refuse("it is not a sound URL") from None
+        port = parsed.port or 443
+        if not HOST.fullmatch(host) or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
+            raise self._refuse("it is not a sound URL without credentials")
+        if parsed.scheme == "https" or (parsed.scheme == "http" and host in self._rules.trusted_hosts):
+            return host, port
+        raise self._refuse("only https is allowed")
 
-def _checked(url: str, rules: FetchRules) -> tuple[str, int]:
-    """Return host and port of a URL that may be asked for, as the client itself reads it."""
+    def _addresses(self, host: str, port: int) -> Plan[list[str]]:
+        try:
+            addresses = yield from call(lambda: self._rules.resolve(host, port))
+        except (OSError, UnicodeError):
+            raise self._refuse("its host cannot be found") from None
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise self._refuse("its host is not a public one")
+        return addresses
+
+
+def _literal(host: str) -> str:
+    """The address that *host* is, in any of its old spellings (`127.1`, `0x7f000001`, `2130706433`), or nothing."""
     try:
-        parsed = httpx.URL(url)
-        host = parsed.raw_host.decode("ascii").rstrip(".")
-    except (ValueError, httpx.InvalidURL):
-        raise _refused("it is not a sound URL") from None
-    port = parsed.port or 443
-    if not HOST.fullmatch(host) or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
-        raise _refused("it is not a sound URL without credentials")
-    if parsed.scheme == "https" or (parsed.scheme == "http" and host in rules.trusted_hosts):
-        return host, port
-    raise _refused("only https is allowed")
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return host if ":" in host or host == "localhost" or host.endswith(".localhost") else ""
 
 
-def _addresses(host: str, port: int, rules: FetchRules) -> Plan[list[str]]:
-    try:
-        addresses = yield from call(lambda: rules.resolve(host, port))
-    except (OSError, UnicodeError):
-        raise _refused("its host cannot be found") from None
-    if not addresses or not all(is_public(address) for address in addresses):
-        raise _refused("its host is not a public one")
-    return addresses
+def _is_proxied(host: str, port: int) -> bool:
+    """Whether the environment sends this host through a proxy, which then resolves the name itself."""
+    proxies = getproxies()
+    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass(f"{host}:{port}")
 
 
 def _refused(why: str) -> InvalidInputError:

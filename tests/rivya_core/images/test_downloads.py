@@ -19,6 +19,7 @@ from rivya_core.http.retry import RetryPolicy
 from rivya_core.images import downloads
 from rivya_core.images.downloads import Downloaded, download, safe_name
 from rivya_core.media import download as receiving
+from rivya_core.media.fetch_url import FetchRules, resolve
 from rivya_sandbox import Sandbox
 
 URL = "https://media.test/result"
@@ -74,6 +75,7 @@ class Host:
         return answer
 
     def fetch(self, directory: Path | None = None, url: str = URL, *, way: str = "sync", **options: Any) -> Downloaded:
+        options.setdefault("rules", FetchRules(trusted_hosts=frozenset({"media.test", "cdn.test"})))
         plan = download(url, "name", directory, BASE, clock=lambda: self.now, **options)
         transport = httpx.MockTransport(self)
         headers = {"authorization": "Bearer rvya_sk_secret", "x-own": "secret"}
@@ -251,13 +253,13 @@ def test_what_is_no_image_is_not_kept(tmp_path: Path, headers: dict[str, str], c
 
 
 def test_a_body_without_a_length_is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A host that never stops sending fills no disk."""
+    """A host that never stops sending fills no disk, and leaves no part behind."""
     monkeypatch.setattr(downloads, "LARGEST_RESULT", 5000)
     endless = httpx.Response(200, content=iter([PNG[:2000]] * 10), headers={"content-type": "image/png"})
     with pytest.raises(InvalidResponseError, match="5,000 bytes allowed"):
         Host(endless).fetch(tmp_path)
 
-    assert 5000 >= (tmp_path / ".name.part").stat().st_size
+    assert names(tmp_path) == []
 
 
 def test_a_body_that_dribbles_is_given_up() -> None:
@@ -284,6 +286,10 @@ def test_a_body_that_dribbles_is_given_up() -> None:
         "https://[::1]/x",
         "https://localhost/x",
         "https://metadata.google.internal/x",
+        "https://2130706433/x",
+        "https://0x7f000001/x",
+        "https://127.1/x",
+        "https://own-host-name/x",
         "https:///x",
         "//media.test/x",
         "https://media.test:notaport/",
@@ -292,17 +298,48 @@ def test_a_body_that_dribbles_is_given_up() -> None:
     ],
 )
 def test_a_place_where_no_result_can_be_is_refused(url: str) -> None:
-    """Directly, and at the end of a redirect."""
+    """Directly, and at the end of a redirect; names are resolved and every address is checked."""
+    rules = FetchRules(resolve=resolve_here)
     host = Host()
-    with pytest.raises(InvalidResponseError, match="where none can be") as caught:
-        host.fetch(url=url)
+    with pytest.raises(InvalidResponseError, match="disallowed result URL") as caught:
+        host.fetch(url=url, rules=rules)
     assert not host.requests
     assert "secret" not in str(caught.value)
 
     # The first of these is relative in a redirect, the other httpx itself takes for a broken answer.
     if url.startswith(("http", "ftp", "file")) and url not in {"https:///x", "https://media.test:notaport/"}:
         with pytest.raises(InvalidResponseError):
-            Host(httpx.Response(302, headers={"location": url})).fetch()
+            Host(httpx.Response(302, headers={"location": url})).fetch(url="https://8.8.8.8/a", rules=rules)
+
+
+def resolve_here(host: str, port: int) -> list[str]:
+    """What this machine resolves: old spellings of addresses, and names that lead to it."""
+    if host in {"own-host-name", "metadata.google.internal", "localhost"}:
+        return ["127.0.0.1"]
+    return resolve(host, port)
+
+
+def test_a_result_is_fetched_from_the_address_that_was_checked() -> None:
+    """A name that resolves to another address a moment later gains nothing."""
+    host = Host()
+    found = host.fetch(rules=FetchRules(resolve=lambda *_: ["93.184.216.34"]))
+
+    (request,) = host.requests
+    assert found.data == PNG
+    assert request.url.host == "93.184.216.34"
+    assert request.extensions["sni_hostname"] == request.headers["host"] == "media.test"
+
+
+def test_behind_a_proxy_the_name_goes_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy resolves it; an address that is not public is refused all the same."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    host = Host()
+    host.fetch(rules=FetchRules(resolve=lambda *_: pytest.fail("resolved here")))
+
+    assert host.requests[0].url.host == "media.test"
+    for url in ("https://127.1/x", "https://2130706433/x", "https://[::1]/x", "https://localhost/x"):
+        with pytest.raises(InvalidResponseError):
+            Host().fetch(url=url)
 
 
 def test_the_apis_own_host_may_serve_results_as_it_is_reached() -> None:
