@@ -264,7 +264,6 @@ class InvalidResponseError(APIError):
     """A success status, but not the answer that the API promises."""
 
     repeat: ClassVar[Repeat] = "never"
-    advice = "Check that `base_url` is the API's and not a web page's or a proxy's."
 
 
 class TaskError(RivyaError):

@@ -120,7 +120,8 @@ def invalid_response(response: httpx.Response, what: str) -> errors.InvalidRespo
     """Return the error for a success status whose body *what* describes, for example "is not JSON"."""
     text = without_secrets(body_text(response), response)
     return errors.InvalidResponseError(
-        f"The response to {_sent_to(response)} {what}: {plain_words(text) or '(empty body)'!r}.",
+        f"The response to {_sent_to(response)} {what}: {plain_words(text) or '(empty body)'!r}. "
+        "Check that `base_url` is the API's and not a web page's or a proxy's.",
         **_facts(response, text),
     )
 

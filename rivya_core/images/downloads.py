@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from rivya_core.errors import ConfigurationError, InvalidResponseError, RivyaError
 from rivya_core.http.plan import Plan, call
@@ -110,8 +109,6 @@ def safe_name(model: str, image_id: str) -> str:
 
 def _requests(url: str, base_url: str, rules: FetchRules) -> PinnedRequests:
     """The requests for a result: by https from a public host, or from the API's own host as that is reached."""
-    own = urlsplit(base_url)
-    trusted = rules.trusted_hosts | ({own.hostname} if own.hostname else set())
 
     def refuse(why: str) -> RivyaError:
         host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
@@ -120,7 +117,7 @@ def _requests(url: str, base_url: str, rules: FetchRules) -> PinnedRequests:
             "is right, name it in `fetch_image_urls=FetchRules(trusted_hosts=...)` and call `resume`."
         )
 
-    return PinnedRequests(replace(rules, trusted_hosts=frozenset(trusted), seconds=SECONDS), refuse)
+    return PinnedRequests(replace(rules, seconds=SECONDS), refuse, base_url)
 
 
 def _type_of(head: bytes) -> str:

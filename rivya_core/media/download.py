@@ -94,7 +94,7 @@ class DownloadTarget:
         if size > self.largest:
             raise InvalidResponseError(f"{place(response)} sends more than the {self.largest:,} bytes allowed.")
         if self.clock() > self.ends:
-            raise InvalidResponseError(f"{place(response)} takes too long to send the image.")
+            raise _BrokenOffError(f"{place(response)} takes too long to send the image.")
 
     def _restart(self) -> None:
         self.file.seek(0)

@@ -22,12 +22,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from rivya_core.errors import InvalidInputError, RivyaError
+from rivya_core.errors import APIConnectionError, InvalidInputError, RivyaError
 from rivya_core.http.plan import Plan, call
+from rivya_core.http.proxies import proxy_for
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.media.download import DownloadTarget, download_to
 from rivya_core.media.image_file import check_image
@@ -35,6 +35,8 @@ from rivya_core.types import Media
 
 MEGABYTE = 1024 * 1024
 LONGEST_URL = 8192
+LONGEST_LABEL = 63
+HTTPS_PORT = 443
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -45,10 +47,10 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FetchRules:
-    """Which URLs may be fetched.
+    """Which URLs may be fetched: those that messages and models name, and those of an image's results.
 
     Attributes:
-        allowed: Whether any may be.
+        allowed: Whether messages and models may name images by URL. Results are fetched in any case.
         trusted_hosts: Hosts, as written in the URL, that the application vouches for: they may be private, without
             TLS and on any port, for example `127.0.0.1` or a media server of your own.
         largest: Bytes that an image may have.
@@ -125,6 +127,8 @@ NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", 
 TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 """Networks whose addresses end in an IPv4 address, which a translator or an old tunnel takes out."""
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.ASCII)
+LOCAL_NAME = re.compile(r"[^.]*|.*\.(localhost|local|internal|localdomain|lan|intranet|corp|home\.arpa)")
+"""Names that mean a machine of one's own network."""
 
 
 def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -133,59 +137,78 @@ def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class PinnedRequests:
-    """The requests of one download; each goes to an address that was checked for it.
+    """The requests of one fetch; each goes to an address that was checked for it.
 
     Args:
-        rules: Hosts that are trusted, limits and the resolver.
+        rules: Which hosts the application trusts; other hosts must be public and are asked by https.
         refuse: Makes the error of a URL that is not allowed, from the reason.
+        own_url: The API's base URL. Its host is trusted, without TLS only if the API itself is reached without.
     """
 
-    def __init__(self, rules: FetchRules, refuse: Callable[[str], RivyaError]) -> None:
+    def __init__(self, rules: FetchRules, refuse: Callable[[str], RivyaError], own_url: str = "") -> None:
         self._rules, self._refuse, self._tried = rules, refuse, Counter[str]()
+        own = httpx.URL(own_url)
+        self._own_host, self._own_scheme = _host_of(own), own.scheme
 
     def request(self, url: str) -> Plan[httpx.Request]:
         """Return the request for *url*; a repetition takes the host's next address.
 
         Raises:
-            RivyaError: What `refuse` makes: the URL is not sound, not https, or its host is not public.
+            APIConnectionError: The host cannot be found.
+            RivyaError: *url* is not allowed.
         """
         host, port = self._checked(url)
         headers = {"accept": "image/*", "accept-encoding": "identity", "user-agent": "rivya-integrations"}
         limits = httpx.Timeout(self._rules.seconds, connect=min(10.0, self._rules.seconds)).as_dict()
-        if host in self._rules.trusted_hosts:
-            return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
-        if _is_proxied(host, port):
-            if _literal(host) and not is_public(_literal(host)):
-                raise self._refuse("its host is not a public one")
-            return httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
+        plain = httpx.Request("GET", url, headers=headers, extensions={"timeout": limits})
+        if self._is_trusted(host):
+            return plain
+        if proxy_for(plain.url):  # it resolves the name, and cannot be given an address under another name
+            self._check_proxied(host)
+            return plain
         addresses = yield from self._addresses(host, port)
         address = addresses[self._tried[host] % len(addresses)]
         self._tried[host] += 1
         shown = f"[{host}]" if ":" in host else host
         # A kept connection to this address may have been opened for another name, so none is kept.
-        headers |= {"host": shown if port == 443 else f"{shown}:{port}", "connection": "close"}  # noqa: PLR2004 - https
-        pinned = httpx.URL(url).copy_with(host=address, fragment=None)
+        headers |= {"host": shown if port == HTTPS_PORT else f"{shown}:{port}", "connection": "close"}
+        pinned = plain.url.copy_with(host=address, fragment=None)
         return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})
 
     def _checked(self, url: str) -> tuple[str, int]:
         """Return host and port of a URL that may be asked for, as the client itself reads it."""
         try:
             parsed = httpx.URL(url)
-            host = parsed.raw_host.decode("ascii").rstrip(".")
+            host = _host_of(parsed)
         except (ValueError, httpx.InvalidURL):
             raise self._refuse("it is not a sound URL") from None
-        port = parsed.port or 443
-        if not HOST.fullmatch(host) or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
+        port = parsed.port or HTTPS_PORT
+        sound = HOST.fullmatch(host) and all(len(label) <= LONGEST_LABEL for label in host.split("."))
+        if not sound or not 0 < port < 65536 or parsed.userinfo or len(url) > LONGEST_URL:  # noqa: PLR2004
             raise self._refuse("it is not a sound URL without credentials")
-        if parsed.scheme == "https" or (parsed.scheme == "http" and host in self._rules.trusted_hosts):
+        unencrypted = host in self._rules.trusted_hosts or (host, "http") == (self._own_host, self._own_scheme)
+        if parsed.scheme == "https" or (parsed.scheme == "http" and unencrypted):
             return host, port
         raise self._refuse("only https is allowed")
 
+    def _is_trusted(self, host: str) -> bool:
+        return host in self._rules.trusted_hosts or host == self._own_host
+
+    def _check_proxied(self, host: str) -> None:
+        literal = _literal(host)
+        if (literal and not is_public(literal)) or (not literal and LOCAL_NAME.fullmatch(host)):
+            raise self._refuse("its host is not a public one")
+
     def _addresses(self, host: str, port: int) -> Plan[list[str]]:
+        """Return the host's addresses, all public."""
         try:
             addresses = yield from call(lambda: self._rules.resolve(host, port))
-        except (OSError, UnicodeError):
-            raise self._refuse("its host cannot be found") from None
+        except UnicodeError:
+            raise self._refuse("it is not a sound URL") from None
+        except OSError as exc:
+            if LOCAL_NAME.fullmatch(host):
+                raise self._refuse("its host is not a public one") from None
+            raise APIConnectionError(f"The host {host} cannot be found ({exc}).") from None
         if not addresses or not all(is_public(address) for address in addresses):
             raise self._refuse("its host is not a public one")
         return addresses
@@ -196,16 +219,14 @@ def _literal(host: str) -> str:
     try:
         return socket.inet_ntoa(socket.inet_aton(host))
     except OSError:
-        return host if ":" in host or host == "localhost" or host.endswith(".localhost") else ""
+        return host if ":" in host else ""
 
 
-def _is_proxied(host: str, port: int) -> bool:
-    """Whether the environment sends this host through a proxy, which then resolves the name itself."""
-    proxies = getproxies()
-    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass(f"{host}:{port}")
+def _host_of(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii").rstrip(".")
 
 
-def _refused(why: str) -> InvalidInputError:
+def _refused(reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"The image URL is not allowed: {why}. Allowed are https URLs of public hosts; nothing was sent."
+        f"The image URL is not allowed: {reason}. Allowed are https URLs of public hosts; nothing was sent."
     )

@@ -342,6 +342,49 @@ def test_behind_a_proxy_the_name_goes_to_the_proxy(monkeypatch: pytest.MonkeyPat
             Host().fetch(url=url)
 
 
+@pytest.mark.parametrize("url", ["https://nas.local/x", "https://intranet/x", "https://127.1/x", "https://[::1]/x"])
+def test_a_proxy_is_not_asked_for_ones_own_network(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    host = Host()
+    with pytest.raises(InvalidResponseError, match="disallowed result URL"):
+        host.fetch(url=url)
+
+    assert not host.requests
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_media_host_of_ones_own_is_named_in_the_rules(scheme: str) -> None:
+    """It may be private, and its name is not resolved here."""
+    host = Host()
+    rules = FetchRules(trusted_hosts=frozenset({"media.intranet"}), resolve=lambda *_: pytest.fail("resolved"))
+
+    assert PNG == host.fetch(url=f"{scheme}://media.intranet:8000/x", rules=rules).data
+    assert "media.intranet" == host.requests[0].url.host
+
+
+def test_the_apis_own_host_is_not_asked_without_tls_if_the_api_has_it() -> None:
+    with pytest.raises(InvalidResponseError, match="only https"):
+        Host().fetch(url="http://api.test/x")
+
+
+def test_a_name_that_is_not_found_is_tried_again() -> None:
+    """A result is paid for; a hiccup of the name service does not lose it."""
+    found = iter([OSError("try again"), ["93.184.216.34"]])
+
+    def hiccup(*_: Any) -> list[str]:
+        outcome = next(found)
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome
+
+    assert PNG == Host().fetch(rules=FetchRules(resolve=hiccup)).data
+
+
+def test_a_host_name_that_no_request_can_carry_is_refused() -> None:
+    with pytest.raises(InvalidResponseError, match="disallowed result URL"):
+        Host().fetch(url="https://" + "a" * 70 + ".test/x")
+
+
 def test_the_apis_own_host_may_serve_results_as_it_is_reached() -> None:
     """A local service without TLS serves its results without it too, from any port."""
     plan = download("http://127.0.0.1:9999/x", "n", None, "http://127.0.0.1:8008/api/v1")
