@@ -14,12 +14,15 @@ from typing import Any
 import httpx
 
 from rivya_core.errors import RivyaError, StreamBrokenError
+from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame, paired, repaired
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
 """What a stream of events begins with."""
+LONGEST_QUOTE = 200
+"""Characters of a frame that go into a message."""
 
 
 class ChatStreamDecoder(ABC):
@@ -69,6 +72,13 @@ class ChatStreamDecoder(ABC):
         value = loads_frame(data)
         self._may_hold_halves = True
         return value
+
+    def not_json(self, data: bytes) -> StreamBrokenError:
+        """Return the error for a frame that is not JSON."""
+        text = without_secrets(data[: 10 * LONGEST_QUOTE].decode("utf-8", "replace"), self.response)
+        return StreamBrokenError(
+            f"The stream holds a frame that is not JSON: {text[:LONGEST_QUOTE]!r}.", partial=self.partial
+        )
 
     def expect_events(self) -> None:
         """Read the body as events, whatever its type says and however it begins."""

@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import httpx
 
+from rivya_core.errors import RivyaError
 from rivya_core.http.concurrency import together
 from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
-from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout, translate_stream_errors
+from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
+from rivya_core.http.response_body import limit_body
+from rivya_core.http.stream_guard import IdleTimer, forget_stream, translate_stream_errors
+from rivya_core.http.transport_errors import forget_locals
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -56,28 +60,38 @@ class Driver:
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except Exception as exc:
+            forget_locals(exc)
+            raise
         finally:
             plan.close()
 
     def stream(self, opening: Plan[Streaming[E]]) -> Generator[E, None, None]:
         """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
         streaming = self.run(opening)
-        settled = False
+        settled, event = False, None
         with closing(streaming.response):
             try:
                 pieces = streaming.response.iter_bytes()
-                with translate_stream_errors(streaming.decoder):
+                idle = IdleTimer(streaming.response, streaming.decoder)
+                with translate_stream_errors(streaming.response, streaming.decoder):
                     for piece in pieces:
-                        for event in streaming.decoder.feed(piece):
+                        events = streaming.decoder.feed(piece)
+                        for event in events:
                             yield event
                         if streaming.decoder.done:
                             break
-                last = self.run(streaming.settle(streaming.decoder.finish()))
+                        idle.restart() if events else idle.check()
+                events = self.run(streaming.settle(streaming.decoder.finish()))
                 settled = True
-                for event in last:
+                for event in events:
                     yield event
                 drain(streaming.response, pieces)
+            except Exception as exc:
+                forget_stream(exc, streaming.response)
+                raise
             finally:
+                piece, event, events = b"", None, ()  # a traceback shows locals, and a server may have repeated the key
                 if not settled:
                     self.run(streaming.abandon())
 
@@ -94,6 +108,7 @@ class Driver:
             case Send(request, keep_open):
                 client = self._client()
                 response = client.send(apply_client_defaults(request, client), stream=True)
+                limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
                     self._read(response)
                 return response
@@ -146,28 +161,38 @@ class AsyncDriver:
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except Exception as exc:
+            forget_locals(exc)
+            raise
         finally:
             plan.close()
 
     async def stream(self, opening: Plan[Streaming[E]]) -> AsyncGenerator[E, None]:
         """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
         streaming = await self.run(opening)
-        settled = False
+        settled, event = False, None
         async with aclosing(streaming.response):
             try:
                 pieces = streaming.response.aiter_bytes()
-                with translate_stream_errors(streaming.decoder):
+                idle = IdleTimer(streaming.response, streaming.decoder)
+                with translate_stream_errors(streaming.response, streaming.decoder):
                     async for piece in pieces:
-                        for event in streaming.decoder.feed(piece):
+                        events = streaming.decoder.feed(piece)
+                        for event in events:
                             yield event
                         if streaming.decoder.done:
                             break
-                last = await self.run(streaming.settle(streaming.decoder.finish()))
+                        idle.restart() if events else idle.check()
+                events = await self.run(streaming.settle(streaming.decoder.finish()))
                 settled = True
-                for event in last:
+                for event in events:
                     yield event
                 await adrain(streaming.response, pieces)
+            except Exception as exc:
+                forget_stream(exc, streaming.response)
+                raise
             finally:
+                piece, event, events = b"", None, ()  # a traceback shows locals, and a server may have repeated the key
                 if not settled:
                     await self.run(streaming.abandon())
 
@@ -184,6 +209,7 @@ class AsyncDriver:
             case Send(request, keep_open):
                 client = self._client()
                 response = await client.send(apply_client_defaults(request, client), stream=True)
+                limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
                     await self._read(response)
                 return response
@@ -256,14 +282,14 @@ def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:
     timer = Timer(DRAIN_SECONDS, partial(_shut, socket))
     timer.daemon = True
     timer.start()
-    with suppress(httpx.RequestError):  # the answer was whole; only the connection is lost
+    with suppress(httpx.RequestError, RivyaError):  # the reply was whole; only the connection is lost
         deque(pieces, maxlen=0)
     timer.cancel()
 
 
 async def adrain(_response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
     """Read the rest of a finished answer, so that its connection can serve the next request."""
-    with suppress(httpx.RequestError, asyncio.TimeoutError):  # the answer was whole; only the connection is lost
+    with suppress(httpx.RequestError, RivyaError, asyncio.TimeoutError):  # only the connection is lost
         await asyncio.wait_for(_exhaust(pieces), DRAIN_SECONDS)
 
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.http.response_body import DEFAULT_LIMITS, ENCODINGS, EXTENSION, Limits
 from rivya_core.providers import Provider
 
 
@@ -28,6 +29,7 @@ class Endpoint:
         key: The account's key, or None where none is needed.
         headers: Further headers of every request.
         timeout: Overrides the client's.
+        limits: What a response may take.
     """
 
     provider: Provider
@@ -35,6 +37,7 @@ class Endpoint:
     key: SecretStr | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: httpx.Timeout | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     def request(
         self,
@@ -59,14 +62,16 @@ class Endpoint:
         Raises:
             InvalidInputError: *body* holds something that JSON cannot carry.
         """
+        content = None if body is None else encode(body)
         every = self._headers.copy()
         for name, value in (headers or {}).items():
             every[name] = value
-        extensions = {} if self.timeout is None else {"timeout": self.timeout.as_dict()}
+        extensions: dict[str, Any] = {EXTENSION: self.limits}
+        if self.timeout is not None:
+            extensions["timeout"] = self.timeout.as_dict()
         url = _url(self.base_url + path)
-        if body is None:
+        if content is None:
             return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
-        content = encode(body)
         every["content-type"], every["content-length"] = "application/json", str(len(content))
         # What httpx would do with `content=`, which looks for headers that are known to be there or not.
         request = httpx.Request(method, url, headers=every, stream=httpx.ByteStream(content), extensions=extensions)
@@ -77,7 +82,8 @@ class Endpoint:
     def _headers(self) -> httpx.Headers:
         """What every request of this account says."""
         host = _url(self.base_url).netloc.decode("ascii")
-        every = httpx.Headers({"host": host, "user-agent": f"rivya-integrations/{__version__}"})
+        agent, encodings = f"rivya-integrations/{__version__}", ", ".join(ENCODINGS)
+        every = httpx.Headers({"host": host, "user-agent": agent, "accept-encoding": encodings})
         every.update(self.headers)
         if self.key is not None:
             every["authorization"] = f"Bearer {self.key.get_secret_value()}"
@@ -108,6 +114,7 @@ def endpoint(
     base_url: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float | httpx.Timeout | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Endpoint:
     """Return *provider*'s endpoint for an account; what is None comes from the environment or the provider.
 
@@ -115,8 +122,9 @@ def endpoint(
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
     limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
-    limits = None if limit is None else tuple(limit.as_dict().items())
-    return _endpoint(provider, where(provider, base_url), checked_key(provider, api_key), _checked(headers), limits)
+    seconds = None if limit is None else tuple(limit.as_dict().items())
+    key = checked_key(provider, api_key)
+    return _endpoint(provider, where(provider, base_url), key, _checked(headers), seconds, limits)
 
 
 def where(provider: Provider, base_url: str | None = None) -> str:
@@ -138,9 +146,11 @@ def _endpoint(
     key: SecretStr | None,
     headers: tuple[tuple[str, str], ...],
     timeout: tuple[tuple[str, float | None], ...] | None,
+    limits: Limits,
 ) -> Endpoint:
     """The same endpoint for the same account, because models ask for theirs at every call."""
-    return Endpoint(provider, base_url, key, dict(headers), None if timeout is None else httpx.Timeout(**dict(timeout)))
+    limit = None if timeout is None else httpx.Timeout(**dict(timeout))
+    return Endpoint(provider, base_url, key, dict(headers), limit, limits)
 
 
 def _checked(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:

@@ -95,9 +95,15 @@ def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def without_secrets(text: str, response: httpx.Response) -> str:
     """Return *text* with the secrets of the request replaced by `***`, in case the server repeats them."""
     for request in (response.request, *(earlier.request for earlier in response.history)):
-        for secret in secrets_of(request):
-            for form in _forms(secret):
-                text = text.replace(form, "***")
+        text = mask_secrets(text, request)
+    return text
+
+
+def mask_secrets(text: str, request: httpx.Request) -> str:
+    """Return *text* with the secrets of *request* replaced by `***`."""
+    for secret in secrets_of(request):
+        for form in _forms(secret):
+            text = text.replace(form, "***")
     return text
 
 

@@ -1,14 +1,10 @@
-"""What the drivers do to a request before it leaves, and to a failure that comes after its answer began."""
+"""What the drivers do to a request before it leaves: headers and timeouts that it left open."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import httpx
-
-from rivya_core.errors import StreamBrokenError
-from rivya_core.http.plan import Decoder
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds to wait for a connection and between two reads, when nothing else is said."""
@@ -39,23 +35,3 @@ def fill_timeouts(limits: Mapping[str, float | None]) -> dict[str, float | None]
 def _limits(timeout: httpx.Timeout) -> Mapping[str, float | None]:
     """A client's five seconds are httpx's own default and nobody's wish; no model answers within them."""
     return DEFAULTS if timeout == HTTPX_TIMEOUT else timeout.as_dict()
-
-
-class translate_stream_errors:  # noqa: N801 - reads as the statement that it is
-    """Turns a transport's failure in mid-body into `StreamBrokenError`, unless the answer was already whole."""
-
-    def __init__(self, decoder: Decoder[Any]) -> None:
-        self._decoder = decoder
-
-    def __enter__(self) -> None:
-        """Nothing to set up."""
-
-    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> bool:
-        """Translate *exc*, or swallow it when nothing was missing any more."""
-        if not isinstance(exc, httpx.RequestError):
-            return False
-        if self._decoder.complete:
-            return True
-        raise StreamBrokenError(
-            f"The stream broke off ({type(exc).__name__}: {exc}).", partial=self._decoder.partial
-        ) from exc

@@ -1,12 +1,33 @@
-"""The body of a response: how large it may be, how it is decompressed, and its text."""
+"""The body of a response: how large it may be, how long it may take, how it is decompressed, and its text."""
 
 from __future__ import annotations
 
 import codecs
 import re
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+from rivya_core.errors import APITimeoutError, InvalidResponseError
+
+MEGABYTE = 1024 * 1024
+LARGEST_ERROR_BODY = MEGABYTE
+"""Bytes of an error's body that are read; its status says the rest."""
+ERROR_BODY_SECONDS = 30.0
+LARGEST_HEADERS = 256 * 1024
+MOST_HEADERS = 1000
+LARGEST_PIECE = 256 * 1024
+"""Bytes that are decompressed at a time."""
+GZIP, ZLIB_CHECK, EITHER_HEADER = 0x1F, 31, 32
+"""First byte of gzip, what the first two bytes of zlib can be divided by, and what lets zlib tell them apart."""
+ENCODINGS = ("gzip", "deflate")
+"""What is asked for and understood. A server that compresses several times, or otherwise, is not followed."""
+EXTENSION = "rivya_limits"
+"""Under which a request's extensions hold its limits."""
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]{1,40})")
 TEXT_CODECS = re.compile(
     r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp12\d\d|cp437|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|euc_(jp|kr)"
@@ -15,10 +36,186 @@ TEXT_CODECS = re.compile(
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a response may take.
+
+    Attributes:
+        max_response_bytes: Bytes of a response's body, decompressed.
+        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply, for example with nothing but
+            pings; for a response that is no stream, seconds that its body may take.
+    """
+
+    max_response_bytes: int = 64 * MEGABYTE
+    stream_idle_timeout: float = 600.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def limits_of(response: httpx.Response) -> Limits:
+    """Return the limits that the request of *response* was sent with."""
+    limits: Limits = response.request.extensions.get(EXTENSION, DEFAULT_LIMITS)
+    return limits
+
+
+def limit_body(response: httpx.Response, *, streamed: bool) -> None:
+    """Let the body of *response* be read only within its limits.
+
+    What is too large or takes too long raises one of our errors while it is read; of an error's body the first part
+    is enough, so that ends early.
+    """
+    if response.is_stream_consumed:  # a transport that is not a network gave it whole
+        body = BodyReader(response, streamed=streamed, encoding="")
+        body.count(len(response.content))
+        return
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding:
+        del response.headers["content-encoding"]  # httpx decompresses without a limit
+    response.stream = _LimitedBody(response.stream, BodyReader(response, streamed=streamed, encoding=encoding))
+
+
+class BodyReader:
+    """Takes the bytes of a body and returns what they decompress to, within the limits.
+
+    Args:
+        response: The open response.
+        streamed: Whether its body is a stream, which may go on as long as it brings something.
+        encoding: Its `content-encoding`.
+    """
+
+    def __init__(self, response: httpx.Response, *, streamed: bool, encoding: str) -> None:
+        limits = limits_of(response)
+        self._response = response
+        self._failed = not response.is_success
+        self._largest = LARGEST_ERROR_BODY if self._failed else limits.max_response_bytes
+        self._seconds = ERROR_BODY_SECONDS if self._failed else limits.stream_idle_timeout
+        self._ends = None if streamed and not self._failed else time.monotonic() + self._seconds
+        self._size = 0
+        self._encoding = "" if encoding == "identity" else encoding.removeprefix("x-")
+        self._inflater: Any = None
+        self.full = False
+        """Whether enough of an error's body was read."""
+
+    def begin(self) -> None:
+        """Check what is known before the body.
+
+        Raises:
+            InvalidResponseError: The headers are too large, or the body is compressed in a way that was not asked for.
+        """
+        headers = self._response.headers.raw
+        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
+            self._refuse(f"has {len(headers)} headers, more than are read")
+        if self._encoding and self._encoding not in ENCODINGS:
+            self._refuse(f"is compressed as {self._encoding[:80]!r}, which was not asked for")
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what *data* brings.
+
+        Raises:
+            APITimeoutError: The body takes too long.
+            InvalidResponseError: It is too large.
+            httpx.DecodingError: It cannot be decompressed.
+        """
+        if self._ends is not None and time.monotonic() > self._ends:
+            self._overdue()
+        for piece in self._inflated(data) if self._encoding else (data,):
+            self.count(len(piece))
+            if self.full:
+                return
+            yield piece
+
+    def finish(self) -> None:
+        """Check that the body is whole, where that can be seen.
+
+        Raises:
+            httpx.DecodingError: A compressed body ends early.
+        """
+        if self._inflater is not None and not self._inflater.eof and not self._failed:
+            raise httpx.DecodingError(f"{self._encoding} that ends early", request=self._response.request)
+
+    def count(self, size: int) -> None:
+        """Count *size* further bytes."""
+        self._size += size
+        if self._size > self._largest:
+            self._refuse(f"is larger than the {self._largest:,} bytes of `max_response_bytes`")
+
+    def _refuse(self, what: str) -> None:
+        self.full = True
+        if not self._failed:
+            raise InvalidResponseError(f"The response of {self._host} {what}.", status=self._response.status_code)
+
+    def _overdue(self) -> None:
+        self.full = True
+        if not self._failed:
+            raise APITimeoutError(f"{self._host} did not finish its response within {self._seconds:g} s.")
+
+    def _inflated(self, data: bytes) -> Iterator[bytes]:
+        try:
+            if self._inflater is None:
+                self._inflater = _inflater(data)
+            while not self._inflater.eof:
+                piece = self._inflater.decompress(data, LARGEST_PIECE)
+                data = self._inflater.unconsumed_tail
+                if piece:
+                    yield piece
+                if not data and len(piece) < LARGEST_PIECE:
+                    break
+        except zlib.error as exc:
+            raise httpx.DecodingError(f"broken {self._encoding}: {exc}", request=self._response.request) from None
+
+    @property
+    def _host(self) -> str:
+        return self._response.request.url.host
+
+
+def _inflater(data: bytes) -> Any:
+    """What decompresses a body that begins with *data*: gzip, zlib, or the bare deflate that some servers send."""
+    bare = len(data) > 1 and data[0] != GZIP and int.from_bytes(data[:2], "big") % ZLIB_CHECK
+    return zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | EITHER_HEADER)
+
+
+class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The stream of a response, read within limits."""
+
+    def __init__(self, stream: Any, reader: BodyReader) -> None:
+        self._stream, self._reader = stream, reader
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._reader.begin()
+        if not self._reader.full:
+            for data in self._stream:
+                yield from self._reader.feed(data)
+                if self._reader.full:
+                    return
+            self._reader.finish()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._reader.begin()
+        if not self._reader.full:
+            async for data in self._stream:
+                for piece in self._reader.feed(data):
+                    yield piece
+                if self._reader.full:
+                    return
+            self._reader.finish()
+
+    def close(self) -> None:
+        """Close the connection or give it back."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the connection or give it back."""
+        await self._stream.aclose()
+
+
 def body_text(response: httpx.Response) -> str:
-    """Return the body as text; what cannot be decoded becomes U+FFFD, and a body that was not read is empty."""
+    """Return the body as text, at most a megabyte of it; what cannot be decoded becomes U+FFFD.
+
+    A body that was not read is empty.
+    """
     try:
-        data = response.content
+        data = response.content[:LARGEST_ERROR_BODY]
     except (httpx.ResponseNotRead, httpx.DecodingError):
         return ""
     return data.decode(_encoding(data, response.headers.get("content-type", "")), "replace")

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 import httpx
 
 from rivya_core.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    ConfigurationError,
     IdempotencyConflictError,
     ResponseLostError,
     RivyaError,
@@ -23,8 +20,7 @@ from rivya_core.errors import (
 )
 from rivya_core.http.error_responses import error_from_response
 from rivya_core.http.plan import Plan, pause, send
-
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+from rivya_core.http.transport_errors import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +111,11 @@ def _warned(error: RivyaError) -> RivyaError:
 def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]:
     try:
         response = yield from send(request, keep_open=keep_open)
-    except httpx.UnsupportedProtocol as exc:
-        raise ConfigurationError(f"`base_url` is not usable: {exc}") from exc
-    except httpx.LocalProtocolError:  # its text may repeat a header's value
-        raise ConfigurationError("The request cannot be written: check `default_headers` for line ends.") from None
-    except NOT_SENT as exc:
-        raise APIConnectionError(f"Could not connect to {_host(request)} ({_named(exc)}).") from exc
-    except httpx.TimeoutException as exc:
-        raise APITimeoutError(f"{_host(request)} did not answer in time ({_named(exc)}).") from exc
-    except httpx.RequestError as exc:
-        raise ResponseLostError(f"The connection to {_host(request)} was lost ({_named(exc)}).") from exc
+    except Exception as exc:
+        error = translated(exc, request)
+        if error is None or error is exc:
+            raise
+        raise error from (None if isinstance(exc, httpx.LocalProtocolError) else exc)
     if response.is_success:
         return response
     raise error_from_response(response)
-
-
-def _host(request: httpx.Request) -> str:
-    return request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
-
-
-def _named(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

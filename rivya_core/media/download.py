@@ -19,7 +19,8 @@ import httpx
 from rivya_core.errors import APIConnectionError, APIError, InvalidResponseError, ResponseLostError, RivyaError
 from rivya_core.http.headers import retry_after
 from rivya_core.http.plan import Plan, Receive, pause
-from rivya_core.http.retry import NOT_SENT, RetryPolicy
+from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.transport_errors import NOT_SENT, is_transport_failure
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
@@ -139,7 +140,9 @@ def _receive(request: httpx.Request, landing: DownloadTarget) -> Plan[httpx.Resp
         response: httpx.Response = yield Receive(request, landing.begin)
     except NOT_SENT as exc:
         raise APIConnectionError(f"Could not connect to {host} ({type(exc).__name__}: {exc}).") from exc
-    except httpx.RequestError as exc:
+    except Exception as exc:
+        if not is_transport_failure(exc):
+            raise
         raise _BrokenOffError(f"The download from {host} broke off ({type(exc).__name__}).") from exc
     status = response.status_code
     if status in RETRYABLE_STATUSES or status >= 500:  # noqa: PLR2004 - HTTP's own boundary

@@ -15,9 +15,8 @@ import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
-from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError, StreamBrokenError
+from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
-from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame
 from rivya_core.http.sse import Event
 from rivya_core.rivya.frame_cache import FrameCache
@@ -208,7 +207,6 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         if not text.strip() or text.strip().lower() in NO_WORDS:
             return {}
         if event.name in self._json or NOT_BARE.match(text):
-            shown = without_secrets(text[:200], self.response)
-            raise StreamBrokenError(f"The stream holds a frame that is not JSON: {shown!r}.", partial=self.partial)
+            raise self.not_json(event.data)
         self._bare.add(event.name)
         return text

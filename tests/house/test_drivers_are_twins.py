@@ -38,6 +38,7 @@ COLOURED = {
     "clients.py": "clients belong to an event loop",
     "client_pool.py": "so do several of them",
     "fast_clients.py": "what a client does without",
+    "response_body.py": "a body is read by either driver",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 

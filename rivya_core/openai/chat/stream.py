@@ -15,7 +15,6 @@ import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
-from rivya_core.errors import StreamBrokenError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.json_codec import SurrogateBuffer
 from rivya_core.http.sse import Event
@@ -163,9 +162,7 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         try:
             return self._read_chunk(event.name, self.parse_unusual(event.data))
         except ValueError:
-            raise StreamBrokenError(
-                f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
-            ) from None
+            raise self.not_json(event.data) from None
 
     def _read_chunk(self, name: str, chunk: Any) -> list[ChatDelta]:
         if is_error(chunk) or name == "error":

@@ -15,7 +15,6 @@ import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage
-from rivya_core.errors import StreamBrokenError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import is_error
@@ -232,9 +231,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         try:
             return self.parse_unusual(event.data)
         except ValueError:
-            raise StreamBrokenError(
-                f"The stream holds a frame that is not JSON: {event.data[:200]!r}.", partial=self.partial
-            ) from None
+            raise self.not_json(event.data) from None
 
 
 def _is_message(item: Any) -> bool:

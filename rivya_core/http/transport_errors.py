@@ -1,0 +1,160 @@
+"""Failures of the transport: which exceptions they are, what they are called here, and what their traces may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from rivya_core.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    ResponseLostError,
+    RivyaError,
+)
+from rivya_core.http.headers import mask_secrets
+from rivya_core.http.proxies import proxy_for
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""What fails before a request leaves."""
+TRANSPORTS = frozenset({"httpx", "httpcore", "h11", "h2", "hpack", "hyperframe", "anyio", "ssl", "socksio"})
+"""Packages whose exceptions are failures of a transport and whose frames hold what went over it."""
+BODY_MODULE = "rivya_core.http.response_body"
+GENERATORS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+"""Functions that may wait where an exception has passed."""
+FOREIGN_LOOP = ("Event loop is closed", "different loop", "different event loop")
+
+
+def is_transport_failure(error: Exception) -> bool:
+    """Whether *error* comes from the transport."""
+    if isinstance(error, RivyaError):
+        return False
+    known = isinstance(error, (httpx.RequestError, httpx.StreamError, OSError))
+    return known or type(error).__module__.partition(".")[0] in TRANSPORTS
+
+
+def translated(error: Exception, request: httpx.Request) -> RivyaError | None:
+    """Return what a failure to send *request* or to read its response is called here; None if it is something else."""
+    if isinstance(error, RivyaError):
+        return error
+    hide_secrets(error, request)
+    host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+    for kinds, translation in TRANSLATIONS:
+        if isinstance(error, kinds):
+            return translation(error, request, host)
+    return _response_lost(error, request, host) if is_transport_failure(error) else None
+
+
+def _not_connected(error: Exception, request: httpx.Request, host: str) -> APIConnectionError:
+    proxy = proxy_for(request.url)
+    if isinstance(error, httpx.PoolTimeout):
+        return APIConnectionError(f"No connection of the client became free for {host} ({_named(error)}).")
+    if proxy or isinstance(error, httpx.ProxyError):
+        through = f"the proxy {proxy}" if proxy else "its proxy"
+        return APIConnectionError(
+            f"Could not connect to {host} through {through} ({_named(error)}). Check `HTTPS_PROXY`, `HTTP_PROXY`, "
+            "`ALL_PROXY` and `NO_PROXY`, or the proxy of your own client."
+        )
+    return APIConnectionError(f"Could not connect to {host} ({_named(error)}).")
+
+
+def _unusable_url(error: Exception, _: httpx.Request, host: str) -> ConfigurationError:
+    return ConfigurationError(f"`base_url` is not usable (host {host[:100]!r}): {error}")
+
+
+def _unwritable(_: Exception, __: httpx.Request, ___: str) -> ConfigurationError:
+    """The exception's own text may repeat a header's value."""
+    return ConfigurationError("The request cannot be written: check `default_headers` for line ends.")
+
+
+def _response_lost(error: Exception, _: httpx.Request, host: str) -> ResponseLostError:
+    return ResponseLostError(f"The connection to {host} was lost ({_named(error)}).")
+
+
+def _timed_out(error: Exception, _: httpx.Request, host: str) -> APITimeoutError:
+    return APITimeoutError(f"{host} did not answer in time ({_named(error)}).")
+
+
+def _misused_client(error: Exception, _: httpx.Request, __: str) -> ConfigurationError | None:
+    words = str(error)
+    if any(part in words for part in FOREIGN_LOOP):
+        return ConfigurationError(
+            "`http_async_client` belongs to another event loop, or to one that has ended. Create it in the event loop "
+            "that uses it. The request may have been carried out and charged."
+        )
+    if "client has been closed" in words:
+        return ConfigurationError(
+            "The client in `http_client` or `http_async_client` is closed; nothing was sent. Keep it open as long as "
+            "it is used."
+        )
+    return None
+
+
+TRANSLATIONS: tuple[tuple[Any, Callable[[Any, httpx.Request, str], RivyaError | None]], ...] = (
+    ((httpx.UnsupportedProtocol, UnicodeError), _unusable_url),
+    (httpx.LocalProtocolError, _unwritable),
+    (NOT_SENT, _not_connected),
+    (httpx.TimeoutException, _timed_out),
+    (httpx.StreamError, _response_lost),
+    (RuntimeError, _misused_client),
+)
+"""The first that fits counts."""
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def hide_secrets(error: BaseException, request: httpx.Request) -> None:
+    """Remove the secrets of *request* from the words of *error* and of what led to it; transports quote the server."""
+    for found in _chain(error):
+        if not isinstance(found, RivyaError):
+            found.args = tuple(_hidden(value, request) for value in found.args)
+
+
+def _hidden(value: Any, request: httpx.Request) -> Any:
+    text = value.decode("latin-1") if isinstance(value, (bytes, bytearray)) else value
+    hidden = mask_secrets(text, request) if isinstance(text, str) else text
+    return value if hidden == text else hidden
+
+
+def forget_locals(error: BaseException) -> None:
+    """Clear the local variables in the traces of *error* that may hold a key: those of the core and of the transport.
+
+    A server may repeat the key that it was sent, and tools show locals in tracebacks.
+    """
+    for found in _chain(error):
+        trace = found.__traceback__
+        while trace is not None:
+            if _may_be_cleared(trace):
+                with suppress(RuntimeError):  # it still runs
+                    trace.tb_frame.clear()
+            trace = trace.tb_next
+
+
+def _may_be_cleared(trace: TracebackType) -> bool:
+    """Whether a function is over; clearing a generator that waits would close it, and only those of the core may."""
+    frame = trace.tb_frame
+    module = str(frame.f_globals.get("__name__", ""))
+    package = module.partition(".")[0]
+    if package in TRANSPORTS or module == BODY_MODULE:
+        return True
+    over = not frame.f_code.co_flags & GENERATORS or frame.f_lasti == trace.tb_lasti
+    return package == "rivya_core" and over
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """*error* and everything that it was raised from or because of."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and not any(one is other for other in found):
+            found.append(one)
+            waiting += [one.__cause__, one.__context__]
+    return found
