@@ -17,39 +17,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 START_LIMIT = 10.0
-TICK = 0.1
 
 
-class StoppableServer(uvicorn.Server):
-    """A uvicorn server that another thread can start and stop, without polling."""
+class StartedServer(uvicorn.Server):
+    """A uvicorn server that sets an event when it has started."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.started_event = threading.Event()
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = asyncio.Event()
+        self.up = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and set `started_event`."""
+        """Start, and set the event."""
         await super().startup(sockets)
-        self.loop = asyncio.get_running_loop()
-        self.started_event.set()
-
-    async def main_loop(self) -> None:
-        """Run until `stop()` is called."""
-        counter = 0
-        while not await self.on_tick(counter):
-            counter = (counter + 1) % 864_000
-            try:
-                await asyncio.wait_for(self._stopping.wait(), TICK)
-            except asyncio.TimeoutError:
-                continue
-            self.should_exit = True
-
-    def stop(self) -> None:
-        """End `main_loop`, from any thread."""
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._stopping.set)
+        self.up.set()
 
 
 class Listener:
@@ -69,7 +49,7 @@ class Listener:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
         )
-        self._server = StoppableServer(config)
+        self._server = StartedServer(config)
         self._thread = threading.Thread(target=self._run, name=f"rivya-sandbox-{self.port}", daemon=True)
 
     def start(self) -> None:
@@ -79,12 +59,12 @@ class Listener:
             RuntimeError: The server did not start in time.
         """
         self._thread.start()
-        if not self._server.started_event.wait(START_LIMIT):
+        if not self._server.up.wait(START_LIMIT):
             raise RuntimeError(f"The sandbox did not start within {START_LIMIT:g} seconds. Try another port.")
 
     def stop(self) -> None:
         """Stop the server and wait until it has ended."""
-        self._server.stop()
+        self._server.should_exit = True
         self._thread.join()
         self._socket.close()
 

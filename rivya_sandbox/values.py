@@ -119,33 +119,18 @@ class ModelRequest(tuple[Message, ...]):  # noqa: SLOT001 - a tuple of any lengt
         max_tokens: The most tokens of the reply.
     """
 
-    tools: tuple[Tool, ...]
-    tool_choice: str
-    forced_tool: str | None
-    parallel_tool_calls: bool
-    schema: Mapping[str, Any] | None
-    max_tokens: int | None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    forced_tool: str | None = None
+    parallel_tool_calls: bool = True
+    schema: Mapping[str, Any] | None = None
+    max_tokens: int | None = None
 
-    def __new__(
-        cls,
-        messages: Iterable[Message] = (),
-        *,
-        tools: Iterable[Tool] = (),
-        tool_choice: str = "auto",
-        forced_tool: str | None = None,
-        parallel_tool_calls: bool = True,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
-    ) -> Self:
-        """Create a request."""
+    def __new__(cls, messages: Iterable[Message] = (), **attributes: Any) -> Self:
+        """Create a request from its messages and attributes."""
         made = super().__new__(cls, messages)
-        made.tools, made.tool_choice, made.forced_tool = tuple(tools), tool_choice, forced_tool
-        made.parallel_tool_calls, made.schema, made.max_tokens = parallel_tool_calls, schema, max_tokens
+        vars(made).update(attributes)
         return made
-
-    def with_messages(self, messages: Iterable[Message]) -> ModelRequest:
-        """Return the same request with other messages."""
-        return ModelRequest(messages, **vars(self))
 
     @property
     def system(self) -> str:

@@ -41,8 +41,7 @@ class StandIn:
 
     def __call__(self, request: Context, /) -> Completion:
         """Reply to the last message. A conversation that is written into one message counts as its messages."""
-        request = request if isinstance(request, ModelRequest) else ModelRequest(request)
-        request = request.with_messages(unfold(request))
+        request = ModelRequest(unfold(request), **getattr(request, "__dict__", {}))
         reasoning = reasoning_about(request)
         if calls := choose_calls(request):
             return Completion("", reasoning, calls)

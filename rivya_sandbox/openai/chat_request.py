@@ -23,9 +23,7 @@ UNCHECKED = frozenset(
 """Parameters that OpenAI knows and the sandbox ignores."""
 
 
-class ToolBody(Body):
-    """One entry of `tools`."""
-
+class _Tool(Body):
     type: Literal["function"]
     function: FunctionBody
 
@@ -37,9 +35,7 @@ class FormatBody(Body):
     json_schema: SchemaBody | None = None
 
 
-class StreamOptions(Body):
-    """`stream_options`."""
-
+class _StreamOptions(Body):
     include_usage: bool = False
 
 
@@ -63,9 +59,9 @@ class ChatBody(SamplingBody):
     """The request's body."""
 
     messages: list[MessageBody] = Field(min_length=1)
-    tools: list[ToolBody] | None = None
+    tools: list[_Tool] | None = None
     response_format: FormatBody | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: _StreamOptions | None = None
     max_completion_tokens: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1)
     stop: Annotated[list[str] | None, BeforeValidator(as_list), Field(max_length=4)] = None

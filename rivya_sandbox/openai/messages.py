@@ -16,28 +16,22 @@ PARTS = {"user": ("text", "image_url", "input_audio", "file", "video_url"), "ass
 """The kinds of parts that a role's messages may contain; other roles only have text."""
 
 
-class LinkBody(Body):
-    """An image or a video."""
-
+class _Link(Body):
     url: Url
 
 
-class AudioBody(Body):
-    """Audio data."""
-
+class _Audio(Body):
     format: Literal["wav", "mp3", "flac", "m4a", "ogg", "webm", "opus", "pcm16"]
     data: Base64
 
 
-class FileBody(Body):
-    """A file: by its id, or by its name and data."""
-
+class _File(Body):
     file_id: FileId | None = None
     filename: str | None = None
     file_data: Url | None = None
 
     @model_validator(mode="after")
-    def _is_complete(self) -> FileBody:
+    def _is_complete(self) -> _File:
         if self.file_id is None and (self.filename is None or self.file_data is None):
             raise invalid("missing_required_parameter", "Missing required parameter: '{param}'.", ".file_id")
         return self
@@ -49,10 +43,10 @@ class PartBody(Body):
     type: str
     text: str | None = None
     refusal: str | None = None
-    image_url: LinkBody | None = None
-    video_url: LinkBody | None = None
-    input_audio: AudioBody | None = None
-    file: FileBody | None = None
+    image_url: _Link | None = None
+    video_url: _Link | None = None
+    input_audio: _Audio | None = None
+    file: _File | None = None
 
     @model_validator(mode="after")
     def _has_value(self) -> PartBody:
@@ -78,19 +72,15 @@ def as_parts(content: Any) -> Any:
     return content
 
 
-class FunctionCallBody(Body):
-    """The function of a tool call."""
-
+class _FunctionCall(Body):
     name: str
     arguments: str
 
 
-class ToolCallBody(Body):
-    """A tool call of the assistant."""
-
+class _ToolCall(Body):
     id: str
     type: Literal["function"]
-    function: FunctionCallBody
+    function: _FunctionCall
 
 
 class MessageBody(Body):
@@ -99,7 +89,7 @@ class MessageBody(Body):
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
     content: Annotated[list[PartBody] | None, BeforeValidator(as_parts)] = None
     name: str | None = Field(None, pattern=r"^[^\s<|\\/>]{1,64}$")
-    tool_calls: list[ToolCallBody] | None = None
+    tool_calls: list[_ToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
 

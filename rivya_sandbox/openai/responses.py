@@ -1,4 +1,4 @@
-"""The Responses endpoints of the OpenAI-compatible APIs: create, retrieve and delete.
+"""The Responses endpoint of the OpenAI-compatible APIs.
 
 https://platform.openai.com/docs/api-reference/responses, and https://docs.gmicloud.ai for its `openai/` models. A
 client can continue a stored response any number of times.
@@ -37,7 +37,7 @@ NEWS = re.compile(r"(?i)\b(?:news|today|latest|current|recent|search|look up|rig
 
 
 class OpenAIResponses:
-    """The endpoints of one provider, bound to a sandbox's state."""
+    """The endpoint of one provider, bound to a sandbox's state."""
 
     def __init__(self, state: SandboxState, provider: Provider) -> None:
         self._state = state
@@ -50,11 +50,7 @@ class OpenAIResponses:
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below the API's base."""
-        return [
-            Route("/responses", self.create, methods=["POST"]),
-            Route("/responses/{response_id}", self.retrieve, methods=["GET"]),
-            Route("/responses/{response_id}", self.delete, methods=["DELETE"]),
-        ]
+        return [Route("/responses", self.create, methods=["POST"])]
 
     async def create(self, request: Request) -> ASGIApp:
         """`POST /responses`."""
@@ -64,16 +60,6 @@ class OpenAIResponses:
         except OpenAIError as error:
             error.model = error.model or str(body.get("model") or "")
             raise
-
-    async def retrieve(self, request: Request) -> JSONResponse:
-        """`GET /responses/{id}`."""
-        return JSONResponse(self._store.find(request.path_params["response_id"], self._state.account(request)).body)
-
-    async def delete(self, request: Request) -> JSONResponse:
-        """`DELETE /responses/{id}`."""
-        response_id = request.path_params["response_id"]
-        self._store.delete(response_id, self._state.account(request))
-        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
 
     async def _create(self, request: Request, body: Mapping[str, Any]) -> ASGIApp:
         if self._provider.model_before_key:

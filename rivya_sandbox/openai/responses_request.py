@@ -44,9 +44,7 @@ BUILT_IN = (
 )
 
 
-class ToolBody(Body):
-    """One entry of `tools`: a function or a built-in tool."""
-
+class _Tool(Body):
     type: str
     name: str | None = None
     description: str | None = None
@@ -54,7 +52,7 @@ class ToolBody(Body):
     strict: bool | None = None
 
     @model_validator(mode="after")
-    def _is_known(self) -> ToolBody:
+    def _is_known(self) -> _Tool:
         if self.type != "function" and not self.type.startswith(BUILT_IN):
             supported = ", ".join(map(repr, ("function", *BUILT_IN)))
             raise invalid("invalid_value", f"Invalid value: '{self.type}'. Supported values are: {supported}.", ".type")
@@ -63,22 +61,16 @@ class ToolBody(Body):
         return self
 
 
-class TextFormat(SchemaBody):
-    """`text.format`."""
-
+class _TextFormat(SchemaBody):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None  # type: ignore[assignment]  # only a schema has one
 
 
-class TextBody(Body):
-    """`text`."""
-
-    format: TextFormat | None = None
+class _Text(Body):
+    format: _TextFormat | None = None
 
 
-class ReasoningBody(Body):
-    """`reasoning`."""
-
+class _Reasoning(Body):
     effort: str | None = None
     summary: str | None = None
 
@@ -88,9 +80,9 @@ class ResponsesBody(SamplingBody):
 
     input: Any = None
     instructions: str | None = None
-    tools: list[ToolBody] | None = None
-    text: TextBody | None = None
-    reasoning: ReasoningBody | None = None
+    tools: list[_Tool] | None = None
+    text: _Text | None = None
+    reasoning: _Reasoning | None = None
     max_output_tokens: int | None = Field(None, ge=16)
     include: list[str] | None = None
     store: bool | None = None

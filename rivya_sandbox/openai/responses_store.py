@@ -1,4 +1,4 @@
-"""Stored responses, which a client can continue, retrieve and delete."""
+"""Stored responses, which a client can continue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rivya_sandbox.openai.errors import NOT_FOUND, OpenAIError
+from rivya_sandbox.openai.errors import OpenAIError
 from rivya_sandbox.values import Context
 
 
@@ -44,42 +44,20 @@ class ResponseStore:
         with self._lock:
             self._stored[response_id] = stored
 
-    def find(self, response_id: str, account: str) -> StoredResponse:
-        """Return a response of an account.
-
-        Raises:
-            OpenAIError: The account has no response with that id.
-        """
-        with self._lock:
-            stored = self._stored.get(response_id)
-        if stored is None or stored.account != account:
-            raise OpenAIError(f"Response with id '{response_id}' not found.", status=NOT_FOUND)
-        return stored
-
     def previous(self, response_id: str, account: str) -> StoredResponse:
         """Return the response that a request continues.
 
         Raises:
             OpenAIError: The account has no response with that id.
         """
-        try:
-            return self.find(response_id, account)
-        except OpenAIError:
+        stored = self._stored.get(response_id)
+        if stored is None or stored.account != account:
             raise OpenAIError(
                 f"Previous response with id '{response_id}' not found.",
                 param="previous_response_id",
                 code="previous_response_not_found",
-            ) from None
-
-    def delete(self, response_id: str, account: str) -> None:
-        """Delete a response.
-
-        Raises:
-            OpenAIError: The account has no response with that id.
-        """
-        self.find(response_id, account)
-        with self._lock:
-            self._stored.pop(response_id, None)
+            )
+        return stored
 
     def item(self, item_id: str, account: str) -> Mapping[str, Any] | None:
         """Return an output item of the account's stored responses, by its id."""

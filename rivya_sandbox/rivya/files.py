@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from rivya_sandbox.rivya.catalogue import IMAGE_TYPES, MEGABYTE
 from rivya_sandbox.values import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rivya_sandbox.ids import Ids
 
@@ -35,52 +36,27 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "audio/mpeg": "mp3"}
 )
 
-
-ADTS_MASK, ADTS = 0xFFF6, 0xFFF0
-MPEG_MASK = 0xFFE0
-"""The first bits of a frame of AAC (layer 0) and of any MPEG audio."""
-
-
-def _iso_media(head: bytes) -> str | None:
-    if head[4:8] != b"ftyp":
-        return None
-    return {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"M4B ": "audio/mp4"}.get(head[8:12], "video/mp4")
-
-
-def _riff(head: bytes) -> str | None:
-    if head[:4] != b"RIFF":
-        return None
-    return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
-
-
-def _mpeg_audio(head: bytes) -> str | None:
-    if head[:3] == b"ID3":
-        return "audio/mpeg"
-    sync = int.from_bytes(head[:2], "big")
-    if sync & ADTS_MASK == ADTS:
-        return "audio/aac"
-    return "audio/mpeg" if sync & MPEG_MASK == MPEG_MASK else None
-
-
-def _starts(signature: bytes, mime: str) -> Callable[[bytes], str | None]:
-    return lambda head: mime if head.startswith(signature) else None
-
-
-SIGNATURES: tuple[Callable[[bytes], str | None], ...] = (
-    _starts(b"\x89PNG\r\n\x1a\n", "image/png"),
-    _starts(b"\xff\xd8\xff", "image/jpeg"),
-    _starts(b"GIF8", "image/gif"),
-    _starts(b"\x1a\x45\xdf\xa3", "video/webm"),
-    _starts(b"OggS", "audio/ogg"),
-    _iso_media,
-    _riff,
-    _mpeg_audio,
+SIGNATURES = (
+    (rb"\x89PNG\r\n\x1a\n", "image/png"),
+    (rb"\xff\xd8\xff", "image/jpeg"),
+    (rb"GIF8", "image/gif"),
+    (rb"\x1a\x45\xdf\xa3", "video/webm"),
+    (rb"OggS", "audio/ogg"),
+    (rb"....ftypqt  ", "video/quicktime"),
+    (rb"....ftypM4[AB] ", "audio/mp4"),
+    (rb"....ftyp", "video/mp4"),
+    (rb"RIFF....WEBP", "image/webp"),
+    (rb"RIFF....WAVE", "audio/wav"),
+    (rb"ID3", "audio/mpeg"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", "audio/aac"),
+    (rb"\xff[\xe0-\xff]", "audio/mpeg"),
 )
+"""The first bytes of each media type, as regular expressions; the first that matches counts."""
 
 
 def detect(content: bytes) -> str | None:
     """Return the media type of a file by its first bytes, or `None`."""
-    return next((mime for signature in SIGNATURES if (mime := signature(content[:16]))), None)
+    return next((mime for signature, mime in SIGNATURES if re.match(signature, content[:16], re.DOTALL)), None)
 
 
 @dataclass(frozen=True)

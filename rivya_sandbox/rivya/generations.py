@@ -27,18 +27,14 @@ class GenerationRequest:
     client_request_id: str | None = None
 
 
-class GenerationBody(RivyaBody):
-    """The request's body."""
-
+class _Generation(RivyaBody):
     model: Text
     prompt: Text
     params: dict[str, Any] | None = None
     client_request_id: ClientRequestId = None
 
 
-class ReferenceBody(RivyaBody):
-    """One reference media item."""
-
+class _Reference(RivyaBody):
     url: Text
     kind: Literal["image"]
     mime_type: Literal[IMAGE_TYPES] | None = Field(None, alias="mimeType")  # type: ignore[valid-type]
@@ -53,7 +49,7 @@ def parse_generation(body: Mapping[str, Any]) -> GenerationRequest:
     Raises:
         ApiError: `validation_failed`.
     """
-    asked = parse_body(GenerationBody, body)
+    asked = parse_body(_Generation, body)
     model = IMAGE.get(asked.model)
     if model is None:
         raise ApiError("validation_failed", f"The model {asked.model} is not available for generations.")
@@ -74,7 +70,7 @@ def params_body(model: ImageModel) -> type[RivyaBody]:
     """Return the pydantic model of an image model's params."""
     fields: dict[str, Any] = {param.key: (value_type(param), None) for param in model.params}
     if model.references is not None:
-        items = Annotated[list[ReferenceBody], Field(max_length=model.references.max_items)]
+        items = Annotated[list[_Reference], Field(max_length=model.references.max_items)]
         fields[REFERENCES] = (items | None, None)
     return create_model("Params", __base__=RivyaBody, **fields)
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 RATIO_KEYS = ("aspect_ratio", "aspectRatio", "size", "imageSize", "image_size")
 
 
-class UploadForm(RivyaBody):
-    """The form of `POST /files`."""
-
+class _UploadForm(RivyaBody):
     file: UploadFile
     kind: Text
     model: Text | None = None
@@ -147,7 +145,7 @@ async def parse_upload(form: FormData) -> Upload:
     Raises:
         ApiError: `validation_failed`.
     """
-    asked = parse_body(UploadForm, dict(form))
+    asked = parse_body(_UploadForm, dict(form))
     declared = (asked.file.content_type or "").partition(";")[0].strip().lower()
     limit = limit_for(asked.kind, asked.model)
     return Upload(
