@@ -109,7 +109,7 @@ docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
 	@$(BIN)/python docs/llms.py
 
 sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
-	$(BIN)/python -m rivya_sandbox --port 8008
+	$(BIN)/rivya-sandbox --port 8008
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) $(VENV)-try $(VENV)-dist dist out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info

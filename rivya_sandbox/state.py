@@ -49,7 +49,7 @@ class SandboxState:
         model: Model | None = None,
         credits: int = 1_000_000,  # noqa: A002 - the API's word
         pace: float = 0.0,
-        ready_after: int = 2,
+        ready_after: int = 1,
         stream_idempotency: bool = False,
         abandoned: Literal["keep", "partial", "discard"] = "keep",
         file_id_key: str = "id",
@@ -64,7 +64,7 @@ class SandboxState:
                 that `RIVYA_SANDBOX_UPSTREAM` names, else a deterministic stand-in.
             credits: Each account's initial credits.
             pace: See the attribute.
-            ready_after: Number of polls that an image task takes.
+            ready_after: Number of polls that an image task takes. The default is quick; 2 or more is closer to Rivya.
             stream_idempotency: See the attribute.
             abandoned: See the attribute.
             file_id_key: See the attribute.

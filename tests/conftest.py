@@ -24,7 +24,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Sandbox]:
     """The sandbox that a whole test process shares."""
-    with serve() as sandbox:
+    with serve(ready_after=2) as sandbox:
         yield sandbox
 
 

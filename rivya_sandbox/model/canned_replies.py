@@ -9,23 +9,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rivya_sandbox.model import knowledge
+from rivya_sandbox.model.slot_extractor import is_command
 from rivya_sandbox.model.text_utils import subject_of, tokens
 from rivya_sandbox.values import Context
 
 SHORT = 400
-CAPITALS = {
-    "france": "Paris",
-    "germany": "Berlin",
-    "italy": "Rome",
-    "spain": "Madrid",
-    "japan": "Tokyo",
-    "england": "London",
-    "the united kingdom": "London",
-    "china": "Beijing",
-    "india": "New Delhi",
-    "canada": "Ottawa",
-    "australia": "Canberra",
-}
+RECENT = 20
 OPERATORS: dict[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
     "plus": lambda a, b: a + b,
@@ -40,6 +30,7 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
 }
 GREETING = 5
 """Most words of a message that is only a greeting."""
+ASKS = re.compile(r"(?i)\s*(?:what|who|why|how|when|where|which|explain|describe|tell me)\b")
 HELLO = re.compile(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b")
 COURTESIES = (
     (re.compile(r"^(?:thanks|thank you)\b"), "You are welcome."),
@@ -143,6 +134,8 @@ def calculate(question: str, _history: History) -> str | None:
     """Calculate with two numbers."""
     if len(question) > SHORT:
         return None
+    question = re.sub(r"(?i)\badd (\S+) (?:and|to) (\S+\d)", r"\1 + \2", question)
+    question = re.sub(r"(?i)\bmultiply (\S+) (?:and|by|with) (\S+\d)", r"\1 * \2", question)
     names = "|".join(re.escape(name) for name in sorted(OPERATORS, key=len, reverse=True))
     match = re.search(rf"(?i)(?<![\w.])(-?\d+(?:\.\d+)?)\s*({names})\s*(-?\d+(?:\.\d+)?)(?![\w.]*\w)", question)
     if match is None:
@@ -179,11 +172,9 @@ def acknowledge(statement: str) -> str:
     return f"I will remember that your {what} is {value}."
 
 
-def know(question: str, _history: History) -> str | None:
-    """Answer from the little that it knows."""
-    match = re.search(r"(?i)\bcapital (?:city )?of ([\w ]+?)\s*[?.!]*$", question.strip()[:SHORT])
-    capital = CAPITALS.get(match[1].lower()) if match else None
-    return f"The capital of {match[1]} is {capital}." if match and capital else None
+def know(question: str, history: History) -> str | None:
+    """Answer from the little that the stand-in knows."""
+    return knowledge.know(question, [message.text for message in history.messages[-RECENT:]])
 
 
 def write(question: str, _history: History) -> str | None:
@@ -203,10 +194,10 @@ def write(question: str, _history: History) -> str | None:
 
 
 def anything_else(question: str) -> str:
-    """Reply with a short sentence on the subject."""
+    """Reply to anything else, honestly: with what this model is."""
     subject = subject_of(question) or "that"
-    if question.rstrip().endswith("?") or re.match(
-        r"(?i)\s*(?:what|who|why|how|when|where|explain|describe)\b", question
-    ):
-        return f"You ask about {subject}. I am a stand-in and know little of it; a real model would say more here."
-    return f"Understood: {subject}."
+    if question.rstrip().endswith("?") or ASKS.match(question):
+        return f"I am the stand-in model of the Rivya sandbox and know little about {subject}. A real model says more."
+    if is_command(next(iter(re.findall(r"[a-z]+", question.lower())), "")):
+        return "I am the stand-in model of the Rivya sandbox and cannot do that. A real model can."
+    return "Thank you, I have noted that."

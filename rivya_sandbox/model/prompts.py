@@ -1,162 +1,88 @@
-"""The frameworks' prompts: recognized by their form, and answered in the form that they ask for.
+"""The frameworks' prompts, as a table: how to recognize each, and which function answers it in its own format.
 
-Each function takes one message and returns the answer, or `None` if the message is no such prompt.
+`PROMPTS` is the list of what the stand-in can do beyond plain conversation. The first prompt that matches counts.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from rivya_sandbox.model import choices, evaluation, extraction
 from rivya_sandbox.model.passages import best_sentences, central_sentences
-from rivya_sandbox.model.text_utils import keywords, stems, subject_of
+from rivya_sandbox.model.text_utils import stems
 
 NOT_FOUND = "The given context does not say."
 RULE = r"\n\s*-{3,}\n"
-
-PASSAGE_FORMS = (
-    re.compile(rf"(?s)Context information.*?below\..*?{RULE}(?P<context>.*){RULE}.*?Query:\s*(?P<query>.*?)\s*Answer:"),
-    re.compile(
-        r"(?is)\b(?:context|documents?|passages?|sources?)\b[^\n:]{0,60}:\s*(?P<context>.+)\n\s*"
-        r"(?:user )?(?:question|query)\s*:\s*(?P<query>.+?)(?:\n\s*(?:helpful |final )?answer\b[^\n]*:?\s*)?\Z"
-    ),
-    re.compile(
-        r"(?is)\b(?:question|query)\s*:\s*(?P<query>[^\n]+)\n\s*"
-        r"(?:[\w ]{0,40}\s)?(?:context|documents?|passages?|sources?)\b[^\n:]{0,60}:\s*(?P<context>.+?)"
-        r"(?:\n\s*(?:helpful |final )?answer\b[^\n]*:?\s*)?\Z"
-    ),
+END = r"(?:\n\s*(?:helpful |final )?answer\b[^\n]*:?\s*)?\Z"
+SOURCES = r"(?:context|documents?|passages?|sources?)\b[^\n:]{0,60}:\s*"
+SYSTEM_CONTEXT = re.compile(
+    r"(?is)(?:relevant documents for the context:|context information (?:is below\.?|below to assist the user\.?)|"
+    r"\b(?:context|documents|passages|sources)\s*:|(?:retrieved|given|provided|following) (?:pieces of )?"
+    r"(?:retrieved )?context\b[^\n]*\n)(?P<context>.+?)(?:\n\s*Instruction:|\Z)"
 )
-
-REFINE_FORMS = (
-    re.compile(
-        r"(?s)New Context:\s*(?P<context>.*)\n\s*Query:\s*(?P<query>.*?)\n\s*"
-        r"Original Answer:\s*(?P<answer>.*?)\n\s*New Answer:"
-    ),
-    re.compile(
-        r"(?s)original query is as follows:\s*(?P<query>.*?)\n.*?existing answer:\s*(?P<answer>.*?)\n"
-        rf"We have the opportunity.*?{RULE}(?P<context>.*){RULE}"
-    ),
-)
-
-CONDENSE_FORMS = (
-    re.compile(r"(?s)Chat History:\s*(?P<history>.*)Follow Up Input:\s*(?P<question>.*?)\s*Standalone question:"),
-    re.compile(r"(?s)<Chat History>\s*(?P<history>.*?)<Follow Up Message>\s*(?P<question>.*?)\s*<Standalone question>"),
-    re.compile(
-        r"(?is)chat history:\s*(?P<history>.*)follow[- ]up (?:question|input):\s*(?P<question>.*?)\s*standalone"
-    ),
-)
+"""The documents in a system message."""
 
 
-def from_passages(text: str) -> str | None:
-    """Answer a question with passages, the prompt of query engines and retrieval chains."""
-    if "ontext" not in text and "ocument" not in text and "assage" not in text and "ource" not in text:
-        return None
-    for form in PASSAGE_FORMS:
-        if match := form.search(text):
-            return extract(match["query"], match["context"])
-    return None
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt.
+
+    Attributes:
+        marker: A text that the user's message contains; it is checked first, because it is quick.
+        pattern: The form of the user's message. Its groups are what the reply needs.
+        reply: Returns the reply, or `None` if this is not the prompt after all.
+        system: A text that the system message contains, if the prompt has one.
+    """
+
+    marker: str
+    pattern: str
+    reply: Callable[[re.Match[str]], str | None]
+    system: str = ""
+
+    def answer(self, text: str, system: str) -> str | None:
+        """Return the reply to a message, or `None` if it is another prompt."""
+        if self.marker not in text or self.system not in system:
+            return None
+        match = re.search(self.pattern, text)
+        return self.reply(match) if match else None
 
 
-def extract(question: str, context: str) -> str:
-    """Return the sentences of the context that answer the question."""
+def answer_prompt(text: str, system: str) -> str | None:
+    """Return the reply to a framework's prompt, or `None` if the message is not one."""
+    return next((reply for prompt in PROMPTS if (reply := prompt.answer(text, system)) is not None), None)
+
+
+def from_passages(match: re.Match[str]) -> str:
+    """Answer a question from the passages."""
+    question, context = match["query"], match["context"]
     if re.search(r"(?i)\b(?:summar|overview)", question):
         return " ".join(central_sentences(context)) or NOT_FOUND
     return " ".join(best_sentences(question, context)) or NOT_FOUND
 
 
 def from_documents(question: str, instructions: str) -> str | None:
-    """Answer a question whose documents are in the instructions, the prompt of chat engines with a context."""
-    match = re.search(
-        r"(?is)(?:relevant documents for the context:|context information is below\.?|(?:following|retrieved) context:)"
-        r"(?P<context>.+?)(?:\n\s*Instruction:|\Z)",
-        instructions,
-    )
-    if match is None:
-        return None
-    return " ".join(best_sentences(question, match["context"])) or None
+    """Answer a question whose documents are in the system message; `None` if they do not answer it."""
+    match = SYSTEM_CONTEXT.search(instructions)
+    return " ".join(best_sentences(question, match["context"])) or None if match else None
 
 
-def refined(text: str) -> str | None:
-    """Refine an answer with more context: return the old answer, or a better one from the context."""
-    for form in REFINE_FORMS:
-        if match := form.search(text):
-            return better(match["query"], match["answer"].strip(), match["context"])
-    return None
+def refined(match: re.Match[str]) -> str:
+    """Return the old answer, unless a sentence of the new context covers more of the question."""
+    question, answer = match["query"], match["answer"].strip()
+    better = " ".join(best_sentences(question, match["context"]))
+    return better if len(stems(question) & stems(better)) > len(stems(question) & stems(answer)) else answer
 
 
-def better(question: str, answer: str, context: str) -> str:
-    """Return the old answer, unless a sentence of the context covers more of the question."""
-    fresh = " ".join(best_sentences(question, context))
-    covered = stems(question) & stems(fresh)
-    return fresh if len(covered) > len(stems(question) & stems(answer)) else answer
-
-
-def keyword_list(text: str) -> str | None:
-    """Extract keywords, in the form `KEYWORDS: a, b`."""
-    if "KEYWORDS:" not in text:
-        return None
-    match = re.search(rf"(?s)up to (\d+)\s.*?-{{3,}}\n(.*){RULE}", text)
-    if match is None:
-        return None
-    return "KEYWORDS: " + ", ".join(keywords(match[2], int(match[1])))
-
-
-def choice(text: str) -> str | None:
-    """Choose between numbered documents or summaries."""
-    if text.startswith("Some choices are given below"):
-        return chosen_summary(text)
-    if text.startswith("A list of documents is shown below"):
-        return chosen_documents(text)
-    return None
-
-
-def chosen_summary(text: str) -> str | None:
-    """Choose one summary for a question: as JSON if the prompt asks for it, else as `ANSWER: n`."""
-    asked = re.search(r"(?s)relevant to the question: '(.*?)'\n", text)
-    options = dict(re.findall(r"(?m)^\s*\((\d+)\)\s*(.+)$", text))
-    if asked is None or not options:
-        return None
-    number = best_number(asked[1], options)
-    reason = f"it speaks of {subject_of(options[number])}"
-    if "JSON" in text:
-        return f'[{{"choice": {number}, "reason": {reason!r}}}]'.replace("'", '"')
-    return f"ANSWER: {number}\nThis summary was selected because {reason}."
-
-
-def chosen_documents(text: str) -> str | None:
-    """Choose the documents for a question, each with a relevance."""
-    task = text.rpartition("Let's try this now:")[2]
-    asked = re.search(r"(?s)Question:\s*(.*?)\s*Answer:", task)
-    if asked is None:
-        return None
-    documents = dict(re.findall(r"(?s)Document (\d+):\s*(.*?)(?=\nDocument \d+:|\nQuestion:)", task))
-    scored = {number: len(stems(asked[1]) & stems(body)) for number, body in documents.items()}
-    ordered = sorted((number for number in scored if scored[number]), key=lambda number: -scored[number])
-    lines = [f"Doc: {number}, Relevance: {min(10, 4 + 2 * scored[number])}" for number in ordered]
-    return "\n".join(lines or [f"Doc: {number}, Relevance: 1" for number in list(documents)[:1]])
-
-
-def best_number(question: str, options: dict[str, str]) -> str:
-    """Return the number of the option that shares most words with the question."""
-    return max(options, key=lambda number: len(stems(question) & stems(options[number])))
-
-
-def condensed(text: str) -> str | None:
-    """Rewrite a follow-up question so that it stands alone: replace its pronoun by the subject of the history."""
-    for form in CONDENSE_FORMS:
-        if match := form.search(text):
-            return standalone(match["question"].strip(), match["history"])
-    return None
-
-
-def standalone(question: str, history: str) -> str:
-    """Return the question with the history's newest name in place of its first pronoun."""
-    said = without_speakers(history)
+def standalone(match: re.Match[str]) -> str:
+    """Return a follow-up question with the history's newest name in place of its first pronoun."""
+    question, said = match["question"].strip(), without_speakers(match["history"])
     names = re.findall(r"\b(?:the )?[A-Z][\w'-]+(?: (?:of |the |de )?[A-Z][\w'-]+)*", said)
     if not names:
         return question
     longest = max(names, key=lambda name: (len(name.split()), said.rfind(name)))
-    owner = f"{longest}'s"
-    replaced = re.sub(r"(?i)\b(its|his|her|their)\b", owner, question, count=1)
+    replaced = re.sub(r"(?i)\b(its|his|her|their)\b", f"{longest}'s", question, count=1)
     if replaced == question:
         replaced = re.sub(r"(?i)\b(it|he|she|they|this|that|there)\b", longest, question, count=1)
     return replaced
@@ -164,8 +90,15 @@ def standalone(question: str, history: str) -> str:
 
 def without_speakers(history: str) -> str:
     """Return the history without its speakers' labels and without the capitals of its sentences' first words."""
-    bare = re.sub(r"(?mi)^\s*(?:user|human|assistant|ai|system|tool)\s*:\s*", "", history)
-    return re.sub(r"(?m)(^|[.!?]\s+)([A-Z][a-z]*)\b", lambda match: match[1] + match[2].lower(), bare)
+    plain = re.sub(r"(?mi)^\s*(?:user|human|assistant|ai|system|tool)\s*:\s*", "", history)
+    return re.sub(r"(?m)(^|[.!?]\s+)([A-Z][a-z]*)\b", lambda match: match[1] + match[2].lower(), plain)
+
+
+def variations(match: re.Match[str]) -> str:
+    """Return search queries that ask the same in other words."""
+    query, most = match["query"].strip(), int(match["most"])
+    forms = ("{}", "What is known about this: {}", "Find sources for: {}", "Explain: {}", "Background of: {}")
+    return "\n".join(form.format(query) for form in forms[:most])
 
 
 def summarized(text: str) -> str | None:
@@ -176,3 +109,137 @@ def summarized(text: str) -> str | None:
     body = re.sub(r"(?i)^[^\n:]{0,80}\bsummar\w+[^\n:]{0,80}:\s*", "", body)
     central = central_sentences(body)
     return " ".join(central) if len(central) > 1 else None
+
+
+PROMPTS: Sequence[Prompt] = (
+    # Extractors and knowledge graphs of LlamaIndex
+    Prompt("KEYWORDS:", rf"(?s)up to (?P<most>\d+)\s.*?-{{3,}}\n(?P<text>.*){RULE}", extraction.keyword_line),
+    Prompt(
+        "unique keywords for", r"(?s)^(?P<text>.*)\. Give (?P<most>\d+) unique keywords", extraction.comma_separated
+    ),
+    Prompt("Give a title that", r"(?s)Context: (?P<text>.*)\. Give a title that summarizes", extraction.title),
+    Prompt("comprehensive title", r"(?s)^(?P<text>.*)\. Based on the above candidate titles", extraction.first_title),
+    Prompt(
+        "questions this context can",
+        r"(?s)Here is the context:\n(?P<text>.*?)\n\s*Given the contextual information,\s*generate (?P<most>\d+)",
+        extraction.questions,
+    ),
+    Prompt(
+        "generate only questions",
+        rf"(?s)-{{3,}}\n(?P<text>.*){RULE}.*?generate only questions.*?query\.(?P<task>.*)",
+        extraction.questions,
+    ),
+    Prompt(
+        "content of the section:",
+        r"(?s)content of the section:\n(?P<text>.*?)\n\s*Summarize the key topics",
+        extraction.summary,
+    ),
+    Prompt("(subject, predicate, object)", r"(?s).*\nText: (?P<text>.*)\nTriplets:\s*\Z", extraction.triplet_lines),
+    Prompt("(head, relation, tail)", r"(?s).*\nText: (?P<text>.*)\nOutput:\s*\Z", extraction.triplet_json),
+    # Evaluators of LlamaIndex
+    Prompt(
+        "is supported by the context",
+        r"(?s).*\nInformation: (?P<claim>.*?)\nContext: (?P<context>.*?)\n\s*Answer:\s*\Z",
+        evaluation.yes_or_no,
+    ),
+    Prompt(
+        "Query and Response:",
+        r"(?s)Query and Response:(?P<claim>.*?)\nContext:(?P<context>.*)\n\s*Answer:\s*\Z",
+        evaluation.yes_or_no,
+    ),
+    Prompt(
+        "existing YES/NO answer",
+        rf"(?s)context information: (?P<claim>.*?)\n.*?YES/NO answer:\s*(?P<before>\w+).*?{RULE}(?P<context>.*?){RULE}",
+        evaluation.yes_or_no,
+    ),
+    Prompt(
+        "## Generated Answer",
+        r"(?s)## User Query\n(?P<query>.*?)\n+## Reference Answer\n(?P<reference>.*?)\n+"
+        r"## Generated Answer\n(?P<answer>.*)",
+        evaluation.correctness,
+    ),
+    Prompt(
+        "based on the guidelines below",
+        r"(?s)Query: (?P<query>.*?)\nCritique the following.*?\nResponse: (?P<answer>.*?)\nGuidelines:",
+        evaluation.guidelines,
+    ),
+    Prompt(
+        "[RESULT] followed by",
+        r"(?s).*\nQuery:\s*(?P<query>.*?)\n(?:Response|Context):\s*(?P<answer>.*)\nFeedback:",
+        evaluation.result,
+    ),
+    Prompt(
+        "[The Start of Assistant A",
+        r"(?s)\[User Question\]\n(?P<query>.*?)\n.*?A.s Answer\]\n(?P<a>.*?)\n\[.*B.s Answer\]\n(?P<b>.*?)\n\[",
+        evaluation.pairwise,
+    ),
+    # Routers, rerankers and query transformations
+    Prompt("Some choices are given below", r"(?s)^(?P<text>Some choices.*)", choices.summary),
+    Prompt("A list of documents is shown below", r"(?s)^(?P<text>A list of documents.*)", choices.documents),
+    Prompt(
+        "relevant sub-questions",
+        r"(?s).*<Tools>\n```json\n(?P<tools>\{.*?\})\n```\n+<User Question>\n(?P<query>.*?)\n+<Output>\s*\Z",
+        choices.sub_questions,
+    ),
+    Prompt(
+        "generates multiple search queries",
+        r"(?s)Generate (?P<most>\d+) search queries.*?Query: (?P<query>.*?)\nQueries:",
+        variations,
+    ),
+    Prompt(
+        "different versions of the given user question",
+        r"(?s)generate (?P<most>\d+)\s+different versions.*Original question: (?P<query>.*)",
+        variations,
+    ),
+    # Chat engines and conversational chains
+    Prompt(
+        "Standalone question:",
+        r"(?s)Chat History:\s*(?P<history>.*)Follow Up Input:\s*(?P<question>.*?)\s*Standalone question:",
+        standalone,
+    ),
+    Prompt(
+        "<Standalone question>",
+        r"(?s)<Chat History>\s*(?P<history>.*?)<Follow Up Message>\s*(?P<question>.*?)\s*<Standalone question>",
+        standalone,
+    ),
+    Prompt(
+        "tandalone",
+        r"(?is)chat history:\s*(?P<history>.*)follow[- ]up (?:question|input):\s*(?P<question>.*?)\s*standalone",
+        standalone,
+    ),
+    # Query engines and chains
+    Prompt(
+        "Original Answer:",
+        r"(?s)New Context:\s*(?P<context>.*)\n\s*Query:\s*(?P<query>.*?)\n\s*"
+        r"Original Answer:\s*(?P<answer>.*?)\n\s*New Answer:",
+        refined,
+    ),
+    Prompt(
+        "existing answer:",
+        r"(?s)original query is as follows:\s*(?P<query>.*?)\n.*?existing answer:\s*(?P<answer>.*?)\n"
+        rf"We have the opportunity.*?{RULE}(?P<context>.*){RULE}",
+        refined,
+    ),
+    Prompt(
+        "Context information",
+        rf"(?s)Context information.*?below\..*?{RULE}(?P<context>.*){RULE}.*?Query:\s*(?P<query>.*?)\s*Answer:",
+        from_passages,
+    ),
+    *(
+        Prompt(
+            marker,
+            rf"(?is)\b{SOURCES}(?P<context>.+)\n\s*(?:user )?(?:question|query)\s*:\s*(?P<query>.+?){END}",
+            from_passages,
+        )
+        for marker in ("ontext", "ocument", "assage", "ource")
+    ),
+    *(
+        Prompt(
+            marker,
+            rf"(?is)\b(?:question|query)\s*:\s*(?P<query>[^\n]+)\n\s*(?:[\w ]{{0,40}}\s)?"
+            rf"{SOURCES}(?P<context>.+?){END}",
+            from_passages,
+        )
+        for marker in ("ontext", "ocument", "assage", "ource")
+    ),
+)

@@ -1,102 +1,71 @@
-"""Agents that work with text alone (Thought, Action, Observation).
-
-The stand-in uses a tool where one of those listed clearly fits the question. After an observation, or without a fitting
-tool, it answers the question.
-"""
+"""The ReAct form of tools: a prompt that lists tools and asks for Thought, Action and Action Input as text."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from rivya_sandbox.model.text_utils import numbers, subject_of
-from rivya_sandbox.model.tool_choice import best
-from rivya_sandbox.values import Tool
+from rivya_sandbox.values import Completion, Message, ModelRequest, Tool
 
 LISTED = re.compile(
     r"> Tool Name: (?P<name>\S+)\n\s*Tool Description: (?P<about>.*?)\n\s*Tool Args: (?P<args>\{.*?\})\s*(?=\n|\Z)",
     re.DOTALL,
 )
+ACTION = re.compile(r"Action:\s*(?P<name>[^\n(]+?)\s*\n+\s*Action Input:\s*(?P<given>\{.*\})?", re.DOTALL)
+OBSERVATION = re.compile(r"\s*Observation:\s*(?P<result>.*)", re.DOTALL)
+HANDED_OFF = re.compile(r"\s*(?:Observation:\s*)?Agent \S+ is now handling the request")
 
 
-def is_agent_prompt(instructions: str) -> bool:
-    """Return whether the instructions ask for thoughts and actions as text."""
-    return "Action Input:" in instructions and "Thought:" in instructions
+def read(request: ModelRequest) -> ModelRequest | None:
+    """Return the request with its tools, calls and results; `None` if the prompt has another form."""
+    asked = next((message.text for message in reversed(request) if message.role == "user"), "")
+    instructions = request.system or asked
+    if "Action Input:" not in instructions or "Thought:" not in instructions:
+        return None
+    tools = [Tool(match["name"], match["about"], json_object(match["args"])) for match in LISTED.finditer(instructions)]
+    messages = [step(message) for message in request if message.role != "system"]
+    return ModelRequest(messages, **{**vars(request), "tools": tuple(tools)})
 
 
-def act(instructions: str, asked: Sequence[str], answer: Callable[[str], str]) -> str:
-    """Return the agent's next step.
-
-    Args:
-        instructions: The prompt that lists the tools.
-        asked: The texts of the user and of the tools (as observations), oldest first.
-        answer: Answers a plain question.
-    """
-    question, observation = latest(asked)
-    if observation is not None:
-        return final(instructions, observation)
-    tool = best(tools_in(instructions), question)
-    if tool is None:
-        return final(instructions, answer(question))
-    given = json.dumps(arguments(tool, question), ensure_ascii=False)
-    thought = "The current language of the user is: English. I need to use a tool to help me answer the question."
-    return f"Thought: {thought}\nAction: {tool.name}\nAction Input: {given}"
+def step(message: Message) -> Message:
+    """Return an action as a tool call, and an observation as its result."""
+    if message.role == "assistant" and (action := ACTION.search(message.text)):
+        function = {"name": action["name"], "arguments": json.dumps(arguments(action["given"] or "{}"))}
+        return Message("assistant", message.text, tool_calls=({"id": action["name"], "function": function},))
+    if message.role == "user" and HANDED_OFF.match(message.text):
+        return Message("tool", message.text, tool_call_id="handoff")
+    if message.role in ("user", "tool") and (observed := OBSERVATION.match(message.text)):
+        return Message("tool", observed["result"].strip())
+    return message
 
 
-def latest(asked: Sequence[str]) -> tuple[str, str | None]:
-    """Return the newest question, and the observation if one came after it."""
-    observation = None
-    for text in reversed(asked):
-        if not text.lstrip().startswith("Observation:"):
-            return text, observation
-        observation = observation or text.split("Observation:", 1)[1].strip()
-    return "", observation
-
-
-def final(instructions: str, answer: str) -> str:
-    """Return the last step in the form that the prompt asks for."""
-    if "Final Answer:" in instructions:
+def write(completion: Completion, request: ModelRequest) -> str:
+    """Return a completion in the form that the prompt asks for: an action, or the answer."""
+    if completion.calls:
+        call = completion.calls[0]
+        thought = "The current language of the user is: English. I need to use a tool to help me answer the question."
+        return f"Thought: {thought}\nAction: {call.name}\nAction Input: {call.text}"
+    answer = re.sub(r"^The tools? answered: ", "", completion.text)
+    if any("Final Answer:" in message.text for message in request):
         return f"Thought: I now know the final answer\nFinal Answer: {answer}"
     thought = "I can answer without using any more tools. I'll use the user's language to answer"
     return f"Thought: {thought}\nAnswer: {answer}"
 
 
-def tools_in(instructions: str) -> list[Tool]:
-    """Return the tools that the prompt lists."""
-    return [Tool(match["name"], match["about"], schema_of(match["args"])) for match in LISTED.finditer(instructions)]
+def arguments(text: str) -> Any:
+    """Return arguments that are written as JSON, or as the Python dictionary that LlamaIndex makes of it."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return json_object(text)
 
 
-def schema_of(text: str) -> dict[str, Any]:
-    """Return the schema of a tool's arguments; an empty one if the text is no JSON."""
+def json_object(text: str) -> dict[str, Any]:
+    """Return a JSON object; an empty one if the text is something else."""
     try:
         found = json.loads(text)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def arguments(tool: Tool, question: str) -> dict[str, Any]:
-    """Return arguments from the question: required ones, and options that it names."""
-    free = numbers(question)
-    given: dict[str, Any] = {}
-    for name, schema in tool.properties.items():
-        value = argument(schema, subject_of(question, 40) if name == "prompt" else question, free)
-        if value is not None and (name in tool.parameters.get("required", ()) or schema.get("enum")):
-            given[name] = value
-    return given
-
-
-def argument(schema: dict[str, Any], question: str, free: list[float]) -> Any:
-    """Return one argument: the option that the question names, its next number, or the question itself."""
-    if options := schema.get("enum"):
-        return next(
-            (option for option in options if re.search(rf"(?<!\w){re.escape(str(option))}(?!\w)", question)), None
-        )
-    if schema.get("type") in ("integer", "number"):
-        number = free.pop(0) if free else 0
-        return int(number) if schema["type"] == "integer" else number
-    if schema.get("type", "string") == "string":
-        return question.strip()
-    return None

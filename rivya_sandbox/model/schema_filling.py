@@ -9,7 +9,7 @@ from typing import Any
 
 from rivya_sandbox.model import slot_extractor as slots
 from rivya_sandbox.model.slot_extractor import SlotExtractor
-from rivya_sandbox.model.text_utils import stems
+from rivya_sandbox.model.text_utils import stems, subject_of
 
 DEEPEST = 8
 SHORT = 120
@@ -218,7 +218,8 @@ def make_number(field: Field, text: SlotExtractor) -> float | int:
     """Make a number inside its bounds: the named one, the next in the text, or the smallest."""
     whole = type_of(field.schema) == "integer"
     given = re.search(r"-?\d+(?:\.\d+)?", (text.pair(field.name) or "") if field.name else "")
-    found = float(given[0]) if given else text.number()
+    near = text.number_near(field.words)
+    found = float(given[0]) if given else near if near is not None else text.number()
     least = field.schema.get("minimum", field.schema.get("exclusiveMinimum", None))
     most = field.schema.get("maximum", field.schema.get("exclusiveMaximum", None))
     step = 1 if whole else 0.5
@@ -244,6 +245,7 @@ BY_NAME: Sequence[tuple[frozenset[str], Callable[[Field, SlotExtractor], str | N
     (PLACES, lambda _, text: text.next(slots.PLACE) or text.name()),
     (NAMES, lambda _, text: text.name()),
     (frozenset({"description", "about", "remark", "note"}), lambda _, text: shortened(text.remark or text.text)),
+    (frozenset({"prompt"}), lambda _, text: subject_of(text.text, 40)),
     (frozenset({"topic", "subject", "keyword", "theme"}), lambda _, text: shortened(text.subject)),
 )
 MAKERS: Mapping[str, Callable[[Field, SlotExtractor], Any]] = {

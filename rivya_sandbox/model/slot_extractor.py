@@ -6,6 +6,7 @@ It finds each by its form alone, so the result is deterministic. It uses each pi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from rivya_sandbox.model.text_utils import STOPWORDS, stems, subject_of
 
@@ -55,6 +56,14 @@ class SlotExtractor:
             return None
         plain = found.replace(",", "")
         return float(plain) if "." in plain else int(plain)
+
+    def number_near(self, words: Iterable[str]) -> float | None:
+        """Return the number right before or after one of the words: `1.8 metres`, `age of 30`."""
+        names = "|".join(re.escape(word) for word in words if word not in STOPWORDS and len(word) > 1)
+        before = rf"(?i)(-?\d+(?:\.\d+)?)\s*(?:{names})\b"
+        after = rf"(?i)\b(?:{names})(?: of| is|:| =)? (-?\d+(?:\.\d+)?)\b"
+        found = (re.search(before, self.text) or re.search(after, self.text)) if names else None
+        return float(found[1]) if found else None
 
     def name(self) -> str | None:
         """Return the next unused quoted words, or the next name that is not just a sentence's first word."""
@@ -112,8 +121,8 @@ def is_command(word: str) -> bool:
 
 
 COMMANDS = frozenset(
-    "add answer book call classify compare compute convert create delete describe draw explain extract fetch fill find "
-    "generate get give hello hi list look make multiply open order parse pick play please plan post query read record "
-    "return review run save search send set show store subtract sum summarise summarize tell translate update use "
-    "write".split()
+    "add answer book call classify compare compute convert count create delete describe draw explain extract fetch "
+    "fill find generate get give hello hi list look make multiply name open order parse pick plan play please post "
+    "query read record return review run save search send set show store subtract suggest sum summarise summarize "
+    "tell translate update use write".split()
 )

@@ -8,24 +8,18 @@ repeat, and otherwise replies with a short sentence on the subject. Any other `M
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rivya_sandbox.model import canned_replies, prompts, react_agent
 from rivya_sandbox.model.canned_replies import History
-from rivya_sandbox.model.json_output import conforming
+from rivya_sandbox.model.json_output import conforming, schema_in
 from rivya_sandbox.model.text_utils import subject_of
 from rivya_sandbox.model.tool_choice import choose_calls, results_since_user
 from rivya_sandbox.model.transcript import unfold
-from rivya_sandbox.values import Completion, Context, Message, ModelRequest
+from rivya_sandbox.values import Completion, Context, ModelRequest
 
-PROMPT_FORMS: Sequence[Callable[[str], str | None]] = (
-    prompts.keyword_list,
-    prompts.refined,
-    prompts.choice,
-    prompts.condensed,
-    prompts.from_passages,
-)
-ASKING = ("user", "tool")
-NO_MESSAGE = Message("user", "")
+TOOLS_IN_WORDS = ((react_agent.read, react_agent.write),)
+"""The forms in which a prompt describes tools: how each is read, and how a reply is written in it."""
 REPLIES: Sequence[Callable[[str, History], str | None]] = (
     canned_replies.repeat,
     canned_replies.recall,
@@ -41,13 +35,21 @@ class StandIn:
 
     def __call__(self, request: Context, /) -> Completion:
         """Reply to the last message. A conversation that is written into one message counts as its messages."""
-        request = ModelRequest(unfold(request), **getattr(request, "__dict__", {}))
-        reasoning = reasoning_about(request)
-        if calls := choose_calls(request):
-            return Completion("", reasoning, calls)
-        if request.schema is not None:
-            return Completion(conforming(request.schema, question_and_results(request)), reasoning)
-        return Completion(from_results(request) or respond(request), reasoning)
+        asked = ModelRequest(unfold(request), **getattr(request, "__dict__", {}))
+        reasoning = reasoning_about(asked)
+        for read, write in TOOLS_IN_WORDS:
+            if (in_words := read(asked)) is not None:
+                return Completion(write(reply_to(in_words), asked), reasoning)
+        return replace(reply_to(asked), reasoning=reasoning)
+
+
+def reply_to(request: ModelRequest) -> Completion:
+    """Return tool calls, a JSON text, or words."""
+    if calls := choose_calls(request):
+        return Completion(calls=calls)
+    if request.schema is not None:
+        return Completion(conforming(request.schema, question_and_results(request)))
+    return Completion(from_results(request) or respond(request))
 
 
 def question_and_results(request: ModelRequest) -> str:
@@ -59,33 +61,19 @@ def question_and_results(request: ModelRequest) -> str:
 def from_results(request: ModelRequest) -> str | None:
     """Return a reply that repeats tool results, where there are some to repeat."""
     found = results_since_user(request)
-    if request.tools and (len(found) > 1 or (found and request[-1].role == "tool")):
+    if len(found) > 1 or (found and request[-1].role == "tool"):
         return ("The tool answered: " if len(found) == 1 else "The tools answered: ") + "; ".join(found)
     return None
 
 
 def respond(messages: ModelRequest) -> str:
     """Reply to the last message in words."""
-    asked = next((message for message in reversed(messages) if message.role in ASKING), NO_MESSAGE)
-    instructions = messages.system
-    if react_agent.is_agent_prompt(instructions or asked.text):
-        return react_agent.act(
-            instructions or asked.text, asked_in(messages), lambda question: reply(question, messages, "")
-        )
-    if asked.role == "tool":
-        return canned_replies.shortened(f"The tool answered: {asked.text}")
-    return reply(asked.text, messages, instructions)
-
-
-def reply(question: str, messages: Context, instructions: str) -> str:
-    """Reply to a question outside of an agent."""
-    for form in PROMPT_FORMS:
-        if (answer := form(question)) is not None:
-            return answer
-    from_documents = prompts.from_documents(question, instructions)
-    if from_documents is not None:
-        return from_documents
-    return talk(question, messages)
+    question = next((message.text for message in reversed(messages) if message.role == "user"), "")
+    if (answer := prompts.answer_prompt(question, messages.system)) is not None:
+        return answer
+    if (schema := schema_in(question) or schema_in(messages.system)) is not None:
+        return conforming(schema, question_and_results(messages))
+    return prompts.from_documents(question, messages.system) or talk(question, messages)
 
 
 def talk(question: str, messages: Context) -> str:
@@ -106,12 +94,6 @@ def about_images(messages: Context) -> str | None:
         return None
     digests = ", ".join(image.sha256[:8] for image in images)
     return f"I see {len(images)} image{'s' if len(images) > 1 else ''} (sha256 {digests})."
-
-
-def asked_in(messages: Context) -> list[str]:
-    """Return the texts of the user and the tools; a tool's text as an observation."""
-    asked = [message for message in messages if message.role in ASKING]
-    return [f"Observation: {message.text}" if message.role == "tool" else message.text for message in asked]
 
 
 def reasoning_about(messages: Context) -> str:

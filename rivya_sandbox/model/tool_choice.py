@@ -41,6 +41,8 @@ def choose_calls(request: ModelRequest) -> Group:
         forced = next(tool for tool in request.tools if tool.name == request.forced_tool)
         return (filled(forced, question, question),)
     ordinary = [tool for tool in request.tools if not HANDOFF.match(tool.name)]
+    if not made and results_since_user(request):  # the calls are unknown, but they were made
+        return ()
     left = [rest for group in plan(ordinary, question) if (rest := not_made(group, made))]
     calls = left[0] if left else handoff(request, question, made)
     if not calls and request.tool_choice == "required":

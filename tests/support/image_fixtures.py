@@ -15,7 +15,7 @@ from rivya_sandbox import Sandbox, serve
 
 @pytest.fixture(scope="session")
 def studio_served() -> Iterator[Sandbox]:
-    with serve(separate_media=True) as box:
+    with serve(separate_media=True, ready_after=2) as box:
         yield box
 
 

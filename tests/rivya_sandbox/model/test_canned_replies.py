@@ -35,10 +35,21 @@ def answer(*said):
         ("What is my name?", "You have not told me your name."),
         ("What is the capital of France?", "The capital of France is Paris."),
         ("What did I say first?", "You have not said anything before this."),
-        ("I like trains.", "Understood: I like trains."),
+        ("Name three rivers in Europe.", "The Rhine, the Danube and the Elbe."),
+        ("Name a river.", "The Rhine."),
+        ("Please list 4 planets", "Mercury, Venus, Earth and Mars."),
+        ("What are the seasons?", "Spring, summer, autumn and winter."),
+        ("Tell me of the river Rhine.", "The Rhine is a river in central Europe."),
+        ("How high is Mount Everest?", "Mount Everest is 8,849 metres high."),
+        (
+            "Name two rivers in Atlantis.",
+            "I am the stand-in model of the Rivya sandbox and cannot do that. A real model can.",
+        ),
+        ("Please add 12 and 30.", "12 + 30 = 42"),
+        ("I like trains.", "Thank you, I have noted that."),
         (
             "Explain entropy",
-            "You ask about entropy. I am a stand-in and know little of it; a real model would say more here.",
+            "I am the stand-in model of the Rivya sandbox and know little about entropy. A real model says more.",
         ),
     ],
 )
@@ -59,6 +70,7 @@ def test_plain_talk(said, expected):
         ("What did you just say?", "I said: Fine."),
         ("What did you say first?", "I said: Hello Ada."),
         ("Hello", "Hello again!"),
+        ("Name another one.", "The Danube."),
     ],
 )
 def test_what_was_said_before_is_remembered(question, expected):
@@ -66,6 +78,8 @@ def test_what_was_said_before_is_remembered(question, expected):
     before = (
         "My name is Ada",
         "Hello Ada.",
+        "Name a river.",
+        "The Rhine.",
         "My dog is called Rex and I live here. My favourite colour is green.",
         "Fine.",
     )

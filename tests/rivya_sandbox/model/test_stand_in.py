@@ -222,7 +222,7 @@ def test_an_agent_uses_a_tool_that_fits():
     """With arguments out of the question, in the form that the prompt asks for."""
     assert step("Multiply 12 by -7").endswith('\nAction: multiply\nAction Input: {"a": 12, "b": -7}')
     assert step("Draw a red fox in 16:9").endswith(
-        '\nAction: generate_image\nAction Input: {"prompt": "a red fox in 16:9", "aspect_ratio": "16:9"}'
+        '\nAction: generate_image\nAction Input: {"prompt": "a red fox in 16:9", "aspect_ratio": "16:9", "tags": ["Draw a red fox in 16:9"]}'
     )
     assert step("Make a picture").startswith("Thought: ")
 
