@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from rivya_sandbox.errors import ApiError
 from rivya_sandbox.ids import iso
 from rivya_sandbox.journal import Exchange, Turn
+from rivya_sandbox.model import tool_text
 from rivya_sandbox.rivya.catalogue import CHAT, ChatModel
 from rivya_sandbox.rivya.chat_request import ChatRequest
 from rivya_sandbox.rivya.reply import Reply
 from rivya_sandbox.rivya.sessions import Session, Sessions, StoredMessage
-from rivya_sandbox.values import Answer, Attachment, Context, Message, ModelRequest, Usage, count_tokens
+from rivya_sandbox.values import Answer, Attachment, Completion, Context, Message, ModelRequest, Usage, count_tokens
 
 if TYPE_CHECKING:
     from rivya_sandbox.accounts import Accounts, Entry
@@ -88,8 +89,9 @@ class Turns:
         except BaseException:
             self.discard(running)
             raise
-        if not scripted and not shows_reasoning(running.request):
-            answer = Answer(answer.text)
+        calls = answer.calls if isinstance(answer, Completion) else ()
+        text = "\n".join([*([answer.text] if answer.text or not calls else []), *map(tool_text.block, calls)])
+        answer = Answer(text, answer.reasoning if scripted or shows_reasoning(running.request) else "")
         running.turn.reply, running.turn.reasoning = answer.text, answer.reasoning
         return self._reply(running, answer)
 
