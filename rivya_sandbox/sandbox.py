@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rivya_sandbox.accounts import Entry, Key, scopes_from
 from rivya_sandbox.app import SandboxApp
-from rivya_sandbox.rivya.dialects import dialect_named
 from rivya_sandbox.state import DEFAULT_ACCOUNT, SandboxState
 
 if TYPE_CHECKING:
@@ -113,13 +112,7 @@ class Sandbox(SandboxState):
         return self.accounts.ledger(account)
 
     def fault(self, fault: Fault) -> None:
-        """Queue a fault.
-
-        Raises:
-            ValueError: For an unknown dialect.
-        """
-        if fault.dialect is not None:
-            dialect_named(fault.dialect)
+        """Queue a fault."""
         self.faults.add(fault)
 
     def answer(self, text: ScriptLine, *, reasoning: str = "") -> None:

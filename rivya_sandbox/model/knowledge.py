@@ -77,7 +77,6 @@ ASKS_FOR_LIST = re.compile(
     r"tell me(?= (?:an?|some|another|\d+|two|three|four|five)\b))(?: me)?(?: the)? (?P<count>\w+)"
 )
 ANOTHER = re.compile(r"(?i)^(?:please |now |and )*(?:name |give me |tell me )?(?:another(?: one)?|one more)\s*[.?!]*$")
-SUBJECT = re.compile(r"(?i)\b(?:is|are|of|about|me)\s+(?:the\s+)?(?:river\s+)?(\w+)")
 
 
 def know(question: str, earlier: Sequence[str] = ()) -> str | None:

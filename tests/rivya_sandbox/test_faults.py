@@ -219,11 +219,40 @@ def test_paths_and_methods_choose_the_requests(path, method, met):
     assert fault.matches("POST", "/api/v1/chat/completions", "/chat/completions") is met
 
 
-@pytest.mark.parametrize("wrong", [{"drop": "now"}, {"task": "explode"}, {"after": -1}])
-def test_a_fault_that_could_never_happen_is_refused(wrong):
-    """A typing error in a test is seen at once."""
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"drop": "now"},
+        {"task": "explode"},
+        {"after": -1},
+        {"times": 0},
+        {"cut": -1},
+        {"delay": -0.5},
+        {"hang": "long"},
+        {"pace": -1},
+        {"status": 42},
+        {"status": "429"},
+        {"path": "chat/completions"},
+        {"path": ""},
+        {"path": 7},
+        {"headers": {"retry-after": 7}},
+        {"body": {"error": "x"}},
+        {"body": "text"},
+        {"dialect": "latin"},
+    ],
+    ids=str,
+)
+def test_a_fault_that_can_never_happen_is_refused_at_construction(wrong):
+    """A mistake in a test shows at once, and the message names the argument."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Fault(**wrong)
+
+
+def test_a_body_that_is_no_bytes_says_what_to_write():
+    with pytest.raises(
+        ValueError, match=r"body must be bytes, not dict; for JSON use body=json.dumps\(...\).encode\(\)"
+    ):
+        Fault(body={"error": "x"})
 
 
 async def test_without_a_port_a_broken_connection_is_the_clients_own_error():

@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 from referee import ADD, MULTIPLY, WEATHER, client, strictly
 
-from rivya_sandbox import Call, Completion, Fault, Message, Sandbox, Wire, serve
+from rivya_sandbox import Answer, Call, Completion, Fault, Message, ModelRequest, Sandbox, Wire, serve
 
 MODELS = {"openai": "gpt-5.2", "evolink": "gpt-5.2", "gmi": "openai/gpt-5.2-chat"}
 EVOLINKS = frozenset({"text_tokens", "image_tokens", "input_tokens", "output_tokens", "input_tokens_details"})
@@ -438,6 +438,35 @@ def test_a_model_of_ones_own_answers_too() -> None:
         before = own.credits()
         assert refused(own, "openai", messages=user("fail")).status_code == 500
         assert own.credits() == before
+
+
+def test_a_model_of_ones_own_gets_tools_schema_and_limit() -> None:
+    seen: list[ModelRequest] = []
+
+    def model(request: ModelRequest) -> Answer:
+        seen.append(request)
+        return Answer("{}")
+
+    with serve(model=model) as own:
+        forced = {"type": "function", "function": {"name": "add"}}
+        whole(own, "openai", messages=user("Hi"), tools=[ADD], tool_choice=forced, parallel_tool_calls=False)
+        whole(own, "openai", messages=user("Hi"), response_format=strict_format(Person), max_completion_tokens=7)
+        whole(own, "openai", messages=user("JSON, please"), response_format={"type": "json_object"})
+
+    first, second, third = seen
+    assert [(tool.name, tool.description, list(tool.properties)) for tool in first.tools] == [
+        ("add", "Add two numbers.", ["a", "b"])
+    ]
+    assert (first.tool_choice, first.forced_tool, first.parallel_tool_calls) == ("required", "add", False)
+    assert (second.tools, second.tool_choice, second.max_tokens) == ((), "auto", 7)
+    assert list((second.schema or {})["properties"]) == ["name", "age", "city"]
+    assert (first.schema, third.schema) == (None, {})
+    assert [message.text for message in third] == ["JSON, please"]
+
+
+def strict_format(model: type[BaseModel]) -> dict[str, Any]:
+    schema = {**model.model_json_schema(), "additionalProperties": False}
+    return {"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": True}}
 
 
 def test_faults_speak_the_apis_language(sandbox: Sandbox, provider: str) -> None:
