@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rivya_sandbox.model import knowledge
 from rivya_sandbox.model.slot_extractor import is_command
-from rivya_sandbox.model.text_utils import subject_of, tokens
+from rivya_sandbox.model.text_utils import LEAD, subject_of, tokens
 from rivya_sandbox.values import Context
 
 SHORT = 400
@@ -30,7 +30,6 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
 }
 GREETING = 5
 """Most words of a message that is only a greeting."""
-ASKS = re.compile(r"(?i)\s*(?:what|who|why|how|when|where|which|explain|describe|tell me)\b")
 HELLO = re.compile(r"(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b")
 COURTESIES = (
     (re.compile(r"^(?:thanks|thank you)\b"), "You are welcome."),
@@ -134,8 +133,8 @@ def calculate(question: str, _history: History) -> str | None:
     """Calculate with two numbers."""
     if len(question) > SHORT:
         return None
-    question = re.sub(r"(?i)\badd (\S+) (?:and|to) (\S+\d)", r"\1 + \2", question)
-    question = re.sub(r"(?i)\bmultiply (\S+) (?:and|by|with) (\S+\d)", r"\1 * \2", question)
+    question = re.sub(r"(?i)\badd (-?\d[\d.]*) (?:and|to) (-?\d[\d.]*)", r"\1 + \2", question)
+    question = re.sub(r"(?i)\bmultiply (-?\d[\d.]*) (?:and|by|with) (-?\d[\d.]*)", r"\1 * \2", question)
     names = "|".join(re.escape(name) for name in sorted(OPERATORS, key=len, reverse=True))
     match = re.search(rf"(?i)(?<![\w.])(-?\d+(?:\.\d+)?)\s*({names})\s*(-?\d+(?:\.\d+)?)(?![\w.]*\w)", question)
     if match is None:
@@ -196,8 +195,8 @@ def write(question: str, _history: History) -> str | None:
 def anything_else(question: str) -> str:
     """Reply to anything else, honestly: with what this model is."""
     subject = subject_of(question) or "that"
-    if question.rstrip().endswith("?") or ASKS.match(question):
+    if LEAD.match(question):
         return f"I am the stand-in model of the Rivya sandbox and know little about {subject}. A real model says more."
-    if is_command(next(iter(re.findall(r"[a-z]+", question.lower())), "")):
+    if question.rstrip().endswith("?") or is_command(next(iter(re.findall(r"[a-z]+", question.lower())), "")):
         return "I am the stand-in model of the Rivya sandbox and cannot do that. A real model can."
     return "Thank you, I have noted that."

@@ -15,7 +15,7 @@ INSTRUCTIONS = (
     re.compile(r"(?s)Here's a JSON schema to follow:.*?do not repeat the schema\."),
 )
 """The format instructions of LangChain's and LlamaIndex's output parsers."""
-ABOUT_SCHEMA = re.compile(r"(?im)^.*\bJSON\b.*\bschema\b.*$")
+ABOUT_SCHEMA = re.compile(r"(?im)^(?=.*\bJSON\b)(?=.*\bschema\b).*$")
 SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "items"})
 
 

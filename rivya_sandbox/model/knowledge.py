@@ -76,6 +76,9 @@ ASKS_FOR_LIST = re.compile(
     r"(?i)^(?:please |now |can you |could you )*(?:name|list|give me|enumerate|suggest|what are|which are|"
     r"tell me(?= (?:an?|some|another|\d+|two|three|four|five)\b))(?: me)?(?: the)? (?P<count>\w+)"
 )
+ASKS = re.compile(
+    r"(?i)^(?:please |now |and )*(?:what|who|when|where|which|how|why|tell|describe|explain|is|are|was)\b"
+)
 ANOTHER = re.compile(r"(?i)^(?:please |now |and )*(?:name |give me |tell me )?(?:another(?: one)?|one more)\s*[.?!]*$")
 
 
@@ -139,6 +142,6 @@ def singular(word: str) -> str:
 def fact(question: str) -> str | None:
     """Answer a question about something that the facts name."""
     names = names_in(question)
-    if not names or not names <= stems(FACTS) or len(stems(question)) > 6:  # noqa: PLR2004
+    if not ASKS.match(question) or not names or not names <= stems(FACTS) or len(stems(question)) > 6:  # noqa: PLR2004
         return None
     return " ".join(best_sentences(question, FACTS)) or None

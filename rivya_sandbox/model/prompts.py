@@ -134,12 +134,12 @@ PROMPTS: Sequence[Prompt] = (
         r"(?s)content of the section:\n(?P<text>.*?)\n\s*Summarize the key topics",
         extraction.summary,
     ),
-    Prompt("(subject, predicate, object)", r"(?s).*\nText: (?P<text>.*)\nTriplets:\s*\Z", extraction.triplet_lines),
-    Prompt("(head, relation, tail)", r"(?s).*\nText: (?P<text>.*)\nOutput:\s*\Z", extraction.triplet_json),
+    Prompt("(subject, predicate, object)", r"(?s)\A.*\nText: (?P<text>.*)\nTriplets:\s*\Z", extraction.triplet_lines),
+    Prompt("(head, relation, tail)", r"(?s)\A.*\nText: (?P<text>.*)\nOutput:\s*\Z", extraction.triplet_json),
     # Evaluators of LlamaIndex
     Prompt(
         "is supported by the context",
-        r"(?s).*\nInformation: (?P<claim>.*?)\nContext: (?P<context>.*?)\n\s*Answer:\s*\Z",
+        r"(?s)\A.*\nInformation: (?P<claim>.*?)\nContext: (?P<context>.*?)\n\s*Answer:\s*\Z",
         evaluation.yes_or_no,
     ),
     Prompt(
@@ -165,7 +165,7 @@ PROMPTS: Sequence[Prompt] = (
     ),
     Prompt(
         "[RESULT] followed by",
-        r"(?s).*\nQuery:\s*(?P<query>.*?)\n(?:Response|Context):\s*(?P<answer>.*)\nFeedback:",
+        r"(?s)\A.*\nQuery:\s*(?P<query>.*?)\n(?:Response|Context):\s*(?P<answer>.*)\nFeedback:",
         evaluation.result,
     ),
     Prompt(
@@ -178,7 +178,7 @@ PROMPTS: Sequence[Prompt] = (
     Prompt("A list of documents is shown below", r"(?s)^(?P<text>A list of documents.*)", choices.documents),
     Prompt(
         "relevant sub-questions",
-        r"(?s).*<Tools>\n```json\n(?P<tools>\{.*?\})\n```\n+<User Question>\n(?P<query>.*?)\n+<Output>\s*\Z",
+        r"(?s)\A.*<Tools>\n```json\n(?P<tools>\{.*?\})\n```\n+<User Question>\n(?P<query>.*?)\n+<Output>\s*\Z",
         choices.sub_questions,
     ),
     Prompt(

@@ -1,5 +1,8 @@
 """Plain talk with the stand-in: repeating, remembering, reckoning, small things written."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from rivya_sandbox import Answer, Attachment, Message, StandIn
@@ -46,6 +49,12 @@ def answer(*said):
             "I am the stand-in model of the Rivya sandbox and cannot do that. A real model can.",
         ),
         ("Please add 12 and 30.", "12 + 30 = 42"),
+        ("Please multiply 6 and 7.", "6 * 7 = 42"),
+        ("The Rhine is 1230 kilometres long.", "Thank you, I have noted that."),
+        (
+            "When was Voyager 2 launched?",
+            "I am the stand-in model of the Rivya sandbox and cannot do that. A real model can.",
+        ),
         ("I like trains.", "Thank you, I have noted that."),
         (
             "Explain entropy",
@@ -114,3 +123,20 @@ def test_the_reasoning_says_what_the_question_is_about():
     """Short, and from the message itself."""
     assert "the moon" in StandIn()(conversation("Tell me about the moon")).reasoning
     assert subject_of("Please draw me a picture of a red fox!") == "a red fox"
+
+
+ROOT = Path(__file__).parents[3]
+ASKED = re.compile(r'(?:invoke|stream|complete|chat)\(\s*\[?(?:HumanMessage|ChatMessage)?\(?"([^"]+)"')
+FIRST_READ = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "quickstart").glob("*.md"))]
+DOCSTRINGS = [path for package in ("langchain_rivya", "llamaindex_rivya") for path in (ROOT / package).rglob("*.py")]
+WITH_TOOLS = {"What is the weather in Basel?"}
+
+
+def test_the_first_questions_of_a_reader_are_answered():
+    """What the README, the quick starts and the docstrings ask; questions that need a tool have one there."""
+    questions = {question for path in FIRST_READ + DOCSTRINGS for question in ASKED.findall(path.read_text("utf-8"))}
+
+    replies = {question: answer(question) for question in questions - WITH_TOOLS}
+
+    assert {"Name three rivers in Europe.", "My name is Ada."} <= replies.keys()
+    assert not {question for question, reply in replies.items() if "cannot" in reply or "know little" in reply}

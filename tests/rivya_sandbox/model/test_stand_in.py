@@ -1,10 +1,12 @@
 """The stand-in: sensible answers, the same ones every time."""
 
 import json
+import time
 
 import pytest
 
 from rivya_sandbox import Message, StandIn
+from rivya_sandbox.model.prompts import PROMPTS
 
 DOCUMENTS = """file_path: data/eiffel.md
 
@@ -243,3 +245,12 @@ def test_a_tool_message_is_an_observation():
 
     assert StandIn()((Message("system", TOOLS), *said)).text.endswith("Answer: 6")
     assert StandIn()(said).text == "The tool answered: 6"
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.marker)
+def test_no_prompt_takes_long(prompt):
+    """A message as long as the API takes, full of what the prompt contains."""
+    for piece in (prompt.marker, f"{prompt.marker} Query: x\nContext: y\nText: z\nAnswer: "):
+        began = time.process_time()
+        answer((piece + "\n") * (20_000 // (len(piece) + 1)))
+        assert time.process_time() - began < 2
