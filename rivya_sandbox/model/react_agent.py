@@ -58,7 +58,7 @@ def arguments(text: str) -> Any:
     """Return arguments that are written as JSON, or as the Python dictionary that LlamaIndex makes of it."""
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return json_object(text)
 
 
@@ -66,6 +66,6 @@ def json_object(text: str) -> dict[str, Any]:
     """Return a JSON object; an empty one if the text is something else."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

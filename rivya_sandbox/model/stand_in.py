@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rivya_sandbox.model import canned_replies, prompts, react_agent, tool_text
+from rivya_sandbox.model import canned_replies, code_agent, prompts, react_agent, tool_text
 from rivya_sandbox.model.canned_replies import History
 from rivya_sandbox.model.json_output import conforming, schema_in
 from rivya_sandbox.model.text_utils import subject_of
@@ -18,7 +18,7 @@ from rivya_sandbox.model.tool_choice import choose_calls, results_since_user
 from rivya_sandbox.model.transcript import unfold
 from rivya_sandbox.values import Completion, Context, ModelRequest
 
-TOOLS_IN_WORDS = ((tool_text.read, tool_text.write), (react_agent.read, react_agent.write))
+TOOLS_IN_WORDS = tuple((form.read, form.write) for form in (tool_text, react_agent, code_agent))
 """The forms in which a prompt describes tools: how each is read, and how a reply is written in it."""
 REPLIES: Sequence[Callable[[str, History], str | None]] = (
     canned_replies.repeat,

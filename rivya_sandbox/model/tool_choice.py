@@ -59,7 +59,7 @@ def since_user(context: Context) -> tuple[str, list[Call]]:
 
 def last_user(context: Context) -> int:
     """Return the position of the user's last message, or -1."""
-    return max((at for at, message in enumerate(context) if message.role == "user"), default=-1)
+    return next((at for at in reversed(range(len(context))) if context[at].role == "user"), -1)
 
 
 def plan(tools: Sequence[Tool], question: str) -> list[Group]:
@@ -145,7 +145,7 @@ def canonical(text: str) -> str:
     """Return arguments without their white space and order."""
     try:
         return json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

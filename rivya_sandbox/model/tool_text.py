@@ -20,7 +20,7 @@ from rivya_sandbox.values import Call, Completion, Message, ModelRequest, Tool
 CALL = re.compile(r"(?s)<tool_call>(.*?)(?:</tool_call>|\Z)")
 RESPONSE = re.compile(r"(?s)<tool_response\b[^>]*>(.*?)</tool_response>")
 SIGNATURE = re.compile(r"(?m)^\s*(?:[-*]\s*)?`?(\w+)\(([^()\n]*)\)`?(?:\s*->\s*\w+)?\s*[-:\u2013\u2014]*\s*(.*)$")
-ARGUMENT = re.compile(r"(\w+)(\?)?\s*(?::\s*([^,=]+))?")
+ARGUMENT = re.compile(r"\s*(\w+)(\??)\s*(?::([^=]*))?(=?)")
 GONE = re.compile(r"(?i)(?:no longer (?:available|offered)|removed|withdrawn)[^:\n]*:\s*([\w`, ]+)")
 FORCED = re.compile(r"(?i)\bmust (?:now )?(?:call|use) (?:the )?(?:tools? |functions? )?[`\"']?(\w+)")
 ONE_CALL = re.compile(r"(?i)\b(?:at most|only|exactly|no more than) one (?:tool |function )?call\b")
@@ -88,11 +88,12 @@ def as_tool(value: Any) -> Tool | None:
 def schema_of(arguments: str) -> dict[str, Any]:
     """Return the schema of arguments that are written as `name: type, optional?: type`."""
     properties, required = {}, []
-    for name, optional, kind in ARGUMENT.findall(arguments):
+    for match in filter(None, map(ARGUMENT.match, arguments.split(","))):
+        name, optional, kind, default = match[1], match[2], match[3] or "", match[4]
         options = re.findall(r"[\"']([^\"']+)[\"']", kind)
         word = (re.findall(r"\w+", kind) or ["string"])[0]
         properties[name] = {"enum": options} if options else {"type": TYPES.get(word, word)}
-        required += [] if optional else [name]
+        required += [] if optional or default else [name]
     return {"type": "object", "properties": properties, "required": required}
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
-from llama_index.core.agent.workflow import AgentWorkflow, ReActAgent
+from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, ReActAgent
 from llama_index.core.evaluation import (
     AnswerRelevancyEvaluator,
     ContextRelevancyEvaluator,
@@ -195,3 +197,17 @@ async def test_a_react_agent_hands_off_to_one_that_uses_its_tool(llm: Any) -> No
 
     assert str(await workflow.run("What is 3 + 4?")) == "7"
     assert str(await workflow.run("Please record notes about llamas.")).endswith("characters recorded.")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_code_agent_computes_with_its_function(llm: Any) -> None:
+    def execute(code: str) -> str:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(code, {"add": add})
+        return output.getvalue()
+
+    agent = CodeActAgent(code_execute_fn=execute, tools=[add], llm=llm)
+
+    assert "7" in str(await agent.run("What is 3 + 4?"))
+    assert str(await agent.run("Hello")) == "Hello! How can I help you?"

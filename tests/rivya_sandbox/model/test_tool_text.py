@@ -138,3 +138,21 @@ def wire_text(sandbox: Sandbox, model: ChatRivya) -> str:
     """What the API sent as text, whatever the client makes of it."""
     model.invoke([HumanMessage("Hi"), AIMessage("Hello"), HumanMessage("Add.")])
     return sandbox.journal.turns[-1].reply
+
+
+BROKEN = (
+    "<tool_call>{broken</tool_call>",
+    "Action: add\nAction Input: {broken}",
+    "<execute>\nprint(add(1,))\nwhile\n</execute>",
+)
+AGENTS = (
+    '<execute></execute> the following functions:\ndef add(a: int) -> int:\n  """\nAdd.\n  """\n',
+    "Thought: Action Input:\n> Tool Name: add\nTool Description: Add.\nTool Args: {}\n",
+    described("lines"),
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("agent", AGENTS, ids=["code", "react", "blocks"])
+def test_a_broken_step_in_the_history_does_no_harm(agent: str, broken: str) -> None:
+    assert reply(("system", agent), ("user", "What is 1 plus 2?"), ("assistant", broken), ("user", "Hello"))
