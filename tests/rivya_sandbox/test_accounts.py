@@ -49,7 +49,7 @@ def test_an_unknown_scope_is_a_mistake_of_the_test(sandbox):
 
 
 def test_accounts_have_wallets_of_their_own(sandbox, client, chat):
-    """What one spends, the other keeps; the API says the same as the sandbox."""
+    """One account's spending does not change another's balance; API and sandbox agree."""
     sandbox.add_key("rvya_sk_b", account="b", credits=50)
     chat()
 
@@ -60,7 +60,7 @@ def test_accounts_have_wallets_of_their_own(sandbox, client, chat):
 
 
 def test_the_ledger_adds_up(sandbox, client, chat):
-    """What is gone is what was charged and what is still reserved."""
+    """The balance is reduced by what was charged and what is still reserved."""
     for number in range(4):
         chat("word " * 1000 * number + "end")
     client.post("/generations", json={"model": "nano-banana-pro", "prompt": "a hill"})

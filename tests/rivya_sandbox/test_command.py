@@ -1,4 +1,4 @@
-"""`python -m rivya_sandbox`."""
+"""The command `rivya-sandbox`."""
 
 import os
 import re
@@ -72,7 +72,7 @@ def test_the_command_explains_a_port_that_cannot_be_used():
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_told_to_end(end):
-    """It says where and how; Ctrl-C ends it without a word on stderr."""
+    """It prints its URLs; Ctrl-C stops it without output on stderr."""
     command = [sys.executable, "-m", "rivya_sandbox", "--port", "0", "--pace", "0", "--dialect", "flat"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         said = ""

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, on a real connection."""
+"""Faults on a real connection."""
 
 import re
 import time
@@ -12,7 +12,7 @@ STREAM = "/chat/completions/stream"
 
 
 def test_a_status_alone_becomes_a_plausible_error(sandbox, chat):
-    """Nothing was carried out; the next request is served."""
+    """Nothing was processed; the next request is served."""
     sandbox.fault(Fault(status=503, headers={"retry-after": "7"}))
 
     response = chat()
@@ -84,7 +84,7 @@ def test_a_whole_answer_is_cut_after_so_many_bytes(sandbox, chat):
 
 
 def received(client, body=None):
-    """What arrives of a stream, and the error that ends it."""
+    """The bytes of a stream that arrive, and the error that ends it."""
     got = b""
     try:
         with client.stream("POST", STREAM, json=body or {"model": "gpt-5-2-chat", "message": "Say a b c"}) as response:
@@ -153,7 +153,7 @@ def test_a_stream_can_fall_silent_in_the_middle(sandbox, client):
 
 
 def test_an_answer_can_be_late(sandbox, client):
-    """Late, but good."""
+    """Late, but complete."""
     sandbox.fault(Fault(delay=0.05))
 
     began = time.monotonic()
@@ -162,7 +162,7 @@ def test_an_answer_can_be_late(sandbox, client):
 
 
 def test_a_fault_can_slow_one_stream_down(sandbox, client):
-    """`pace` of the fault goes before that of the sandbox."""
+    """The fault's `pace` overrides the sandbox's."""
     sandbox.pace = 3600
     sandbox.fault(Fault(pace=0.001))
 
@@ -172,7 +172,7 @@ def test_a_fault_can_slow_one_stream_down(sandbox, client):
 
 
 def test_times_and_after_say_which_requests_are_met(sandbox, client):
-    """One passes, two are met, then all is well."""
+    """One request passes, two fail, then all succeed."""
     sandbox.fault(Fault(after=1, times=2, status=500))
 
     assert [client.get("/models").status_code for _ in range(4)] == [200, 500, 500, 200]

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: paid once, answered as often as asked."""
+"""`Idempotency-Key`: charged once, answered every time."""
 
 import httpx
 import pytest
@@ -33,7 +33,7 @@ def test_another_request_under_the_same_key_is_a_conflict(sandbox, chat):
 
 
 def test_a_request_that_still_runs_is_a_conflict(sandbox, chat):
-    """Its answer is not there yet."""
+    """There is no response yet."""
     inner = []
     sandbox.answer(lambda _: inner.append(chat(headers=KEY)) or "done")
 
@@ -78,7 +78,7 @@ def test_a_stream_that_honours_the_key_is_played_again(sandbox, chat):
 
 
 def test_a_stream_that_was_broken_and_forgotten_leaves_its_key_free(sandbox, chat):
-    """Nothing was kept, so nothing is played again: the next request is a turn of its own."""
+    """Nothing was stored, so nothing is repeated: the next request is a new turn."""
     sandbox.stream_idempotency, sandbox.abandoned = True, "discard"
     sandbox.fault(Fault(cut=2))
     with pytest.raises(httpx.RemoteProtocolError):
@@ -89,7 +89,7 @@ def test_a_stream_that_was_broken_and_forgotten_leaves_its_key_free(sandbox, cha
 
 
 def test_a_broken_stream_is_played_again_and_paid_once(sandbox, chat):
-    """With the default, the turn was finished although its reader left."""
+    """With the default, the turn was completed although its client disconnected."""
     sandbox.stream_idempotency = True
     sandbox.fault(Fault(cut=2))
     with pytest.raises(httpx.RemoteProtocolError):

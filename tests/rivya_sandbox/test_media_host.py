@@ -1,4 +1,4 @@
-"""The media host: parts of files, and keys that should not come there."""
+"""The media host: byte ranges, and API keys that must not reach it."""
 
 import httpx
 import pytest
@@ -7,7 +7,7 @@ from rivya_sandbox import Fault, serve
 
 
 def test_media_can_be_read_in_parts(web, upload, png, sandbox):
-    """A broken download is taken up again; a range beyond the end is 416."""
+    """A client resumes a broken download; a range beyond the end is 416."""
     content = png(size=(300, 200))
     url = upload(content).json()["url"]
     sandbox.fault(Fault(path="/media", cut=100))
@@ -26,7 +26,7 @@ def test_media_can_be_read_in_parts(web, upload, png, sandbox):
 
 
 def test_a_key_that_reaches_the_media_host_is_noted(png):
-    """On a port of its own, as a media host would be; without the key nothing is noted, and never the key itself."""
+    """On a separate port. A request without a key is not recorded, and the key itself never is."""
     with serve(separate_media=True) as sandbox, httpx.Client() as client:
         headers = {"authorization": f"Bearer {sandbox.api_key}"}
         files = {"file": ("a.png", png(), "image/png")}

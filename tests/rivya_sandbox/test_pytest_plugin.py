@@ -1,4 +1,4 @@
-"""The pytest plugin, in projects of their own: silent until its fixture is asked for."""
+"""The pytest plugin in separate projects: it does nothing until a test requests its fixture."""
 
 import pytest
 
@@ -8,13 +8,13 @@ INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = fu
 
 @pytest.fixture
 def project(pytester):
-    """Somebody else's project, run in a process of its own."""
+    """A separate project."""
     pytester.makefile(".ini", pytest=INI)
     return pytester
 
 
 def test_a_chain_talks_to_the_sandbox_without_a_key(project):
-    """The fixture's sandbox is where models go that were given no key and no URL."""
+    """Models without a key and a URL use the fixture's sandbox."""
     project.makepyfile(
         """
         from langchain_rivya import ChatRivya

@@ -67,7 +67,7 @@ def test_a_sandbox_of_ones_own_can_be_served_on_a_chosen_port():
 
 
 def test_a_stopped_server_ends_what_hangs():
-    """A client that waits for nothing is let go."""
+    """A waiting client gets its response."""
     served = serve()
     sandbox = served.start()
     sandbox.fault(Fault(delay=3600))
@@ -89,12 +89,12 @@ async def test_without_a_port_it_is_an_asgi_application():
         streamed = await client.post("/chat/completions/stream", json=HELLO)
         task = (await client.post("/generations", json={"model": "z-image", "prompt": "a hill"})).json()
         for _ in range(2):
-            look = (await client.get(f"/generations/{task['id']}")).json()
-        picture = await client.get(look["result"]["primary_url"], headers={"authorization": ""})
+            polled = (await client.get(f"/generations/{task['id']}")).json()
+        image = await client.get(polled["result"]["primary_url"], headers={"authorization": ""})
 
     assert first["message"]["content"] == "Hello! How can I help you?"
     assert b"message.completed" in streamed.content
-    assert picture.content.startswith(b"\x89PNG")
+    assert image.content.startswith(b"\x89PNG")
     assert [turn.delivered for turn in sandbox.journal.turns] == [True, True]
 
 
@@ -203,7 +203,7 @@ def test_public_names_load_when_used():
 
 
 def test_the_sandbox_needs_none_of_the_other_packages():
-    """It stands on its own, so that it can judge them."""
+    """It is independent, so that it can test them."""
     code = (
         "import sys, rivya_sandbox.server, rivya_sandbox.model.stand_in; "
         "print([m for m in sys.modules if m.split('.')[0] in "

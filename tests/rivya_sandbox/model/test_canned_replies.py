@@ -1,4 +1,4 @@
-"""Plain talk with the stand-in: repeating, remembering, reckoning, small things written."""
+"""Plain conversation with the stand-in: it repeats, remembers, calculates and writes short texts."""
 
 import re
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_plain_talk(said, expected):
     ],
 )
 def test_what_was_said_before_is_remembered(question, expected):
-    """From the whole context, the newest fact standing."""
+    """From the whole context; the newest fact counts."""
     before = (
         "My name is Ada",
         "Hello Ada.",
@@ -98,7 +98,7 @@ def test_what_was_said_before_is_remembered(question, expected):
 
 @pytest.mark.parametrize("asked", ["joke", "haiku about rain", "launch plan for tea", "short story about Rome"])
 def test_little_things_are_written(asked):
-    """On the subject, where there is one."""
+    """On the subject, if there is one."""
     text = answer(f"Write a {asked}")
 
     assert len(text) > 40
@@ -113,7 +113,7 @@ def test_images_are_named_by_their_digests():
 
 
 def test_nothing_is_too_odd_for_an_answer():
-    """Empty, huge or wordless messages have one too, and quickly."""
+    """Empty, huge or wordless messages get an answer too, quickly."""
     for odd in ("", "?", "…", "a" * 20_000, "my " * 6000, "say " * 5000, "Context:" * 2000, "- " * 9000):
         assert isinstance(StandIn()(conversation(odd)), Answer)
     assert StandIn()(()).text

@@ -1,4 +1,4 @@
-"""The stand-in: sensible answers, the same ones every time."""
+"""The stand-in model: sensible answers, the same every time."""
 
 import json
 import time
@@ -69,7 +69,7 @@ def answer(*said):
 @pytest.mark.parametrize("prompt", PASSAGE_PROMPTS, ids=["query", "summarize", "chain", "retrieval"])
 @pytest.mark.parametrize(("question", "expected"), ASKED)
 def test_a_question_with_passages_is_answered_from_them(prompt, question, expected):
-    """Also where the sentence says `it`, where a list item answers, and where nothing does."""
+    """Also if the sentence says `it`, if a list item is the answer, and if there is no answer."""
     assert answer(prompt.format(context=DOCUMENTS, question=question)) == expected
 
 
@@ -101,7 +101,7 @@ def test_two_sentences_are_given_where_each_says_something_asked_for():
 
 
 def test_an_overview_is_made_of_the_central_sentences():
-    """Where the question asks for one, there is no sentence to be found."""
+    """A question for an overview has no single sentence as its answer."""
     overview = answer(PASSAGE_PROMPTS[0].format(context=DOCUMENTS, question="Summarize the documents"))
 
     assert overview.startswith("The Eiffel Tower is a lattice tower")
@@ -109,7 +109,7 @@ def test_an_overview_is_made_of_the_central_sentences():
 
 
 def test_keywords_come_in_the_form_that_is_asked_for():
-    """Without stop words, at most so many."""
+    """Without stop words, and no more than the prompt allows."""
     prompt = (
         "A question is provided below. Given the question, extract up to 2 keywords from the text.\n"
         "---------------------\nHow tall is the Eiffel Tower?\n---------------------\n"
@@ -132,7 +132,7 @@ REFINE_TEXT = (
 
 @pytest.mark.parametrize("prompt", [REFINE, REFINE_TEXT])
 def test_an_answer_is_refined_only_if_the_new_context_says_more(prompt):
-    """Else it is repeated."""
+    """Otherwise it is repeated."""
     good = "The Eiffel Tower is 330 m tall."
 
     assert answer(prompt.format(given=good, context="Bananas are yellow.")) == good
@@ -177,7 +177,7 @@ def test_choices_are_made():
     ],
 )
 def test_a_follow_up_question_is_made_to_stand_alone(prompt, question, expected):
-    """The pronoun gives way to what the history spoke of."""
+    """The subject of the history replaces the pronoun."""
     history = "user: Tell me of the Eiffel Tower\nassistant: It stands in Paris."
 
     assert answer(prompt.format(history=history, question=question)) == expected
@@ -221,7 +221,7 @@ def step(*said, instructions=TOOLS):
 
 
 def test_an_agent_uses_a_tool_that_fits():
-    """With arguments out of the question, in the form that the prompt asks for."""
+    """With arguments from the question, in the form that the prompt asks for."""
     assert step("Multiply 12 by -7").endswith('\nAction: multiply\nAction Input: {"a": 12, "b": -7}')
     assert step("Draw a red fox in 16:9").endswith(
         '\nAction: generate_image\nAction Input: {"prompt": "a red fox in 16:9", "aspect_ratio": "16:9", "tags": ["Draw a red fox in 16:9"]}'
@@ -240,7 +240,7 @@ def test_an_agent_answers_after_an_observation_and_where_no_tool_fits():
 
 
 def test_a_tool_message_is_an_observation():
-    """For an agent, and for a model that is told nothing."""
+    """For an agent, and for a model without instructions."""
     said = (Message("user", "Multiply 2 by 3"), Message("assistant", ""), Message("tool", "6"))
 
     assert StandIn()((Message("system", TOOLS), *said)).text.endswith("Answer: 6")

@@ -1,4 +1,4 @@
-"""Which functions the stand-in calls, and when it stops."""
+"""Which tools the stand-in calls, and when it stops."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_different_tools_in_one_part_are_called_at_once() -> None:
     ],
 )
 def test_arithmetic(question: str, steps: list[tuple[str, Any, Any]]) -> None:
-    """Only with what is offered, and nothing is divided by zero."""
+    """Only with the available tools, and never a division by zero."""
     after: tuple[Message, ...] = ()
     for name, a, b in steps:
         assert called(asked(question, ADD, DIVIDE, after=after)) == [(name, {"a": a, "b": b})]
@@ -125,7 +125,7 @@ RESEARCH = "You research topics. When you have recorded notes, you should hand o
 
 
 def test_an_agent_hands_over_when_its_work_is_done() -> None:
-    """To whom its instructions name, and once."""
+    """To the agent that its instructions name, once."""
     question = "Search the web for llamas and record notes on llamas"
     offered = (SEARCH, NOTES, HANDOFF)
     first = called(asked(question, *offered, system=RESEARCH))

@@ -1,4 +1,4 @@
-"""Conversations written into one message, taken apart."""
+"""Conversations that are written into one message, split into their messages."""
 
 import pytest
 
@@ -39,12 +39,12 @@ def test_every_message_comes_back_as_it_was():
 
 
 def test_the_model_answers_the_last_user_message_of_it():
-    """And knows what stands before."""
+    """With the messages before it."""
     assert StandIn()((Message("user", WRITTEN),)).text == "Your name is Ann."
 
 
 def test_plain_messages_stay_between_written_out_ones():
-    """A session that began with a transcript goes on with plain messages."""
+    """A session that starts with a transcript continues with plain messages."""
     context = (Message("user", WRITTEN), Message("assistant", "Ann."), Message("user", "Thanks"))
 
     assert [message.text for message in unfold(context)][-3:] == ["What is my name?", "Ann.", "Thanks"]
@@ -65,7 +65,7 @@ def test_what_is_not_closed_properly_is_one_message(text):
 
 
 def test_broken_headers_do_no_harm():
-    """Facts that are no JSON object are no facts; numbers beyond the attachments are none."""
+    """Header data must be a JSON object; numbers beyond the attachments are ignored."""
     text = '[conversation ab]\n\n[ab user {nope}]\nx\n[ab user {"attachments": [0, 3]}]\ny\n[ab end]'
 
     assert unfold((Message("user", text),)) == (Message("user", "x"), Message("user", "y"))

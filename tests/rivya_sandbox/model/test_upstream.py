@@ -14,7 +14,7 @@ BASE = "http://upstream.test/v1"
 
 @pytest.fixture
 def behind(sandbox, monkeypatch):
-    """A sandbox whose words are those of the sandbox `sandbox`."""
+    """A sandbox whose replies come from the sandbox `sandbox`."""
     monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM", sandbox.openai_url)
     monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM_KEY", sandbox.api_key)
     monkeypatch.setenv("RIVYA_SANDBOX_UPSTREAM_MODEL", "gpt-5.2")
@@ -28,7 +28,7 @@ def where(box, provider):
 
 
 def test_sessions_are_the_sandboxs_and_words_the_upstreams(behind, sandbox):
-    """The upstream gets the whole context of the session; the sandbox keeps it and charges."""
+    """The upstream server gets the whole context of the session. The sandbox stores it and charges."""
     sandbox.answer("Servus.")
     sandbox.answer("Pfiat di.")
     model = ChatRivya(**where(behind, "rivya"))
@@ -42,7 +42,7 @@ def test_sessions_are_the_sandboxs_and_words_the_upstreams(behind, sandbox):
 
 
 def test_tools_and_schemas_go_to_the_upstream(behind):
-    """A model behind the OpenAI half may call functions and answer in a form."""
+    """A model behind the OpenAI-compatible API may call tools and reply with JSON."""
 
     @tool
     def add(a: int, b: int) -> int:
@@ -65,7 +65,7 @@ def test_tools_and_schemas_go_to_the_upstream(behind):
 
 
 def test_scripted_answers_come_first(behind, sandbox):
-    """What a test queues is said without asking the upstream."""
+    """A scripted answer does not ask the upstream server."""
     behind.answer("Scripted.")
 
     assert ChatRivya(**where(behind, "rivya")).invoke("Hello").text == "Scripted."
@@ -84,7 +84,7 @@ def test_scripted_answers_come_first(behind, sandbox):
     ids=["refusal", "page", "empty", "odd call", "nobody"],
 )
 def test_a_broken_upstream_is_a_failing_model(answer, told):
-    """The sandbox answers with an internal error that says what the upstream said."""
+    """The sandbox returns an internal error with the upstream server's message."""
     kind = "side_effect" if isinstance(answer, Exception) else "return_value"
     with respx.mock(base_url=BASE) as wire:
         wire.post("/chat/completions").mock(**{kind: answer})

@@ -1,4 +1,4 @@
-"""Chat completions of the sandbox, judged by the official client and its types."""
+"""The sandbox's chat completions, validated by the official client and its types."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_streamed_completion_is_the_same(sandbox: Sandbox, provider: str) -> N
 
 
 def test_usage_in_a_stream_that_nobody_asked_for(sandbox: Sandbox) -> None:
-    """GMI's last chunk has it, by its page; the others keep it to themselves."""
+    """GMI's last chunk has it, by its page; the others' do not."""
     assert {name for name in MODELS if chunks(sandbox, name)[-1].usage is not None} == {"gmi"}
 
 

@@ -1,4 +1,4 @@
-"""The Responses API of the sandbox, judged by the official client and its types."""
+"""The sandbox's Responses API, validated by the official client and its types."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_official_stream_helper_puts_it_together(sandbox: Sandbox, case: tup
 
 
 def test_tools_over_the_chain(sandbox: Sandbox) -> None:
-    """The call's output alone goes out with the id of the response."""
+    """A request with the response's id contains only the call's output."""
     first = create(sandbox, "What is the weather in Rome?", tools=[WEATHER])
     [call] = first.output
     assert (call.type, json.loads(call.arguments)) == ("function_call", {"location": "Rome"})
@@ -223,7 +223,7 @@ def test_a_web_search_cites_its_source(sandbox: Sandbox) -> None:
     assert search.action.sources[0].url == message.content[0].annotations[0].url
 
 
-def test_pictures_and_files_are_taken(sandbox: Sandbox) -> None:
+def test_images_and_files_are_taken(sandbox: Sandbox) -> None:
     content = [
         {"type": "input_text", "text": "what is in this file?"},
         {"type": "input_image", "image_url": "https://example.com/a.jpg"},

@@ -130,14 +130,14 @@ def test_a_session_is_bound_to_its_account_and_its_model(sandbox, client, chat):
     assert error_of(client.get(f"/chat/sessions/{session}", headers=other)) == (404, "not_found")
 
 
-def test_thoughts_come_where_they_are_asked_for(chat):
-    """An effort shows thoughts; without one there are none."""
+def test_reasoning_comes_if_the_request_asks_for_it(chat):
+    """An effort shows the reasoning; without one there is none."""
     assert "thoughts" not in chat("hi").json()["message"]
     assert chat("hi", reasoning_effort="high").json()["message"]["thoughts"]
 
 
 def test_a_scripted_answer_may_depend_on_the_context(sandbox, chat):
-    """A callable gets what the model sees; an `Answer` brings its own thoughts."""
+    """A callable gets what the model sees; an `Answer` has its own reasoning."""
     sandbox.answer(lambda context: context[-1].text.upper())
     sandbox.answer(lambda _: Answer("yes", "hm"))
 
@@ -146,7 +146,7 @@ def test_a_scripted_answer_may_depend_on_the_context(sandbox, chat):
 
 
 def test_a_model_that_fails_leaves_nothing_behind(sandbox, chat):
-    """500, no charge, and the session can go on."""
+    """500, no charge, and the session can continue."""
     session = chat("one").json()["session_id"]
     sandbox.answer(lambda _: 1 / 0)
 
@@ -198,7 +198,7 @@ def test_a_refused_new_session_is_not_kept(sandbox, client, chat):
 
 
 def test_a_second_turn_on_a_running_session_is_a_conflict(sandbox, chat):
-    """While the model thinks, the session is taken; afterwards it is free."""
+    """While the turn runs, the session is in use; afterwards it is free."""
     session = chat("one").json()["session_id"]
     inner = []
     sandbox.answer(lambda _: inner.append(chat("meanwhile", session_id=session)) or "two")

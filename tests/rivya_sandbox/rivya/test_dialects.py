@@ -1,4 +1,4 @@
-"""Streamed chat turns in every dialect, and readers that leave."""
+"""Streamed chat turns in every dialect, and clients that disconnect."""
 
 import json
 import re
@@ -13,7 +13,7 @@ PATH = "/chat/completions/stream"
 
 
 def events(raw):
-    """A reader of its own: (name, data) of each event, as the standard says."""
+    """An independent parser: (name, data) of each event, as the standard says."""
     found, name, data = [], None, []
     for line in re.split(r"\r\n|\n|\r", raw.decode("utf-8-sig")):
         field, _, value = line.partition(":")
@@ -30,7 +30,7 @@ def events(raw):
 
 
 def texts(value, names=("content", "text", "delta")):
-    """Every string under a key that carries text."""
+    """Every string under a key for text."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in names and isinstance(inner, str):
@@ -48,7 +48,7 @@ def is_thought(name, data):
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_carries_the_whole_reply(sandbox, chat, name):
-    """Text, thoughts, session, ids, usage and credits arrive in each form; the turn is the same in all of them."""
+    """Text, reasoning, session, ids, usage and credits arrive in each form; the turn is the same in all of them."""
     sandbox.dialect = name
     sandbox.answer(TEXT, reasoning="let me see")
 
@@ -144,7 +144,7 @@ def leave_after_first_event(sandbox, client, session):
     [("keep", "one two three four", 1), ("partial", None, 1), ("discard", None, 0)],
 )
 def test_a_reader_that_leaves_is_noticed_and_treated_as_set(sandbox, client, chat, abandoned, kept, charged):
-    """Its turn is finished, kept in part or forgotten; the session is free again."""
+    """Its turn is completed, stored in part or discarded; the session is free again."""
     session = chat("one").json()["session_id"]
     sandbox.abandoned = abandoned
     sandbox.pace = 30

@@ -27,7 +27,7 @@ def refused(response):
 
 @pytest.mark.parametrize("mime", HEADS)
 def test_each_supported_type_is_known_by_its_first_bytes(upload, mime):
-    """And taken under its own kind only."""
+    """And accepted under its own kind only."""
     kind = mime.partition("/")[0]
 
     stored = upload(HEADS[mime], mime, kind=kind)
@@ -48,7 +48,7 @@ def test_a_bare_mpeg_frame_is_audio():
 
 
 def test_the_name_and_the_declared_type_do_not_help_a_wrong_file(upload, png):
-    """What counts are the bytes; what is declared must agree with them."""
+    """Only the bytes count; the declaration must agree with them."""
     assert refused(upload(png(), "image/jpeg"))
     assert upload(png(), "application/octet-stream", name="a.jpg").json()["mime_type"] == "image/png"
     assert upload(HEADS["audio/wav"], "audio/x-wav", kind="audio").json()["mime_type"] == "audio/wav"
@@ -134,7 +134,7 @@ def attachment_refused(response):
 
 
 def test_only_own_images_can_be_attached_and_only_where_the_model_sees(sandbox, chat, upload, png):
-    """Unknown ids, other accounts' files, sounds, URLs and a model without eyes are refused alike."""
+    """Unknown ids, other accounts' files, sounds, URLs and a model without image input are all rejected."""
     sandbox.add_key("rvya_sk_b", account="b")
     image = upload(png()).json()["id"]
     sound = upload(HEADS["audio/ogg"], "audio/ogg", kind="audio").json()["id"]

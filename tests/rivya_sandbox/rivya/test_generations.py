@@ -1,4 +1,4 @@
-"""Image tasks, from order to picture."""
+"""Image tasks, from the request to the image."""
 
 import io
 
@@ -12,7 +12,7 @@ from rivya_sandbox.rivya.catalogue import IMAGE_MODELS
 
 @pytest.fixture
 def create(client):
-    """Order a picture and return the response."""
+    """Request an image and return the response."""
 
     def post(model="gpt-image-2", prompt="a green hill at sunset", params=None, **body):
         return client.post("/generations", json={"model": model, "prompt": prompt, "params": params, **body})
@@ -21,8 +21,8 @@ def create(client):
 
 
 @pytest.fixture
-def picture(client, create, web):
-    """Order a picture, wait for it and open it."""
+def image_of(client, create, web):
+    """Request an image, wait for it and open it."""
 
     def get(*args, **kwargs):
         created = create(*args, **kwargs)
@@ -55,11 +55,11 @@ def test_a_task_goes_from_queued_over_processing_to_succeeded(sandbox, client, c
         "error": None,
     }
 
-    looks = [client.get(f"/generations/{created['id']}").json() for _ in range(3)]
+    polls = [client.get(f"/generations/{created['id']}").json() for _ in range(3)]
 
-    assert [look["status"] for look in looks] == ["processing", "succeeded", "succeeded"]
-    assert [look["final_credits"] for look in looks] == [0, 3, 3]
-    assert looks[1]["result"]["urls"] == [looks[1]["result"]["primary_url"]]
+    assert [poll["status"] for poll in polls] == ["processing", "succeeded", "succeeded"]
+    assert [poll["final_credits"] for poll in polls] == [0, 3, 3]
+    assert polls[1]["result"]["urls"] == [polls[1]["result"]["primary_url"]]
     assert [(entry.kind, entry.id, entry.final) for entry in sandbox.ledger()] == [("generation", created["id"], 3)]
 
 
@@ -91,11 +91,11 @@ async def test_a_task_may_be_ready_by_the_clock_instead():
 
 
 @pytest.mark.parametrize("model", IMAGE_MODELS, ids=lambda model: model.id)
-def test_every_model_makes_a_real_picture_in_every_form(picture, model):
+def test_every_model_makes_a_real_picture_in_every_form(image_of, model):
     """Each option of each parameter is taken; the file is what `output_format` says."""
     for param in model.params:
         for value in param.options or ((7,) if param.type == "number" else ("fog",)):
-            image = picture(model.id, params={param.key: value})
+            image = image_of(model.id, params={param.key: value})
             assert image.format in ("PNG", "JPEG")
             if param.key == "output_format":
                 assert image.format == ("PNG" if value == "png" else "JPEG")
@@ -113,27 +113,27 @@ def test_every_model_makes_a_real_picture_in_every_form(picture, model):
         ("google-imagen4-fast", None, (256, 144)),
     ],
 )
-def test_pictures_have_the_shape_that_was_asked_for(picture, model, params, size):
+def test_images_have_the_shape_that_was_asked_for(image_of, model, params, size):
     """Aspect and resolution under each of the models' own keys, and the default."""
-    assert picture(model, params=params).size == size
+    assert image_of(model, params=params).size == size
 
 
-def test_the_same_order_gives_the_same_picture(picture):
+def test_the_same_request_gives_the_same_image(image_of):
     """Another prompt or another seed gives another one."""
-    same, again = picture(), picture()
+    same, again = image_of(), image_of()
     assert same.tobytes() == again.tobytes()
-    assert picture(prompt="a blue sea").tobytes() != same.tobytes()
+    assert image_of(prompt="a blue sea").tobytes() != same.tobytes()
 
-    one, two = (picture("ideogram-v3", params={"seed": seed}) for seed in (1, 2))
+    one, two = (image_of("ideogram-v3", params={"seed": seed}) for seed in (1, 2))
     assert one.tobytes() != two.tobytes()
 
 
-def test_a_reference_shows_through(picture, upload, png):
+def test_a_reference_shows_through(image_of, upload, png):
     """An uploaded image, and the result of an earlier task; `auto` takes its shape."""
     url = upload(png((255, 0, 0), (80, 40))).json()["url"]
-    plain = picture(prompt="a blue night")
+    plain = image_of(prompt="a blue night")
 
-    led = picture(
+    led = image_of(
         prompt="a blue night",
         params={"aspect_ratio": "auto", "referenceMediaItems": [{"url": url, "kind": "image", "name": "red.png"}]},
     )
@@ -186,11 +186,11 @@ def test_a_result_can_be_the_reference_of_the_next_order(client, create):
     ],
     ids=str,
 )
-def test_an_order_that_the_model_cannot_fill_costs_nothing(sandbox, client, body):
+def test_a_request_that_the_model_cannot_fill_costs_nothing(sandbox, client, body):
     """`validation_failed` before anything is reserved."""
-    order = {"model": "gpt-image-2", "prompt": "a hill", **body}
+    body = {"model": "gpt-image-2", "prompt": "a hill", **body}
 
-    assert refused(client.post("/generations", json=order))
+    assert refused(client.post("/generations", json=body))
     assert sandbox.ledger() == []
 
 
@@ -205,9 +205,9 @@ def test_somebody_elses_upload_is_no_reference(sandbox, client, upload, png):
     """Its URL is known to the media host, but not to this account."""
     sandbox.add_key("rvya_sk_b", account="b")
     url = upload(png()).json()["url"]
-    order = {"model": "gpt-image-2", "prompt": "x", "params": {"referenceMediaItems": [{"url": url, "kind": "image"}]}}
+    body = {"model": "gpt-image-2", "prompt": "x", "params": {"referenceMediaItems": [{"url": url, "kind": "image"}]}}
 
-    assert refused(client.post("/generations", json=order, headers={"authorization": "Bearer rvya_sk_b"}))
+    assert refused(client.post("/generations", json=body, headers={"authorization": "Bearer rvya_sk_b"}))
 
 
 def test_without_credits_nothing_begins(sandbox, create):
@@ -229,20 +229,20 @@ def test_tasks_of_others_are_not_found(sandbox, client, create):
 
 
 @pytest.mark.parametrize(
-    ("fate", "error"),
+    ("fault", "error"),
     [("fail", {"code": "generation_failed", "message": "The generation failed."}), ("fail_null", None)],
 )
-def test_a_task_can_fail_with_a_reason_or_without(sandbox, client, create, fate, error):
+def test_a_task_can_fail_with_a_reason_or_without(sandbox, client, create, fault, error):
     """Nothing is charged; only the one task is met."""
-    sandbox.fault(Fault(task=fate))
+    sandbox.fault(Fault(task=fault))
     client.get("/models")
     failing, fine = create().json()["id"], create().json()["id"]
 
     for _ in range(2):
-        looks = [client.get(f"/generations/{task}").json() for task in (failing, fine)]
+        polls = [client.get(f"/generations/{task}").json() for task in (failing, fine)]
 
-    assert [look["status"] for look in looks] == ["failed", "succeeded"]
-    assert (looks[0]["error"], looks[0]["result"], looks[0]["final_credits"]) == (error, None, 0)
+    assert [poll["status"] for poll in polls] == ["failed", "succeeded"]
+    assert (polls[0]["error"], polls[0]["result"], polls[0]["final_credits"]) == (error, None, 0)
     assert sandbox.credits() == 1_000_000 - 3
 
 
@@ -263,7 +263,7 @@ def test_results_can_have_expired(sandbox, client, create, web):
     sandbox.fault(Fault(task="expired"))
     task = create().json()["id"]
     for _ in range(2):
-        look = client.get(f"/generations/{task}").json()
+        poll = client.get(f"/generations/{task}").json()
 
-    assert look["status"] == "succeeded"
-    assert web.get(look["result"]["primary_url"]).status_code == 404
+    assert poll["status"] == "succeeded"
+    assert web.get(poll["result"]["primary_url"]).status_code == 404
