@@ -32,7 +32,7 @@
       LedgerError                 the session ledger cannot be reached
       CreditLimitError            the credits that the application allowed are spent
 
-Every class says in `repeat` whether the same request may be sent again. No error holds a secret: what a
+Every class says in `retryable` whether the same request may be sent again. No error holds a secret: what a
 server echoes is searched for the key that was sent, and `response` is a copy without the request's headers.
 """
 
@@ -77,14 +77,15 @@ __all__ = [
     "TaskTimeoutError",
 ]
 
-Repeat = Literal["never", "always", "if safe"]
+Retryable = Literal["never", "always", "if_idempotent"]
 
 
 class RivyaError(Exception):
     """Base of all errors of this distribution."""
 
-    repeat: ClassVar[Repeat] = "never"
-    """`always`: it never left or was turned away. `if safe`: only a GET or under an honoured idempotency key."""
+    retryable: ClassVar[Retryable] = "never"
+    """Whether the same request may be sent again. `always`: it never left or was turned away. `if_idempotent`: it may
+    have been carried out, so only where that cannot charge twice; see `http/retry.py`."""
     advice: ClassVar[str] = ""
     """The next move, appended to the message."""
 
@@ -136,14 +137,14 @@ class BudgetExceededError(InvalidInputError):
 class APIConnectionError(RivyaError):
     """No connection: the request never left."""
 
-    repeat: ClassVar[Repeat] = "always"
+    retryable: ClassVar[Retryable] = "always"
     advice = "Check the network, the proxy and `base_url`."
 
 
 class ResponseLostError(RivyaError):
     """The request left and no complete answer came back; it may have been carried out."""
 
-    repeat: ClassVar[Repeat] = "if safe"
+    retryable: ClassVar[Retryable] = "if_idempotent"
     advice = "The request may have been carried out and charged."
 
 
@@ -158,7 +159,7 @@ class StreamBrokenError(ResponseLostError):
         partial: The text that had arrived.
     """
 
-    repeat: ClassVar[Repeat] = "never"
+    retryable: ClassVar[Retryable] = "never"
 
     def __init__(self, message: str, *, partial: str = "") -> None:
         super().__init__(message)
@@ -243,27 +244,27 @@ class IdempotencyConflictError(ConflictError):
 class RateLimitError(APIError):
     """Too many requests; try again later."""
 
-    repeat: ClassVar[Repeat] = "always"
+    retryable: ClassVar[Retryable] = "always"
     advice = "Wait, or lower the number of concurrent requests."
 
 
 class ServerError(APIError):
     """The provider failed; whether the request was carried out is unknown."""
 
-    repeat: ClassVar[Repeat] = "if safe"
+    retryable: ClassVar[Retryable] = "if_idempotent"
     advice = "The provider failed; try again later."
 
 
 class ServiceUnavailableError(ServerError):
     """The provider turned the request away without working on it."""
 
-    repeat: ClassVar[Repeat] = "always"
+    retryable: ClassVar[Retryable] = "always"
 
 
 class InvalidResponseError(APIError):
     """A success status, but not the answer that the API promises."""
 
-    repeat: ClassVar[Repeat] = "never"
+    retryable: ClassVar[Retryable] = "never"
 
 
 class TaskError(RivyaError):

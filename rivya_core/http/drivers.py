@@ -105,8 +105,10 @@ class Driver:
                 return together(self.run, plans, at_once)
             case Receive():
                 return self._receive(step)
-            case Send(request, keep_open):
+            case Send(request, keep_open, log):
                 client = self._client()
+                if log is not None:
+                    request.extensions["trace"] = log.note
                 response = client.send(apply_client_defaults(request, client), stream=True)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
@@ -206,8 +208,10 @@ class AsyncDriver:
                 return await atogether(self.run, plans, at_once)
             case Receive():
                 return await self._receive(step)
-            case Send(request, keep_open):
+            case Send(request, keep_open, log):
                 client = self._client()
+                if log is not None:
+                    request.extensions["trace"] = log.anote
                 response = await client.send(apply_client_defaults(request, client), stream=True)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.http.rate_pacer import MODEL
 from rivya_core.http.response_body import DEFAULT_LIMITS, ENCODINGS, EXTENSION, Limits
 from rivya_core.providers import Provider
 
@@ -66,7 +67,7 @@ class Endpoint:
         every = self._headers.copy()
         for name, value in (headers or {}).items():
             every[name] = value
-        extensions: dict[str, Any] = {EXTENSION: self.limits}
+        extensions: dict[str, Any] = {EXTENSION: self.limits, MODEL: (body or {}).get("model")}
         if self.timeout is not None:
             extensions["timeout"] = self.timeout.as_dict()
         url = _url(self.base_url + path)

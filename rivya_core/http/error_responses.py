@@ -145,6 +145,11 @@ def error_from_response(response: httpx.Response, value: Any = None) -> errors.A
     return kind(f"{words} [{label}]{advice and ' ' + advice}", code=code, param=detail.param, **facts)
 
 
+def error_class(status: int) -> type[errors.APIError]:
+    """Return what *status* means without a body."""
+    return _kind(status, ErrorDetail())
+
+
 def _without_secrets(response: httpx.Response, value: Any) -> tuple[str, Any]:
     """The body as text and as JSON, both without the secrets of the request, however they are escaped."""
     body = body_text(response) if value is None else json.dumps(repaired(value), ensure_ascii=False, default=str)

@@ -16,6 +16,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
+from rivya_core.http.connection_log import ConnectionLog
+
 T = TypeVar("T")
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -23,10 +25,11 @@ E_co = TypeVar("E_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send *request*; with *keep_open* the body of a successful answer is left unread for streaming."""
+    """Send *request*; with *keep_open* the body of a success is left unread for streaming; *log* follows it."""
 
     request: httpx.Request
     keep_open: bool = False
+    log: ConnectionLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,6 @@ class Together:
 
 Step = Send | Pause | Call | Receive | Together
 Plan = Generator[Step, Any, T]
-
-
-def send(request: httpx.Request, *, keep_open: bool = False) -> Plan[httpx.Response]:
-    """Send *request* and return whatever answer came, good or bad."""
-    response: httpx.Response = yield Send(request, keep_open)
-    return response
 
 
 def pause(seconds: float) -> Plan[None]:

@@ -1,7 +1,18 @@
-"""Send until it works: which failures are repeated, after how long, and what they are called.
+"""Which failures are repeated, after how long, and what is raised in the end: one place for all requests.
 
-Written as a plan, so that it serves both drivers. A retry knows whether the request left: what never left or was
-turned away is repeated; what may have been carried out is repeated only where that cannot be charged twice.
+| failure | once | stateless | idempotent |
+|---|---|---|---|
+| no connection | repeated | repeated | repeated |
+| 429 that is not about money, 425, 503, 529 | repeated | repeated | repeated |
+| 503 without a code of the provider, where that may come from a gateway | | repeated | repeated |
+| 408, other 5xx | | repeated | repeated |
+| a reused connection that ended before a response began | | repeated once | repeated |
+| timeouts and other lost responses | | with `retry_lost_answers` | repeated |
+| all other errors | | | |
+
+*Idempotent* are GET and what is sent under an idempotency key that the provider honours. *Stateless* are the chats of
+OpenAI-compatible APIs, whose failed responses are not charged as a rule. *Once* is everything else. The error classes
+say in `retryable` what a status or code means, also for downloads and polling.
 """
 
 from __future__ import annotations
@@ -13,14 +24,27 @@ from dataclasses import dataclass, field
 import httpx
 
 from rivya_core.errors import (
+    APIError,
+    APITimeoutError,
     IdempotencyConflictError,
+    RateLimitError,
     ResponseLostError,
     RivyaError,
     ServiceUnavailableError,
 )
+from rivya_core.http.connection_log import ConnectionLog
 from rivya_core.http.error_responses import error_from_response
-from rivya_core.http.plan import Plan, pause, send
+from rivya_core.http.plan import Plan, Send, pause
+from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.transport_errors import translated
+
+JITTER = 0.25
+"""Share of each wait that is random."""
+MOST_DOUBLINGS = 30
+ENOUGH = 1.0
+"""Seconds after which a server is believed that asks for this little a second time."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 2.0
+"""Seconds between two looks at the time of a turn, which changes with the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +53,40 @@ class RetryPolicy:
 
     Attributes:
         max_retries: Extra requests after the first, exactly.
-        first_wait: Seconds before the first repetition; doubled each time, less up to a quarter of jitter.
+        first_wait: Seconds before the first repetition; doubled each time.
         longest_wait: Ceiling of the doubled wait, in seconds.
-        longest_retry_after: A provider that asks to wait longer than this is not waited for.
+        max_retry_seconds: Seconds that all waits of one request may take together. A provider that asks for more is
+            not waited for.
+        retry_lost_answers: Whether a stateless request is repeated after a timeout or a lost connection, although it
+            may have been carried out and charged.
+        random: Gives numbers from 0 to 1.
     """
 
     max_retries: int = 2
     first_wait: float = 0.5
     longest_wait: float = 8.0
-    longest_retry_after: float = 60.0
+    max_retry_seconds: float = 60.0
+    retry_lost_answers: bool = False
     random: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
-    def delay_before(self, repetition: int, error: RivyaError) -> float | None:
-        """Return the seconds to wait before the *repetition*-th repetition, or None to give up."""
-        if error.retry_after is not None:
-            return error.retry_after if error.retry_after <= self.longest_retry_after else None
-        return min(self.first_wait * 2.0 ** (repetition - 1), self.longest_wait) * (1 - 0.25 * self.random())
+    def delay_before(self, repetition: int, error: RivyaError, waited: float = 0.0) -> float | None:
+        """Return the seconds to wait before the *repetition*-th repetition, or None to give up.
+
+        Args:
+            repetition: From 1.
+            error: The failure. What it asks for in `retry_after` is waited for, and a little more.
+            waited: Seconds that were waited before.
+        """
+        left = self.max_retry_seconds - waited
+        own = min(self.first_wait * 2.0 ** min(repetition - 1, MOST_DOUBLINGS), self.longest_wait)
+        own *= 1 - JITTER * self.random()
+        asked = error.retry_after or 0.0  # a server that asks for nothing, or for a time that is past, leaves it to us
+        if (asked or own) > left:
+            return None
+        asked *= 1 + JITTER * self.random()
+        if asked and repetition > 1:  # a server that asked for less has refused again
+            asked = max(asked, min(own, ENOUGH))
+        return min(left, asked or own)
 
 
 def send_with_retries(
@@ -53,7 +95,8 @@ def send_with_retries(
     *,
     keep_open: bool = False,
     idempotent: bool = False,
-    strict: bool = False,
+    stateless: bool = False,
+    bare_503_is_unknown: bool = False,
 ) -> Plan[httpx.Response]:
     """Send *request* until a success comes back.
 
@@ -61,58 +104,163 @@ def send_with_retries(
         request: Sent unchanged each time, with the same idempotency key if it has one.
         retry: How often and how patiently.
         keep_open: Leave the body of the success unread, for streaming.
-        idempotent: Whether repeating it after a lost answer cannot charge or change anything twice.
-        strict: Whether a 503 without the provider's own code counts as a lost answer, for gateways send such ones about
-            requests that are being carried out.
+        idempotent: Whether repeating it after a lost response cannot charge or change anything twice.
+        stateless: Whether it is a chat of an API that keeps no conversation.
+        bare_503_is_unknown: Whether a 503 without the provider's own code counts as a lost response, because gateways
+            send such ones about requests that are being carried out.
 
     Raises:
         RivyaError: The last failure, when it may not be repeated or the retries are used up.
     """
-    safe = idempotent or request.method == "GET"
-    repetition, lost = 0, False
+    attempts = _Attempts(request, retry, idempotent or request.method == "GET", stateless, bare_503_is_unknown)
+    queue = _Queue(request, retry)
     while True:
+        yield from queue.take_turn(attempts)
+        log = ConnectionLog() if stateless else None
         try:
-            return (yield from _attempt(request, keep_open=keep_open))
+            response = yield from _attempt(Send(request, keep_open, log))
         except RivyaError as error:
-            repetition += 1
-            unknown = outcome_unknown(error, strict=strict)
-            lost = lost or unknown
-            may = repetition <= retry.max_retries and _may_repeat(error, unknown=unknown, safe=safe, lost=lost)
-            wait = retry.delay_before(repetition, error) if may else None
+            wait = attempts.delay_after(error, log)
+            queue.failed(error, joins=wait is not None)
             if wait is None:
-                if lost and request.method != "GET":
-                    raise _warned(error) from (error.__cause__ if error.repeat == "if safe" else error)
-                raise
-        yield from pause(wait)
+                final = attempts.final(error)
+                if final is error:
+                    raise
+                raise final from error
+        else:
+            queue.succeeded()
+            return response
+        yield from attempts.wait(wait, queue)
 
 
-def outcome_unknown(error: RivyaError, *, strict: bool) -> bool:
-    """Whether the request may have been carried out although *error* came instead of an answer."""
+class _Queue:
+    """The place of one request among those that wait for the same rate limit."""
+
+    def __init__(self, request: httpx.Request, retry: RetryPolicy) -> None:
+        self._pacer = pacer_for(request) if retry.max_retries else None
+        self._turn = self._pacer.join() if self._pacer else None
+        self._paced = False
+        self._sent_at = 0.0
+
+    def take_turn(self, attempts: _Attempts) -> Plan[None]:
+        """Wait until it is the request's turn, if it has to wait for one."""
+        if self._pacer is None:
+            return
+        self._paced = self._turn is not None
+        if self._turn is not None:
+            try:
+                yield from self._wait(self._pacer, self._turn, attempts)
+            finally:
+                self.leave()
+        self._sent_at = self._pacer.send()
+
+    def _wait(self, pacer: RatePacer, turn: int, attempts: _Attempts) -> Plan[None]:
+        """Wait for *turn*, which may move, or until there is no more time to wait."""
+        while (seconds := min(pacer.delay(turn), attempts.time_left, LONGEST_PAUSE)) > SHORTEST_PAUSE:
+            before = pacer.now()
+            yield from pause(seconds)
+            passed = pacer.now() - before
+            attempts.waited += passed
+            if passed < seconds / 2:  # the driver does not really wait
+                break
+
+    def leave(self) -> None:
+        """Give the turn back, whether it was used or not."""
+        if self._pacer is not None and self._turn is not None:
+            self._turn = None
+            self._pacer.leave()
+
+    def failed(self, error: RivyaError, *, joins: bool) -> None:
+        """Take note of a failure; a request that was refused and is repeated joins the queue."""
+        if self._pacer is not None and isinstance(error, RateLimitError):
+            self._turn = self._pacer.refuse(self._sent_at, paced=self._paced)
+            if not joins:
+                self.leave()
+
+    def succeeded(self) -> None:
+        """Take note of a success."""
+        if self._pacer is not None and self._paced:
+            self._pacer.accept()
+
+
+@dataclass
+class _Attempts:
+    """What has become of the attempts so far.
+
+    Attributes:
+        lost: Whether one of them may have been carried out although no success came back.
+    """
+
+    request: httpx.Request
+    retry: RetryPolicy
+    idempotent: bool
+    stateless: bool
+    bare_503_is_unknown: bool
+    failures: int = 0
+    waited: float = 0.0
+    lost: bool = False
+    cut_off: bool = False
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that may still be waited."""
+        return self.retry.max_retry_seconds - self.waited
+
+    def delay_after(self, error: RivyaError, log: ConnectionLog | None) -> float | None:
+        """Return the seconds to wait before the next attempt, or None if *error* is the end."""
+        self.failures += 1
+        unknown = outcome_unknown(error, bare_503_is_unknown=self.bare_503_is_unknown)
+        self.lost = self.lost or unknown
+        may = self.failures <= self.retry.max_retries and self._may_repeat(error, log, unknown=unknown)
+        return self.retry.delay_before(self.failures, error, self.waited) if may else None
+
+    def wait(self, seconds: float, queue: _Queue) -> Plan[None]:
+        """Wait; a turn that was given is given back if that is interrupted."""
+        try:
+            yield from pause(seconds)
+        except BaseException:
+            queue.leave()
+            raise
+        self.waited += seconds
+
+    def final(self, error: RivyaError) -> RivyaError:
+        """Return what to raise: whatever came last, it says what may have happened before."""
+        if not self.lost or self.request.method == "GET":
+            return error
+        if error.retryable != "if_idempotent" and not self.stateless:
+            return ResponseLostError(f"A response was lost, and then: {error}")
+        if ResponseLostError.advice not in str(error):
+            error.args = (f"{error} {ResponseLostError.advice}",)
+        return error
+
+    def _may_repeat(self, error: RivyaError, log: ConnectionLog | None, *, unknown: bool) -> bool:
+        if self.lost and isinstance(error, IdempotencyConflictError):
+            return True  # the lost attempt is still being carried out under our key
+        if not unknown:
+            return error.retryable == "always"
+        return self.idempotent or (self.stateless and self._may_repeat_stateless(error, log))
+
+    def _may_repeat_stateless(self, error: RivyaError, log: ConnectionLog | None) -> bool:
+        if isinstance(error, APIError) or self.retry.retry_lost_answers:
+            return True
+        unanswered = log is not None and log.reused and not log.answered and not isinstance(error, APITimeoutError)
+        first = unanswered and not self.cut_off
+        self.cut_off = self.cut_off or first
+        return first
+
+
+def outcome_unknown(error: RivyaError, *, bare_503_is_unknown: bool) -> bool:
+    """Whether the request may have been carried out although *error* came instead of a success."""
     if isinstance(error, ServiceUnavailableError):
-        return strict and error.code is None
-    return error.repeat == "if safe"
+        return bare_503_is_unknown and error.code is None
+    return error.retryable == "if_idempotent"
 
 
-def _may_repeat(error: RivyaError, *, unknown: bool, safe: bool, lost: bool) -> bool:
-    if lost and isinstance(error, IdempotencyConflictError):
-        return True  # the lost attempt is still being carried out under our key
-    return safe if unknown else error.repeat == "always"
-
-
-def _warned(error: RivyaError) -> RivyaError:
-    """What to raise when an answer was lost on the way: whatever came last, it says that much may have happened."""
-    if error.repeat != "if safe":
-        return ResponseLostError(f"An answer was lost, and then: {error}")
-    if ResponseLostError.advice not in str(error):
-        error.args = (f"{error} {ResponseLostError.advice}",)
-    return error
-
-
-def _attempt(request: httpx.Request, *, keep_open: bool) -> Plan[httpx.Response]:
+def _attempt(step: Send) -> Plan[httpx.Response]:
     try:
-        response = yield from send(request, keep_open=keep_open)
+        response: httpx.Response = yield step
     except Exception as exc:
-        error = translated(exc, request)
+        error = translated(exc, step.request)
         if error is None or error is exc:
             raise
         raise error from (None if isinstance(exc, httpx.LocalProtocolError) else exc)

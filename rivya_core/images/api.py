@@ -15,11 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from rivya_core.errors import (
-    APIConnectionError,
-    RateLimitError,
-    ResponseLostError,
     RivyaError,
-    ServerError,
     TaskFailedError,
     TaskTimeoutError,
 )
@@ -41,8 +37,6 @@ STATUSES: Mapping[str, Status] = {
     "failed": "failed",
 }
 """Public states, and the product's inner names for them; anything else is work in progress."""
-TRANSIENT = (RateLimitError, ServerError, APIConnectionError, ResponseLostError)
-"""What a look may run into without meaning anything for the task."""
 ONCE = RetryPolicy(max_retries=0)
 LONGEST_ID = 512
 MOST_URLS = 64
@@ -140,7 +134,9 @@ def wait_for_task(
         yield from pause(min(max(next(waits), asked), left))
         try:
             task = yield from get_task(endpoint, task_id, ONCE)
-        except TRANSIENT as error:
+        except RivyaError as error:
+            if error.retryable == "never":  # it means something for the task
+                raise
             asked, trouble = error.retry_after or 0.0, f" The last look failed: {error}"
             continue
         asked, trouble = task.retry_after or 0.0, ""

@@ -120,7 +120,7 @@ class TaskRun:
         try:
             return (yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry))
         except RivyaError as error:
-            if error.repeat == "if safe":
+            if error.retryable == "if_idempotent":
                 raise _interrupted(record, "may have been created", error) from error
             self._release()
             yield from ask(store, lambda: store.drop(record.key))

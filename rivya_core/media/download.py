@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 import httpx
 
 from rivya_core.errors import APIConnectionError, APIError, InvalidResponseError, ResponseLostError, RivyaError
+from rivya_core.http.error_responses import error_class
 from rivya_core.http.headers import retry_after
 from rivya_core.http.plan import Plan, Receive, pause
 from rivya_core.http.retry import RetryPolicy
@@ -24,7 +25,6 @@ from rivya_core.http.transport_errors import NOT_SENT, is_transport_failure
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
-RETRYABLE_STATUSES = frozenset({408, 425, 429})
 IMAGE_LIKE = ("image/", "application/octet-stream", "binary/octet-stream")
 RequestBuilder = Callable[[str], Plan[httpx.Request]]
 """Checks a URL and returns the request for it; raises what refuses it."""
@@ -145,7 +145,7 @@ def _receive(request: httpx.Request, landing: DownloadTarget) -> Plan[httpx.Resp
             raise
         raise _BrokenOffError(f"The download from {host} broke off ({type(exc).__name__}).") from exc
     status = response.status_code
-    if status in RETRYABLE_STATUSES or status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+    if status >= 400 and error_class(status).retryable != "never":  # noqa: PLR2004 - HTTP's own boundary
         error: RivyaError = _BrokenOffError(f"{place(response)} answered {status}.")
         error.retry_after = retry_after(response.headers)
         raise error

@@ -264,10 +264,12 @@ class _Turn:
         streamed, idempotent = path == STREAM_PATH, endpoint.idempotent(path)
         try:
             return (
-                yield from send_with_retries(request, retry, keep_open=streamed, idempotent=idempotent, strict=True)
+                yield from send_with_retries(
+                    request, retry, keep_open=streamed, idempotent=idempotent, bare_503_is_unknown=True
+                )
             )
         except BaseException as error:
-            unknown = not isinstance(error, RivyaError) or outcome_unknown(error, strict=True)
+            unknown = not isinstance(error, RivyaError) or outcome_unknown(error, bare_503_is_unknown=True)
             yield from self._end_claim_after(error, unknown=unknown)
             raise
 

@@ -62,7 +62,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_says_whether_the_same_request_may_be_sent_again(kind: type[errors.RivyaError]) -> None:
-    assert kind.repeat in {"never", "always", "if safe"}
+    assert kind.retryable in {"never", "always", "if_idempotent"}
 
 
 def test_the_next_move_is_in_the_message_once() -> None:

@@ -81,11 +81,7 @@ class OpenAIChat:
             body = chat_body(self.options, self.rules, said, known, stream=stream)
             request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
             try:
-                return (
-                    yield from send_with_retries(
-                        request, self.retry, keep_open=stream, idempotent=self.endpoint.idempotent(PATH)
-                    )
-                )
+                return (yield from send_with_retries(request, self.retry, keep_open=stream, stateless=True))
             except BadRequestError as error:
                 found = quirks.quirk_from_error(error, body, known)
                 if found is None or (self.options.get("stream_usage") and found.no_stream_options):

@@ -24,6 +24,8 @@ from rivya_core.sessions.pointers import Origin, origin_of
 from rivya_core.types import ChatDelta, Message
 
 PATH = "/responses"
+STATE = ("previous_response_id", "conversation", "background")
+"""With one of these a request depends on what the provider keeps, or changes it."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,9 @@ class OpenAIResponses:
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
         body = response_body(self.options, input_items(messages, self.origin), stream=stream)
         request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
+        stateless = not any(body.get(name) for name in STATE)
         try:
-            return (
-                yield from send_with_retries(
-                    request, self.retry, keep_open=stream, idempotent=self.endpoint.idempotent(PATH)
-                )
-            )
+            return (yield from send_with_retries(request, self.retry, keep_open=stream, stateless=stateless))
         except BadRequestError as error:
             if self.options.get("previous_response_id") and _is_unknown_response(error):
                 raise _not_found(error) from error

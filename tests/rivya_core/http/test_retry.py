@@ -76,7 +76,10 @@ def test_waits_are_spread_by_up_to_a_quarter() -> None:
     ("headers", "waits"),
     [
         ({"retry_after": "7"}, [7.0]),
-        ({"retry_after": "0"}, [0.0]),
+        ({"retry_after": "0"}, [0.5]),
+        ({"retry_after": "Sat, 01 Jan 2000 00:00:00 GMT"}, [0.5]),
+        ({"x_ratelimit_reset_requests": "6s"}, [6.0]),
+        ({"x_ratelimit_reset_requests": "6m0s"}, None),
         ({"retry_after_ms": "40"}, [0.04]),
         ({"retry_after": "60"}, [60.0]),
         ({"retry_after": "61"}, None),
@@ -91,6 +94,39 @@ def test_retry_after_is_obeyed_up_to_a_cap(headers: dict[str, str], waits: list[
 
     assert [step for step in steps if step != "send"] == (waits or [])
     assert isinstance(result, httpx.Response if waits else errors.RateLimitError)
+
+
+def test_every_wait_has_jitter() -> None:
+    """Those that were asked for too: what was turned away together does not come back together."""
+    lively = RetryPolicy(max_retries=3, random=lambda: 1.0)
+    steps, _ = walked([answer(429, RATE, retry_after="8"), answer(503), answer(200, {})], retry=lively)
+
+    assert [step for step in steps if step != "send"] == [10.0, 0.75]
+
+
+def test_a_server_that_asks_for_too_little_twice_is_given_more() -> None:
+    steps, _ = walked([answer(429, RATE, retry_after_ms="120")] * 9, retry=RetryPolicy(3, random=lambda: 0.0))
+
+    assert [step for step in steps if step != "send"] == [0.12, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(60.0, [0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8]), (3.0, [0.5, 1.0]), (0.0, [])])
+def test_all_waits_together_have_an_end(seconds: float, waits: list[float]) -> None:
+    policy = RetryPolicy(max_retries=50, max_retry_seconds=seconds, random=lambda: 0.0)
+    steps, error = walked([answer(503)] * 60, retry=policy)
+
+    assert [step for step in steps if step != "send"] == waits
+    assert isinstance(error, errors.ServiceUnavailableError)
+
+
+def test_a_wait_that_was_asked_for_may_take_all_the_time_there_is() -> None:
+    lively = RetryPolicy(max_retries=3, random=lambda: 1.0)
+
+    assert walked([answer(429, RATE, retry_after="60"), answer(200, {})], retry=lively)[0] == ["send", 60.0, "send"]
+
+
+def test_many_retries_are_no_overflow() -> None:
+    assert RetryPolicy(5000, random=lambda: 0.0).delay_before(4000, errors.ServerError("x")) == 8.0
 
 
 def test_retry_after_as_a_date() -> None:
@@ -153,8 +189,71 @@ def test_what_may_have_been_carried_out_is_repeated_only_where_it_cannot_be_char
 
     assert steps.count("send") == sends
     if sends == 1:
-        assert result.repeat == "if safe"
+        assert result.retryable == "if_idempotent"
         assert "may have been carried out and charged" in str(result)
+
+
+@pytest.mark.parametrize("failure", LOST, ids=named)
+@pytest.mark.parametrize("asked", [False, True], ids=["by default", "retry_lost_answers"])
+def test_a_stateless_chat_is_repeated_after_every_5xx(failure: Any, *, asked: bool) -> None:
+    """As all clients of such APIs do; a lost response only if the user asked for it, for it may have been charged."""
+    policy = RetryPolicy(2, retry_lost_answers=asked, random=lambda: 0.0)
+    steps, result = walked([failure, answer(200, {})], retry=policy, stateless=True)
+    repeated = asked or isinstance(failure, httpx.Response)
+
+    assert steps.count("send") == 1 + repeated
+    if not repeated:
+        assert isinstance(result, errors.ResponseLostError)
+        assert "may have been carried out and charged" in str(result)
+
+
+@pytest.mark.parametrize("failure", FINAL, ids=named)
+def test_a_stateless_chat_is_not_repeated_in_vain(failure: Any) -> None:
+    assert walked([failure, answer(200, {})], stateless=True)[0] == ["send"]
+
+
+def test_a_stateless_chat_ends_with_its_last_error() -> None:
+    """Its class is kept, and its message says what may have happened before."""
+    _, error = walked([answer(502), answer(401)], stateless=True)
+
+    assert type(error) is errors.AuthenticationError
+    assert "may have been carried out and charged" in str(error)
+
+
+OPENED = ["connection.connect_tcp.started", "connection.connect_tcp.complete"]
+SENT = ["http11.send_request_headers.started", "http11.send_request_body.complete"]
+BEGUN = ["http11.receive_response_headers.started", "http11.receive_response_headers.complete"]
+CUT_OFF = [httpx.RemoteProtocolError("x"), httpx.ReadError("x"), httpx.WriteError("x")]
+
+
+def cut_off(events: list[list[str]], failure: Exception) -> int:
+    """How often a stateless request is sent whose connections tell these events and then fail."""
+    plan = send_with_retries(POST, RetryPolicy(5, random=lambda: 0.0), stateless=True)
+    step, sends = next(plan), 0
+    try:
+        while True:
+            if isinstance(step, Pause):
+                step = plan.send(None)
+                continue
+            for event in events[min(sends, len(events) - 1)]:
+                step.log.note(event, {})
+            sends += 1
+            step = plan.throw(failure)
+    except errors.RivyaError:
+        return sends
+
+
+@pytest.mark.parametrize("failure", CUT_OFF, ids=named)
+def test_a_reused_connection_that_ends_before_a_response_is_replaced_once(failure: Exception) -> None:
+    assert cut_off([SENT, [*OPENED, *SENT]], failure) == 2
+    assert cut_off([SENT], failure) == 2
+    assert cut_off([[*OPENED, *SENT]], failure) == 1
+    assert cut_off([[*SENT, *BEGUN]], failure) == 1
+    assert cut_off([[]], failure) == 1, "a transport that tells nothing"
+
+
+def test_a_timeout_on_a_reused_connection_is_a_timeout() -> None:
+    assert cut_off([SENT], httpx.ReadTimeout("x")) == 1
 
 
 @pytest.mark.parametrize("how", [{}, {"idempotent": True}], ids=["charged", "idempotent"])
@@ -164,7 +263,7 @@ def test_what_another_try_cannot_mend_is_not_repeated(failure: Any, how: dict[st
     steps, error = walked([failure, answer(200, {})], **how)
 
     assert steps == ["send"]
-    assert error.repeat == "never"
+    assert error.retryable == "never"
 
 
 def test_a_conflict_after_a_lost_answer_is_the_first_try_still_at_work() -> None:
