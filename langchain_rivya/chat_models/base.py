@@ -32,6 +32,7 @@ from rivya_core.http import credentials as keys
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint, where
 from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.response_body import DEFAULT_LIMITS, Limits
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.providers import Provider
 from rivya_core.sessions.pointers import POINTER_KEY
@@ -63,6 +64,12 @@ class HTTPChatModel(Account, BaseChatModel):
     """Seconds to wait for a connection and between reads. Default: 10 to connect, 120 between reads; never none."""
     max_retries: int = Field(default=2, ge=0)
     """Extra requests after a failure that may be repeated, exactly."""
+    max_retry_seconds: float = Field(default=60.0, ge=0)
+    """Seconds that a call may wait between its requests, all together."""
+    stream_idle_timeout: float = Field(default=DEFAULT_LIMITS.stream_idle_timeout, gt=0)
+    """Seconds that a stream may go on without a piece of the reply, for example with pings only."""
+    max_response_bytes: int = Field(default=DEFAULT_LIMITS.max_response_bytes, gt=0)
+    """Bytes that a response may have when it is decompressed."""
     http_client: httpx.Client | None = Field(default=None, exclude=True)
     """Your own client for sync calls; its proxies, headers and timeout are kept."""
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True)
@@ -117,6 +124,7 @@ class HTTPChatModel(Account, BaseChatModel):
             base_url=self.base_url,
             headers=self.default_headers,
             timeout=self.timeout,
+            limits=Limits(self.max_response_bytes, self.stream_idle_timeout),
         )
 
     @property
@@ -125,7 +133,7 @@ class HTTPChatModel(Account, BaseChatModel):
 
     @property
     def _retry(self) -> RetryPolicy:
-        return RetryPolicy(self.max_retries)
+        return RetryPolicy(self.max_retries, max_retry_seconds=self.max_retry_seconds)
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the call overrides.

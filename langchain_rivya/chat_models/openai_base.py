@@ -23,6 +23,7 @@ from langchain_rivya.chat_models.tools import (
     tool_schemas,
 )
 from langchain_rivya.errors import InvalidInputError
+from rivya_core.http.retry import RetryPolicy
 from rivya_core.models import facts_for
 from rivya_core.openai.options import OPTIONS
 from rivya_core.openai.router import OpenAIRouter, settings_of
@@ -68,6 +69,8 @@ class BaseOpenAIChat(HTTPChatModel):
     """Whether to ask for usage in streams; by default wherever the provider is not known to refuse it."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
     """Merged into every request's body, for what has no name here."""
+    retry_lost_answers: bool = False
+    """Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may be charged."""
     include_response_headers: bool = False
     """Whether `response_metadata` holds the answer's headers."""
     think_tags: bool = False
@@ -103,6 +106,10 @@ class BaseOpenAIChat(HTTPChatModel):
         if options.get("timeout") is not None:
             where = replace(where, timeout=httpx.Timeout(options["timeout"]))
         return OpenAIRouter(where, self._settings(options), self._retry)
+
+    @property
+    def _retry(self) -> RetryPolicy:
+        return replace(super()._retry, retry_lost_answers=self.retry_lost_answers)
 
     def _settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's settings with a call's overrides; `extra_body` of both is merged."""

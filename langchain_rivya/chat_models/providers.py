@@ -27,6 +27,10 @@ class ChatEvolink(BaseOpenAIChat):
         temperature, max_tokens, top_p, stop, seed, reasoning_effort, …: sent only when set.
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
+        max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
+        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+        max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
+        retry_lost_answers: Whether to repeat a call whose answer was lost, although it may be charged. Default False.
 
     Instantiate:
         ```python
@@ -112,6 +116,10 @@ class ChatGMI(BaseOpenAIChat):
             `max_completion_tokens` where the model wants that.
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
+        max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
+        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+        max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
+        retry_lost_answers: Whether to repeat a call whose answer was lost, although it may be charged. Default False.
 
     Instantiate:
         ```python
@@ -206,6 +214,10 @@ class ChatOpenAICompatible(BaseOpenAIChat):
         temperature, max_tokens, top_p, stop, seed, reasoning_effort, …: sent only when set.
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
+        max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
+        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+        max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
+        retry_lost_answers: Whether to repeat a call whose answer was lost, although it may be charged. Default False.
 
     Instantiate:
         ```python

@@ -33,6 +33,7 @@ from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint
 from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.response_body import DEFAULT_LIMITS, Limits
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.providers import Provider
 from rivya_core.types import ChatDelta
@@ -63,6 +64,19 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
         default=None, description="Seconds to connect and between reads; by default 10 and 120."
     )
     max_retries: int = Field(default=2, ge=0, description="Extra requests after a failure that may be repeated.")
+    max_retry_seconds: float = Field(
+        default=60.0, ge=0, description="Seconds that a call may wait between its requests, all together."
+    )
+    stream_idle_timeout: float = Field(
+        default=DEFAULT_LIMITS.stream_idle_timeout,
+        gt=0,
+        description="Seconds that a stream may go on without a piece of the reply, for example with pings only.",
+    )
+    max_response_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_response_bytes,
+        gt=0,
+        description="Bytes that a response may have when it is decompressed.",
+    )
     default_headers: dict[str, str] = Field(
         default_factory=dict, repr=False, description="Further headers of every request."
     )
@@ -210,11 +224,16 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
             base_url=self.base_url or None,
             headers=self.default_headers,
             timeout=options.get("timeout", self.timeout),
+            limits=Limits(self.max_response_bytes, self.stream_idle_timeout),
         )
 
     @property
     def _account(self) -> tuple[Endpoint, RetryPolicy]:
-        return self._endpoint({}), RetryPolicy(self.max_retries)
+        return self._endpoint({}), self._retry
+
+    @property
+    def _retry(self) -> RetryPolicy:
+        return RetryPolicy(self.max_retries, max_retry_seconds=self.max_retry_seconds)
 
     @property
     def _clients(self) -> Clients:

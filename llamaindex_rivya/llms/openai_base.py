@@ -1,6 +1,7 @@
 """What the models of OpenAI-compatible back ends share: their fields, tools, and how they are asked for objects."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
@@ -56,6 +57,11 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
     user: str | None = Field(default=None, description="Your own user, for abuse detection.")
     stream_usage: bool | None = Field(default=None, description="Whether to ask for usage in streams.")
     extra_body: dict[str, Any] = Field(default_factory=dict, description="Merged into every request's body.")
+    retry_lost_answers: bool = Field(
+        default=False,
+        description="Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may "
+        "be charged.",
+    )
     include_response_headers: bool = Field(default=False, description="Whether `raw` holds the answer's headers.")
     think_tags: bool = Field(default=False, description="Whether text in `<think>` tags is reasoning.")
     use_responses_api: bool | None = Field(
@@ -110,7 +116,11 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
             "model": call.get("model") or self.model,
             "extra_body": {**self.extra_body, **(call.get("extra_body") or {})},
         }
-        return OpenAIRouter(self._endpoint(options), asked, RetryPolicy(self.max_retries))
+        return OpenAIRouter(self._endpoint(options), asked, self._retry)
+
+    @property
+    def _retry(self) -> RetryPolicy:
+        return replace(super()._retry, retry_lost_answers=self.retry_lost_answers)
 
     def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
         """Natively where the provider takes a JSON schema, else by a tool, else in words."""

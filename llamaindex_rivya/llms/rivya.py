@@ -11,7 +11,6 @@ from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.output_modes import OutputMode, prompted_output
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
-from rivya_core.http.retry import RetryPolicy
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.rivya.session_chat import RivyaWire
@@ -42,6 +41,9 @@ class Rivya(HTTPLLM):
         base_url: Default from `RIVYA_BASE_URL`, else `https://rivya.ai/api/v1`.
         timeout: Seconds, or an `httpx.Timeout`; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
+        max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
+        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+        max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
         default_headers: Further headers of every request.
         http_client: Your own `httpx.Client`.
         http_async_client: Your own `httpx.AsyncClient`; it belongs to one event loop.
@@ -143,7 +145,7 @@ class Rivya(HTTPLLM):
                 client_request_id=option("client_request_id"),
             ),
             ledger=ledger,
-            retry=RetryPolicy(self.max_retries),
+            retry=self._retry,
             on_mismatch=self.on_history_mismatch,
             session_id=option("session_id"),
             fetching=FetchRules(allowed=self.fetch_image_urls),
