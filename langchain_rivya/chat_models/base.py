@@ -32,8 +32,8 @@ from rivya_core.http import credentials as keys
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint, where
 from rivya_core.http.plan import Plan, Streaming
-from rivya_core.http.response_body import DEFAULT_LIMITS, Limits
-from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.response_body import DEFAULT_LIMITS
+from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.providers import Provider
 from rivya_core.sessions.pointers import POINTER_KEY
 from rivya_core.types import ChatDelta, Message
@@ -124,7 +124,7 @@ class HTTPChatModel(Account, BaseChatModel):
             base_url=self.base_url,
             headers=self.default_headers,
             timeout=self.timeout,
-            limits=Limits(self.max_response_bytes, self.stream_idle_timeout),
+            limits=(self.max_response_bytes, self.stream_idle_timeout),
         )
 
     @property
@@ -133,7 +133,7 @@ class HTTPChatModel(Account, BaseChatModel):
 
     @property
     def _retry(self) -> RetryPolicy:
-        return RetryPolicy(self.max_retries, max_retry_seconds=self.max_retry_seconds)
+        return retry_policy(self.max_retries, self.max_retry_seconds)
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the call overrides.

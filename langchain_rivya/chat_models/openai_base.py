@@ -23,7 +23,7 @@ from langchain_rivya.chat_models.tools import (
     tool_schemas,
 )
 from langchain_rivya.errors import InvalidInputError
-from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.models import facts_for
 from rivya_core.openai.options import OPTIONS
 from rivya_core.openai.router import OpenAIRouter, settings_of
@@ -109,7 +109,7 @@ class BaseOpenAIChat(HTTPChatModel):
 
     @property
     def _retry(self) -> RetryPolicy:
-        return replace(super()._retry, retry_lost_answers=self.retry_lost_answers)
+        return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
 
     def _settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's settings with a call's overrides; `extra_body` of both is merged."""

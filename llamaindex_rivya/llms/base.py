@@ -33,8 +33,8 @@ from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, endpoint
 from rivya_core.http.plan import Plan, Streaming
-from rivya_core.http.response_body import DEFAULT_LIMITS, Limits
-from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.response_body import DEFAULT_LIMITS
+from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.providers import Provider
 from rivya_core.types import ChatDelta
 
@@ -224,7 +224,7 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
             base_url=self.base_url or None,
             headers=self.default_headers,
             timeout=options.get("timeout", self.timeout),
-            limits=Limits(self.max_response_bytes, self.stream_idle_timeout),
+            limits=(self.max_response_bytes, self.stream_idle_timeout),
         )
 
     @property
@@ -233,7 +233,7 @@ class HTTPLLM(Account, SerializationMixin, StructuredPrediction):
 
     @property
     def _retry(self) -> RetryPolicy:
-        return RetryPolicy(self.max_retries, max_retry_seconds=self.max_retry_seconds)
+        return retry_policy(self.max_retries, self.max_retry_seconds)
 
     @property
     def _clients(self) -> Clients:

@@ -1,7 +1,6 @@
 """What the models of OpenAI-compatible back ends share: their fields, tools, and how they are asked for objects."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
@@ -17,7 +16,7 @@ from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.output_modes import OutputMode, native_output, prompted_output, tool_output
 from llamaindex_rivya.llms.tool_calls import check_calls, selections, tool_choice_for
-from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.models import facts_for
 from rivya_core.openai.options import OPTIONS
 from rivya_core.openai.router import OpenAIRouter, settings_of
@@ -120,7 +119,7 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
 
     @property
     def _retry(self) -> RetryPolicy:
-        return replace(super()._retry, retry_lost_answers=self.retry_lost_answers)
+        return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
 
     def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
         """Natively where the provider takes a JSON schema, else by a tool, else in words."""

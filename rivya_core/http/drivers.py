@@ -105,10 +105,8 @@ class Driver:
                 return together(self.run, plans, at_once)
             case Receive():
                 return self._receive(step)
-            case Send(request, keep_open, log):
+            case Send(request, keep_open):
                 client = self._client()
-                if log is not None:
-                    request.extensions["trace"] = log.note
                 response = client.send(apply_client_defaults(request, client), stream=True)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
@@ -208,10 +206,8 @@ class AsyncDriver:
                 return await atogether(self.run, plans, at_once)
             case Receive():
                 return await self._receive(step)
-            case Send(request, keep_open, log):
+            case Send(request, keep_open):
                 client = self._client()
-                if log is not None:
-                    request.extensions["trace"] = log.anote
                 response = await client.send(apply_client_defaults(request, client), stream=True)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
-from rivya_core.http.rate_pacer import MODEL
-from rivya_core.http.response_body import DEFAULT_LIMITS, ENCODINGS, EXTENSION, Limits
+from rivya_core.http.rate_pacer import LANE
+from rivya_core.http.response_body import COMPRESSED, DEFAULT_LIMITS, EXTENSION, Limits
 from rivya_core.providers import Provider
 
 
@@ -67,7 +67,8 @@ class Endpoint:
         every = self._headers.copy()
         for name, value in (headers or {}).items():
             every[name] = value
-        extensions: dict[str, Any] = {EXTENSION: self.limits, MODEL: (body or {}).get("model")}
+        lane = (self.base_url, path, self._account, (body or {}).get("model"))
+        extensions: dict[str, Any] = {EXTENSION: self.limits, LANE: lane}
         if self.timeout is not None:
             extensions["timeout"] = self.timeout.as_dict()
         url = _url(self.base_url + path)
@@ -83,12 +84,17 @@ class Endpoint:
     def _headers(self) -> httpx.Headers:
         """What every request of this account says."""
         host = _url(self.base_url).netloc.decode("ascii")
-        agent, encodings = f"rivya-integrations/{__version__}", ", ".join(ENCODINGS)
+        agent, encodings = f"rivya-integrations/{__version__}", ", ".join(COMPRESSED)
         every = httpx.Headers({"host": host, "user-agent": agent, "accept-encoding": encodings})
         every.update(self.headers)
         if self.key is not None:
             every["authorization"] = f"Bearer {self.key.get_secret_value()}"
         return every
+
+    @cached_property
+    def _account(self) -> int:
+        """Tells accounts apart, in this process."""
+        return hash(self.key)
 
     def idempotent(self, path: str) -> bool:
         """Whether a POST to *path* may be repeated under the same idempotency key."""
@@ -115,7 +121,7 @@ def endpoint(
     base_url: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float | httpx.Timeout | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: tuple[int, float] = (DEFAULT_LIMITS.max_response_bytes, DEFAULT_LIMITS.stream_idle_timeout),
 ) -> Endpoint:
     """Return *provider*'s endpoint for an account; what is None comes from the environment or the provider.
 
@@ -147,11 +153,11 @@ def _endpoint(
     key: SecretStr | None,
     headers: tuple[tuple[str, str], ...],
     timeout: tuple[tuple[str, float | None], ...] | None,
-    limits: Limits,
+    limits: tuple[int, float],
 ) -> Endpoint:
     """The same endpoint for the same account, because models ask for theirs at every call."""
     limit = None if timeout is None else httpx.Timeout(**dict(timeout))
-    return Endpoint(provider, base_url, key, dict(headers), limit, limits)
+    return Endpoint(provider, base_url, key, dict(headers), limit, Limits(*limits))
 
 
 def _checked(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:

@@ -16,8 +16,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
-from rivya_core.http.connection_log import ConnectionLog
-
 T = TypeVar("T")
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -25,11 +23,10 @@ E_co = TypeVar("E_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send *request*; with *keep_open* the body of a success is left unread for streaming; *log* follows it."""
+    """Send *request*; with *keep_open* the body of a success is left unread for streaming."""
 
     request: httpx.Request
     keep_open: bool = False
-    log: ConnectionLog | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ delayed.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from threading import Lock
 
@@ -36,8 +36,9 @@ RELIABLE = 6.0
 FORGOTTEN_AFTER = 10.0
 """Seconds without a refusal after which a rate counts no more."""
 MOST_PACERS = 256
-MODEL = "rivya_model"
-"""Under which a request's extensions name the model; limits differ from model to model."""
+MOST_SENT = 10_000
+LANE = "rivya_lane"
+"""Under which a request's extensions name what has a limit of its own, for example account, URL and model."""
 
 
 class RatePacer:
@@ -49,6 +50,7 @@ class RatePacer:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, Lock()
+        self._sent: deque[float] = deque(maxlen=MOST_SENT)
         self._accepted: OrderedDict[int, int] = OrderedDict()
         """Requests by the slot in which they were sent, but for those that were refused."""
         self._waiting = self._issued = 0
@@ -63,12 +65,15 @@ class RatePacer:
 
     def join(self) -> int | None:
         """Return a turn for a new request, or None if nobody waits."""
+        if not self._waiting:  # as nearly always
+            return None
         with self._lock:
             return self._issue() if self._waiting and self._rate else None
 
     def refuse(self, sent_at: float, *, paced: bool) -> int:
         """Take note that the request of *sent_at* was refused, and return a turn for its repetition."""
         with self._lock:
+            self._count_sent()
             if _slot(sent_at) in self._accepted:
                 self._accepted[_slot(sent_at)] -= 1
             self._adapt(paced=paced)
@@ -87,11 +92,7 @@ class RatePacer:
     def send(self) -> float:
         """Take note that a request is sent, and return when."""
         now = self._clock()
-        slot = _slot(now)
-        with self._lock:
-            self._accepted[slot] = self._accepted.get(slot, 0) + 1
-            while next(iter(self._accepted)) < slot - KEPT_WINDOWS * SLOTS:
-                self._accepted.popitem(last=False)
+        self._sent.append(now)
         return now
 
     def accept(self) -> None:
@@ -119,6 +120,14 @@ class RatePacer:
         elif now - self._cut_at > WINDOW:
             self._ceiling, self._cut_at = self._rate, now
             self._set_rate(max(SLOWEST, self._rate * CUT))
+
+    def _count_sent(self) -> None:
+        while self._sent:
+            slot = _slot(self._sent.popleft())
+            self._accepted[slot] = self._accepted.get(slot, 0) + 1
+        newest = _slot(self._clock())
+        while self._accepted and next(iter(self._accepted)) < newest - KEPT_WINDOWS * SLOTS:
+            self._accepted.popitem(last=False)
 
     def _most_accepted(self) -> float:
         """The rate that the server accepts, from the busiest window: what was sent in it and is not refused."""
@@ -157,12 +166,12 @@ _lock = Lock()
 
 def pacer_for(request: httpx.Request) -> RatePacer:
     """Return the pacer of the account, URL and model of *request*."""
-    account = hash(request.headers.get("authorization"))
-    where = (str(request.url), request.method, account, request.extensions.get(MODEL))
+    lane = request.extensions.get(LANE) or (str(request.url), request.method)
+    found = _pacers.get(lane)
+    if found is not None:
+        return found
     with _lock:
-        found = _pacers.get(where)
-        if found is None:
-            found = _pacers[where] = RatePacer()
-            while len(_pacers) > MOST_PACERS:
-                _pacers.popitem(last=False)
+        found = _pacers.setdefault(lane, RatePacer())
+        while len(_pacers) > MOST_PACERS:
+            _pacers.popitem(last=False)
         return found

@@ -6,7 +6,7 @@ import codecs
 import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,15 @@ MEGABYTE = 1024 * 1024
 LARGEST_ERROR_BODY = MEGABYTE
 """Bytes of an error's body that are read; its status says the rest."""
 ERROR_BODY_SECONDS = 30.0
-LARGEST_HEADERS = 256 * 1024
 MOST_HEADERS = 1000
+"""Headers that a response may have. Their size is limited by the transport."""
 LARGEST_PIECE = 256 * 1024
 """Bytes that are decompressed at a time."""
 GZIP, ZLIB_CHECK, EITHER_HEADER = 0x1F, 31, 32
 """First byte of gzip, what the first two bytes of zlib can be divided by, and what lets zlib tell them apart."""
-ENCODINGS = ("gzip", "deflate")
-"""What is asked for and understood. A server that compresses several times, or otherwise, is not followed."""
+COMPRESSED = ("gzip", "deflate")
+ENCODINGS = (*COMPRESSED, "identity")
+"""What is understood. A server that compresses several times, or otherwise, is not followed."""
 EXTENSION = "rivya_limits"
 """Under which a request's extensions hold its limits."""
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]{1,40})")
@@ -65,14 +66,13 @@ def limit_body(response: httpx.Response, *, streamed: bool) -> None:
     What is too large or takes too long raises one of our errors while it is read; of an error's body the first part
     is enough, so that ends early.
     """
+    reader = BodyReader(response, streamed=streamed)
     if response.is_stream_consumed:  # a transport that is not a network gave it whole
-        body = BodyReader(response, streamed=streamed, encoding="")
-        body.count(len(response.content))
+        reader.count(len(response.content))
         return
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding:
+    if reader.encoding:
         del response.headers["content-encoding"]  # httpx decompresses without a limit
-    response.stream = _LimitedBody(response.stream, BodyReader(response, streamed=streamed, encoding=encoding))
+    response.stream = _LimitedBody(response.stream, reader)
 
 
 class BodyReader:
@@ -81,19 +81,22 @@ class BodyReader:
     Args:
         response: The open response.
         streamed: Whether its body is a stream, which may go on as long as it brings something.
-        encoding: Its `content-encoding`.
     """
 
-    def __init__(self, response: httpx.Response, *, streamed: bool, encoding: str) -> None:
+    __slots__ = "_ends _failed _headers _inflater _largest _request _seconds _size _status encoding full".split()
+
+    def __init__(self, response: httpx.Response, *, streamed: bool) -> None:
         limits = limits_of(response)
-        self._response = response
-        self._failed = not response.is_success
+        self._request, self._status = response.request, response.status_code  # not the response, which holds this
+        self._headers = len(response.headers.raw)
+        self._failed = not 200 <= self._status < 300  # noqa: PLR2004 - HTTP's own boundaries
         self._largest = LARGEST_ERROR_BODY if self._failed else limits.max_response_bytes
         self._seconds = ERROR_BODY_SECONDS if self._failed else limits.stream_idle_timeout
         self._ends = None if streamed and not self._failed else time.monotonic() + self._seconds
         self._size = 0
-        self._encoding = "" if encoding == "identity" else encoding.removeprefix("x-")
         self._inflater: Any = None
+        self.encoding = response.headers.get("content-encoding", "")
+        """Its `content-encoding`."""
         self.full = False
         """Whether enough of an error's body was read."""
 
@@ -101,16 +104,17 @@ class BodyReader:
         """Check what is known before the body.
 
         Raises:
-            InvalidResponseError: The headers are too large, or the body is compressed in a way that was not asked for.
+            InvalidResponseError: There are too many headers, or the body is compressed in a way that was not asked for.
         """
-        headers = self._response.headers.raw
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
-            self._refuse(f"has {len(headers)} headers, more than are read")
-        if self._encoding and self._encoding not in ENCODINGS:
-            self._refuse(f"is compressed as {self._encoding[:80]!r}, which was not asked for")
+        if self._headers > MOST_HEADERS:
+            self._refuse("has more headers than are read")
+        if self.encoding:
+            self.encoding = self.encoding.strip().lower().removeprefix("x-")
+            if self.encoding not in ENCODINGS:
+                self._refuse(f"is compressed as {self.encoding[:80]!r}, which was not asked for")
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what *data* brings.
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Return what *data* brings; of compressed data it is made as it is taken.
 
         Raises:
             APITimeoutError: The body takes too long.
@@ -119,11 +123,10 @@ class BodyReader:
         """
         if self._ends is not None and time.monotonic() > self._ends:
             self._overdue()
-        for piece in self._inflated(data) if self._encoding else (data,):
-            self.count(len(piece))
-            if self.full:
-                return
-            yield piece
+        if self.encoding in COMPRESSED:
+            return self._inflated(data)
+        self.count(len(data))
+        return () if self.full else (data,)
 
     def finish(self) -> None:
         """Check that the body is whole, where that can be seen.
@@ -132,7 +135,7 @@ class BodyReader:
             httpx.DecodingError: A compressed body ends early.
         """
         if self._inflater is not None and not self._inflater.eof and not self._failed:
-            raise httpx.DecodingError(f"{self._encoding} that ends early", request=self._response.request)
+            raise httpx.DecodingError(f"{self.encoding} that ends early", request=self._request)
 
     def count(self, size: int) -> None:
         """Count *size* further bytes."""
@@ -143,7 +146,7 @@ class BodyReader:
     def _refuse(self, what: str) -> None:
         self.full = True
         if not self._failed:
-            raise InvalidResponseError(f"The response of {self._host} {what}.", status=self._response.status_code)
+            raise InvalidResponseError(f"The response of {self._host} {what}.", status=self._status)
 
     def _overdue(self) -> None:
         self.full = True
@@ -157,16 +160,17 @@ class BodyReader:
             while not self._inflater.eof:
                 piece = self._inflater.decompress(data, LARGEST_PIECE)
                 data = self._inflater.unconsumed_tail
-                if piece:
+                self.count(len(piece))
+                if piece and not self.full:
                     yield piece
-                if not data and len(piece) < LARGEST_PIECE:
+                if self.full or (not data and len(piece) < LARGEST_PIECE):
                     break
         except zlib.error as exc:
-            raise httpx.DecodingError(f"broken {self._encoding}: {exc}", request=self._response.request) from None
+            raise httpx.DecodingError(f"broken {self.encoding}: {exc}", request=self._request) from None
 
     @property
     def _host(self) -> str:
-        return self._response.request.url.host
+        return self._request.url.host
 
 
 def _inflater(data: bytes) -> Any:

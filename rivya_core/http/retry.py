@@ -20,6 +20,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import httpx
 
@@ -32,11 +33,10 @@ from rivya_core.errors import (
     RivyaError,
     ServiceUnavailableError,
 )
-from rivya_core.http.connection_log import ConnectionLog
 from rivya_core.http.error_responses import error_from_response
 from rivya_core.http.plan import Plan, Send, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
-from rivya_core.http.transport_errors import translated
+from rivya_core.http.transport_errors import died_on_reuse, translated
 
 JITTER = 0.25
 """Share of each wait that is random."""
@@ -89,6 +89,12 @@ class RetryPolicy:
         return min(left, asked or own)
 
 
+@lru_cache(maxsize=64)
+def retry_policy(max_retries: int, max_retry_seconds: float, retry_lost_answers: bool = False) -> RetryPolicy:  # noqa: FBT001, FBT002 - a cached constructor
+    """Return the policy of a model; the same for the same values, because models ask for theirs at every call."""
+    return RetryPolicy(max_retries, max_retry_seconds=max_retry_seconds, retry_lost_answers=retry_lost_answers)
+
+
 def send_with_retries(
     request: httpx.Request,
     retry: RetryPolicy,
@@ -114,13 +120,15 @@ def send_with_retries(
     """
     attempts = _Attempts(request, retry, idempotent or request.method == "GET", stateless, bare_503_is_unknown)
     queue = _Queue(request, retry)
+    step = Send(request, keep_open)
     while True:
-        yield from queue.take_turn(attempts)
-        log = ConnectionLog() if stateless else None
+        if queue.waits:
+            yield from queue.take_turn(attempts)
+        queue.sends()
         try:
-            response = yield from _attempt(Send(request, keep_open, log))
+            response = yield from _attempt(step)
         except RivyaError as error:
-            wait = attempts.delay_after(error, log)
+            wait = attempts.delay_after(error)
             queue.failed(error, joins=wait is not None)
             if wait is None:
                 final = attempts.final(error)
@@ -136,23 +144,33 @@ def send_with_retries(
 class _Queue:
     """The place of one request among those that wait for the same rate limit."""
 
+    __slots__ = ("_paced", "_pacer", "_sent_at", "_turn")
+
     def __init__(self, request: httpx.Request, retry: RetryPolicy) -> None:
         self._pacer = pacer_for(request) if retry.max_retries else None
         self._turn = self._pacer.join() if self._pacer else None
         self._paced = False
         self._sent_at = 0.0
 
+    @property
+    def waits(self) -> bool:
+        """Whether the request has to wait for its turn."""
+        return self._turn is not None
+
     def take_turn(self, attempts: _Attempts) -> Plan[None]:
-        """Wait until it is the request's turn, if it has to wait for one."""
-        if self._pacer is None:
+        """Wait until it is the request's turn."""
+        if self._pacer is None or self._turn is None:
             return
-        self._paced = self._turn is not None
-        if self._turn is not None:
-            try:
-                yield from self._wait(self._pacer, self._turn, attempts)
-            finally:
-                self.leave()
-        self._sent_at = self._pacer.send()
+        try:
+            yield from self._wait(self._pacer, self._turn, attempts)
+        finally:
+            self.leave()
+        self._paced = True
+
+    def sends(self) -> None:
+        """Take note that the request is sent."""
+        if self._pacer is not None:
+            self._sent_at = self._pacer.send()
 
     def _wait(self, pacer: RatePacer, turn: int, attempts: _Attempts) -> Plan[None]:
         """Wait for *turn*, which may move, or until there is no more time to wait."""
@@ -173,7 +191,7 @@ class _Queue:
     def failed(self, error: RivyaError, *, joins: bool) -> None:
         """Take note of a failure; a request that was refused and is repeated joins the queue."""
         if self._pacer is not None and isinstance(error, RateLimitError):
-            self._turn = self._pacer.refuse(self._sent_at, paced=self._paced)
+            self._turn, self._paced = self._pacer.refuse(self._sent_at, paced=self._paced), False
             if not joins:
                 self.leave()
 
@@ -206,12 +224,12 @@ class _Attempts:
         """Seconds that may still be waited."""
         return self.retry.max_retry_seconds - self.waited
 
-    def delay_after(self, error: RivyaError, log: ConnectionLog | None) -> float | None:
+    def delay_after(self, error: RivyaError) -> float | None:
         """Return the seconds to wait before the next attempt, or None if *error* is the end."""
         self.failures += 1
         unknown = outcome_unknown(error, bare_503_is_unknown=self.bare_503_is_unknown)
         self.lost = self.lost or unknown
-        may = self.failures <= self.retry.max_retries and self._may_repeat(error, log, unknown=unknown)
+        may = self.failures <= self.retry.max_retries and self._may_repeat(error, unknown=unknown)
         return self.retry.delay_before(self.failures, error, self.waited) if may else None
 
     def wait(self, seconds: float, queue: _Queue) -> Plan[None]:
@@ -233,18 +251,17 @@ class _Attempts:
             error.args = (f"{error} {ResponseLostError.advice}",)
         return error
 
-    def _may_repeat(self, error: RivyaError, log: ConnectionLog | None, *, unknown: bool) -> bool:
+    def _may_repeat(self, error: RivyaError, *, unknown: bool) -> bool:
         if self.lost and isinstance(error, IdempotencyConflictError):
             return True  # the lost attempt is still being carried out under our key
         if not unknown:
             return error.retryable == "always"
-        return self.idempotent or (self.stateless and self._may_repeat_stateless(error, log))
+        return self.idempotent or (self.stateless and self._may_repeat_stateless(error))
 
-    def _may_repeat_stateless(self, error: RivyaError, log: ConnectionLog | None) -> bool:
+    def _may_repeat_stateless(self, error: RivyaError) -> bool:
         if isinstance(error, APIError) or self.retry.retry_lost_answers:
             return True
-        unanswered = log is not None and log.reused and not log.answered and not isinstance(error, APITimeoutError)
-        first = unanswered and not self.cut_off
+        first = not self.cut_off and not isinstance(error, APITimeoutError) and died_on_reuse(error)
         self.cut_off = self.cut_off or first
         return first
 

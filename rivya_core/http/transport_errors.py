@@ -27,6 +27,8 @@ TRANSPORTS = frozenset({"httpx", "httpcore", "h11", "h2", "hpack", "hyperframe",
 BODY_MODULE = "rivya_core.http.response_body"
 GENERATORS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 """Functions that may wait where an exception has passed."""
+HANDLERS = frozenset({"handle_request", "handle_async_request"})
+"""Functions of a connection that end when a response has begun."""
 FOREIGN_LOOP = ("Event loop is closed", "different loop", "different event loop")
 
 
@@ -108,6 +110,21 @@ TRANSLATIONS: tuple[tuple[Any, Callable[[Any, httpx.Request, str], RivyaError | 
 
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def died_on_reuse(error: BaseException) -> bool:
+    """Whether *error* came before the response began, on a connection that had served other requests.
+
+    Only httpcore's connections know that. Where it cannot be seen, the answer is no.
+    """
+    for found in _chain(error):
+        trace = found.__traceback__
+        while trace is not None:
+            frame = trace.tb_frame
+            if frame.f_code.co_name in HANDLERS and getattr(frame.f_locals.get("self"), "_request_count", 0) > 1:
+                return True
+            trace = trace.tb_next
+    return False
 
 
 def hide_secrets(error: BaseException, request: httpx.Request) -> None:

@@ -27,7 +27,6 @@ RENAMES = [
     ("aiter_bytes", "iter_bytes"),
     ("asyncio.sleep", "time.sleep"),
     ("acall", "call"),
-    ("anote", "note"),
     ("adrain", "drain"),
     ("atogether", "together"),
     ("aread", "read"),
@@ -38,7 +37,6 @@ COLOURED = {
     "drivers.py": "the only I/O",
     "clients.py": "clients belong to an event loop",
     "client_pool.py": "so do several of them",
-    "connection_log.py": "transports tell both drivers what happens",
     "fast_clients.py": "what a client does without",
     "response_body.py": "a body is read by either driver",
 }

@@ -194,8 +194,8 @@ def test_headers_have_an_end(kind: str, headers: Any, server: RawServer) -> None
     assert server.sent < 8 * MEGABYTE
 
 
-@pytest.mark.parametrize("headers", [[("a", "b")] * 2000, [("a", "b" * 10**6)]])
-def test_headers_have_an_end_through_any_transport(headers: Any, runner: Runner) -> None:
+def test_headers_have_an_end_through_any_transport(runner: Runner) -> None:
+    headers = [("a", "b")] * 2000
     transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=Whole(b"{}")))
     with pytest.raises(errors.InvalidResponseError, match="headers"):
         runner.run(
