@@ -15,7 +15,7 @@ from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from typing_extensions import Self
 
-from llamaindex_rivya.llms.wire import Wire
+from rivya_core.chat_stream import Wire
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.images.result import GeneratedImage
 from rivya_core.reporting.costs import cost_of

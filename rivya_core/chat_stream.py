@@ -1,4 +1,4 @@
-"""What the stream decoders of all wires have in common.
+"""What all wires have in common: how a turn goes out, and how the stream of its reply is decoded.
 
 A wire says what one event means, what to add at the end, and how a whole reply is read; the rest is here: bytes to
 events, a plain JSON answer to a stream request, an error behind good events, and the objection to a missing end.
@@ -9,20 +9,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from rivya_core.errors import RivyaError, StreamBrokenError
 from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame, paired, repaired
+from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
-from rivya_core.types import ChatDelta, ToolCallDelta, Usage
+from rivya_core.types import ChatDelta, Message, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
 """What a stream of events begins with."""
 LONGEST_QUOTE = 200
 """Characters of a frame that go into a message."""
+
+
+class Wire(Protocol):
+    """Carries the turns of one call."""
+
+    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
+        """Send the turn and return the whole reply."""
+        ...
+
+    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
+        """Send the turn and return the reply that has begun."""
+        ...
 
 
 class ChatStreamDecoder(ABC):

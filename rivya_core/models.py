@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from rivya_core.errors import ConfigurationError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.providers import RIVYA, Provider
 
 PATH = "/models"
 
@@ -69,6 +72,27 @@ def _entry(item: Mapping[str, Any]) -> ModelEntry:
         created if isinstance(created, int) and not isinstance(created, bool) else None,
         item,
     )
+
+
+IMAGE_MODELS = frozenset(
+    "z-image 4o-image gpt-image-1-5 gpt-image-2 nano-banana nano-banana-2 nano-banana-pro google-imagen4-fast "
+    "qwen-image qwen2-image ideogram-v3 flux-2-flex seedream-4-5".split()
+)
+"""Rivya's image models; `images/catalogue.py` has their options."""
+IMAGES_ONLY = re.compile(r"(gpt-image|dall-e)-", re.IGNORECASE)
+"""How the ids of models begin that chat nowhere."""
+
+
+def check_chats(model: str, provider: Provider) -> None:
+    """Refuse an image model where a chat model belongs.
+
+    Raises:
+        ConfigurationError: *model* makes images.
+    """
+    own = provider is RIVYA and model in IMAGE_MODELS
+    if own or IMAGES_ONLY.match(model.rpartition("/")[2]):
+        use = " Use `RivyaImageTool` (LangChain) or `RivyaImageToolSpec` (LlamaIndex)." if own else ""
+        raise ConfigurationError(f"`{model}` makes images and does not chat.{use} `models()` lists the chat models.")
 
 
 @dataclass(frozen=True, slots=True)

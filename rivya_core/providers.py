@@ -66,6 +66,16 @@ class Provider:
     balance_at: tuple[str, ...] = ()
     idempotent_paths: frozenset[str] = frozenset()
 
+    @property
+    def stored_key_variable(self) -> str:
+        """Environment variable with the key of a model that was written down, which never holds its key."""
+        return self.key_variable or "COMPATIBLE_API_KEY"
+
+    @property
+    def stored_headers_variable(self) -> str:
+        """Environment variable with its headers, a JSON object."""
+        return self.stored_key_variable.replace("_API_KEY", "_DEFAULT_HEADERS")
+
     def completions_profile(self, model: str) -> CompletionsProfile:
         """Return how chat completions for *model* are to be written."""
         fits = [prefix for prefix in self.completions_by_model if model.startswith(prefix)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
-import httpx
 from langchain_core.language_models.model_profile import ModelProfile
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from langchain_rivya.chat_models.base import HTTPChatModel, Wire
+from langchain_rivya.chat_models.base import HTTPChatModel
 from langchain_rivya.errors import InvalidInputError, NotSupportedError
+from rivya_core.adapters.arguments import ONLY_OPENAI
+from rivya_core.adapters.connection import CALL_OPTIONS
+from rivya_core.chat_stream import Wire
 from rivya_core.errors import ConfigurationError
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions.default_ledger import default_ledger
@@ -96,10 +97,13 @@ class ChatRivya(HTTPChatModel):
     """
 
     provider: ClassVar[Provider] = RIVYA
-    call_options: ClassVar[frozenset[str]] = frozenset(
-        {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
-        | {"idempotency_key"}
-    )
+    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | {
+        "reasoning_effort",
+        "enable_web_search",
+        "session_id",
+        "client_request_id",
+    }
+    lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
 
     reasoning_effort: Effort | None = None
     """How long the model may think, as far as it supports that."""
@@ -134,11 +138,8 @@ class ChatRivya(HTTPChatModel):
         effort = options.get("reasoning_effort", self.reasoning_effort)
         if effort is not None and effort not in get_args(Effort):
             raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(get_args(Effort))}, not {effort!r}.")
-        where = self._endpoint
-        if options.get("timeout") is not None:
-            where = replace(where, timeout=httpx.Timeout(options["timeout"]))
         return RivyaWire(
-            endpoint=where,
+            endpoint=self._endpoint_for(options),
             options=ChatOptions(
                 model=options.get("model") or self.model,
                 reasoning_effort=effort,
@@ -153,13 +154,6 @@ class ChatRivya(HTTPChatModel):
             long_replay=self.long_replay,
             idempotency_key=options.get("idempotency_key"),
         )
-
-    def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        if stop:
-            raise NotSupportedError(
-                "Rivya's chat has no stop sequences; cut the text yourself, or use `ChatGMI` or `ChatEvolink`."
-            )
-        return super()._overrides(None, kwargs)
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""

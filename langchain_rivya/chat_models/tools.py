@@ -9,42 +9,12 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_rivya.errors import InvalidInputError
-
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
-CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 
 
 def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[dict[str, Any]]:
     """Return *tools* as the wire's tool objects; a provider's built-in tool passes through untouched."""
     return [_tool(tool, strict=strict) for tool in tools]
-
-
-def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
-    """Return *choice* as the wire's `tool_choice`.
-
-    Args:
-        choice: None (not sent), `auto`, `none`, `any`, `required`, True (same as `any`), a tool's name, or the wire's
-            own object.
-        tools: The bound tools, as the wire's objects.
-
-    Raises:
-        InvalidInputError: No bound tool has that name.
-    """
-    if choice is None or choice is False or isinstance(choice, Mapping):
-        return choice or None
-    if choice is True:
-        return "required"
-    if choice in CHOICES:
-        return CHOICES[choice]
-    names = [tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), Mapping)]
-    if choice in names:
-        return {"type": "function", "function": {"name": choice}}
-    built_in = next((tool for tool in tools if tool.get("type") == choice), None)
-    if built_in is not None:
-        return {"type": choice}
-    known = ", ".join(f"`{name}`" for name in [*CHOICES, *names])
-    raise InvalidInputError(f"`tool_choice` is {choice!r}, and there is no such tool; use one of {known}.")
 
 
 def json_schema_format(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import httpx
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
@@ -78,7 +78,7 @@ class ImageToolBase(RivyaTool):
 
     model: str = DEFAULT_MODEL
     """Image model id."""
-    api_key: SecretStr | None = None
+    api_key: Any = None
     """Key; from `RIVYA_API_KEY` when it is not given."""
     base_url: str | None = None
     """Where the API is; from `RIVYA_BASE_URL` or the provider when it is not given."""

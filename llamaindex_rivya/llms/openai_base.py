@@ -15,12 +15,10 @@ from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.output_modes import OutputMode, native_output, prompted_output, tool_output
-from llamaindex_rivya.llms.tool_calls import check_calls, selections, tool_choice_for
-from rivya_core.http.retry import RetryPolicy, retry_policy
+from llamaindex_rivya.llms.tool_calls import check_calls, selections
+from rivya_core.adapters.openai_fields import OpenAIFields
+from rivya_core.adapters.tool_choice import tool_choice_for
 from rivya_core.models import facts_for
-from rivya_core.openai.options import OPTIONS
-from rivya_core.openai.router import OpenAIRouter, settings_of
-from rivya_core.sessions.pointers import OnMismatch
 
 UNKNOWN_WINDOW = 32_000
 """Tokens that a model of unknown size is taken to have room for."""
@@ -28,7 +26,7 @@ LONGEST_OUTPUT = 4_096
 """Tokens that prompts leave free at most, when `max_tokens` does not say."""
 
 
-class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
+class FunctionCallingModel(OpenAIFields, HTTPLLM, FunctionCallingLLM):
     """Base of the models that speak chat completions; not for use by itself. What is not set is not sent."""
 
     takes: ClassVar[InputCapabilities] = InputCapabilities(
@@ -37,52 +35,8 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
         "Put it into a user's message.",
         frozenset({"user", "tool"}),
     )
-    call_options: ClassVar[frozenset[str]] = OPTIONS | {"timeout", "allow_parallel_tool_calls"}
+    call_options: ClassVar[frozenset[str]] = OpenAIFields.call_options | {"allow_parallel_tool_calls"}
 
-    temperature: float | None = Field(default=None, description="0 to 2; many reasoning models take none.")
-    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the reply's tokens, reasoning included.")
-    top_p: float | None = Field(default=None, description="0 to 1.")
-    stop: list[str] | str | None = Field(default=None, description="Up to four texts that end the reply.")
-    seed: int | None = Field(default=None, description="For replies that are repeatable as far as possible.")
-    frequency_penalty: float | None = Field(default=None, description="-2 to 2.")
-    presence_penalty: float | None = Field(default=None, description="-2 to 2.")
-    logit_bias: dict[str, float] | None = Field(default=None, description="Bias by token id.")
-    logprobs: bool | None = Field(default=None, description="Whether to return log probabilities.")
-    top_logprobs: int | None = Field(default=None, description="How many alternatives, 0 to 20.")
-    reasoning_effort: str | None = Field(default=None, description="For example `low`.")
-    verbosity: str | None = Field(default=None, description="`low`, `medium` or `high`.")
-    parallel_tool_calls: bool | None = Field(default=None, description="Whether several calls may come in one reply.")
-    service_tier: str | None = Field(default=None, description="For example `flex`.")
-    user: str | None = Field(default=None, description="Your own user, for abuse detection.")
-    stream_usage: bool | None = Field(default=None, description="Whether to ask for usage in streams.")
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="Merged into every request's body.")
-    retry_lost_answers: bool = Field(
-        default=False,
-        description="Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may "
-        "be charged.",
-    )
-    include_response_headers: bool = Field(default=False, description="Whether `raw` holds the answer's headers.")
-    think_tags: bool = Field(default=False, description="Whether text in `<think>` tags is reasoning.")
-    use_responses_api: bool | None = Field(
-        default=None, description="Whether to use the Responses API; by default where a turn needs it."
-    )
-    use_previous_response_id: bool = Field(
-        default=False, description="Whether to continue the stored response of the last reply, if the history is its."
-    )
-    on_history_mismatch: OnMismatch = Field(
-        default="replay", description="What to do with a history that no stored response holds: `replay` or `error`."
-    )
-    previous_response_id: str | None = Field(default=None, description="A stored response to continue, unchecked.")
-    instructions: str | None = Field(default=None, description="A system message beside the messages.")
-    include: list[str] | None = Field(default=None, description="What else a response is to hold.")
-    store: bool | None = Field(default=None, description="Whether the provider keeps the reply.")
-    truncation: str | None = Field(default=None, description="`auto` or `disabled`; Responses API.")
-    reasoning: dict[str, Any] | None = Field(default=None, description="For example `{'effort': 'low'}`.")
-    reasoning_summary: str | None = Field(default=None, description="`auto`, `concise` or `detailed`.")
-    max_tool_calls: int | None = Field(default=None, description="How many built-in tool calls there may be.")
-    built_in_tools: list[dict[str, Any]] = Field(
-        default_factory=list, description="The provider's own tools, for example `{'type': 'web_search_preview'}`."
-    )
     is_function_calling_model: bool = Field(
         default=True, description="Whether the model calls tools; without them agents and programs work in text."
     )
@@ -102,24 +56,6 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
             is_function_calling_model=self.is_function_calling_model,
             model_name=self.model,
         )
-
-    def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
-        own = {name: getattr(self, name) for name in settings_of(type(self))}
-        call = {name: value for name, value in options.items() if name in OPTIONS}
-        tools = (*self.built_in_tools, *(call.get("tools") or ()))
-        asked = {
-            **own,
-            **({} if tools else {"parallel_tool_calls": None}),
-            **call,
-            "tools": tools,
-            "model": call.get("model") or self.model,
-            "extra_body": {**self.extra_body, **(call.get("extra_body") or {})},
-        }
-        return OpenAIRouter(self._endpoint(options), asked, self._retry)
-
-    @property
-    def _retry(self) -> RetryPolicy:
-        return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
 
     def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
         """Natively where the provider takes a JSON schema, else by a tool, else in words."""
@@ -150,7 +86,7 @@ class FunctionCallingModel(HTTPLLM, FunctionCallingLLM):
         asked: dict[str, Any] = {"messages": messages, **kwargs, "allow_parallel_tool_calls": allow_parallel_tool_calls}
         specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
         if specs:
-            choice = tool_choice_for(tool_choice, specs, required=tool_required)
+            choice = tool_choice_for(tool_choice or ("required" if tool_required else None), specs)
             asked |= {"tools": specs, **({} if choice is None else {"tool_choice": choice})}
         return asked
 

@@ -10,6 +10,8 @@ from typing_extensions import Self
 from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.output_modes import OutputMode, prompted_output
+from rivya_core.adapters.arguments import ONLY_OPENAI
+from rivya_core.adapters.connection import CALL_OPTIONS
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.providers import RIVYA, Provider
@@ -85,10 +87,13 @@ class Rivya(HTTPLLM):
     takes: ClassVar[InputCapabilities] = InputCapabilities(
         "Rivya's chat", frozenset({"image"}), "Put its text into the message, or use `GMI` or `Evolink`."
     )
-    call_options: ClassVar[frozenset[str]] = frozenset(
-        {"model", "reasoning_effort", "enable_web_search", "session_id", "client_request_id", "timeout"}
-        | {"idempotency_key"}
-    )
+    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | {
+        "reasoning_effort",
+        "enable_web_search",
+        "session_id",
+        "client_request_id",
+    }
+    lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
 
     context_window: int = Field(default=3600, gt=0, description="Tokens that prompts are fitted into.")
     num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
@@ -137,7 +142,7 @@ class Rivya(HTTPLLM):
             raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
         ledger: Ledger = self.session_ledger or default_ledger()
         return RivyaWire(
-            endpoint=self._endpoint(options),
+            endpoint=self._endpoint_for(options),
             options=ChatOptions(
                 model=option("model") or self.model,
                 reasoning_effort=effort,

@@ -5,7 +5,7 @@ LlamaIndex reads either. Its arguments stay the text that the model wrote. Argum
 object are noted in `additional_kwargs["invalid_tool_calls"]`, and such a call is never run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
@@ -13,12 +13,10 @@ from llama_index.core.llms.llm import ToolSelection
 from pydantic_core import from_json
 
 from llamaindex_rivya.errors import OutputError
-from rivya_core.errors import InvalidInputError
 from rivya_core.types import ToolCall, ToolCallDelta
 
 NAMELESS = "unnamed"
 """Stands for the name of a call that names no tool."""
-CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 
 
 class CallsSoFar:
@@ -103,26 +101,6 @@ def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
             f"The model called `{call.name}` with arguments that are no JSON object: {call.arguments[:500]!r}.",
             text=call.arguments,
         )
-
-
-def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]], *, required: bool) -> Any:
-    """Return *choice* in the wire's form: `auto`, `none`, `required` (or `any`), a tool's name, or an object.
-
-    Raises:
-        InvalidInputError: It names no tool.
-    """
-    if choice is None or choice == "":
-        return "required" if required else None
-    if isinstance(choice, Mapping):
-        return dict(choice)
-    names = [tool["function"]["name"] for tool in tools]
-    if choice in names:
-        return {"type": "function", "function": {"name": choice}}
-    if choice in CHOICES:
-        return CHOICES[choice]
-    raise InvalidInputError(
-        f"`tool_choice` must be one of {', '.join([*CHOICES, *names])}, or an object, not {choice!r}. Nothing was sent."
-    )
 
 
 def _selection(call: ToolCall) -> ToolSelection:

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing, suppress
 from functools import partial
+from inspect import isawaitable
 from socket import SHUT_RDWR
 from threading import Timer
 from typing import Any, TypeVar
 
 import httpx
 
-from rivya_core.errors import RivyaError
+from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.concurrency import together
 from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
 from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
@@ -236,18 +237,30 @@ class AsyncDriver:
 
 
 def call(work: Callable[[], Any]) -> Any:
-    """Do *work* here."""
-    return work()
+    """Do *work* here.
+
+    Raises:
+        ConfigurationError: It has to be awaited.
+    """
+    result: Any = work()
+    if isawaitable(result):
+        getattr(result, "close", bool)()
+        raise ConfigurationError(
+            "`api_key` is an async function, which only async calls can await. Use the async methods, or pass a "
+            "function that is not async. Nothing was sent."
+        )
+    return result
 
 
 async def acall(work: Callable[[], Any]) -> Any:
-    """Do *work* in a thread, to its end even if the caller is cancelled meanwhile."""
+    """Do *work* in a thread, to its end even if the caller is cancelled meanwhile; await its result if it must be."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        return await asyncio.shield(task)
+        result = await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])  # what follows must find it done, not half done
         raise
+    return await result if isawaitable(result) else result
 
 
 async def atogether(run: Callable[[Plan[Any]], Awaitable[Any]], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx
 from pydantic import SecretStr
@@ -16,8 +16,13 @@ from pydantic import SecretStr
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.rate_pacer import LANE
+from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import COMPRESSED, DEFAULT_LIMITS, EXTENSION, Limits
+from rivya_core.http.secrets import ApiKey, Headers, KeySource, StoredKey, key_of, missing, plain, stored_headers
 from rivya_core.providers import Provider
+
+KEY_SOURCE = "rivya_key_source"
+"""The extension of a request that asks for a fresh key before it is sent."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,25 @@ class Endpoint:
     Attributes:
         provider: Whose API.
         base_url: Where, without a trailing slash.
-        key: The account's key, or None where none is needed.
+        key: The account's key, what gives a fresh one for each request, or None where none is needed.
         headers: Further headers of every request.
         timeout: Overrides the client's.
         limits: What a response may take.
+        query: Further parameters of every request's URL.
     """
 
     provider: Provider
     base_url: str
-    key: SecretStr | None = None
+    key: SecretStr | KeySource | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: httpx.Timeout | None = None
     limits: Limits = DEFAULT_LIMITS
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def account(self) -> str:
+        """What tells accounts apart in fingerprints: the key, or that a function gives it."""
+        return self.key.get_secret_value() if isinstance(self.key, SecretStr) else str(self.key or "")
 
     def request(
         self,
@@ -71,7 +83,9 @@ class Endpoint:
         extensions: dict[str, Any] = {EXTENSION: self.limits, LANE: lane}
         if self.timeout is not None:
             extensions["timeout"] = self.timeout.as_dict()
-        url = _url(self.base_url + path)
+        if isinstance(self.key, KeySource):
+            extensions[KEY_SOURCE] = self.key
+        url = _url(self.base_url + path, self.query)
         if content is None:
             return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
         every["content-type"], every["content-length"] = "application/json", str(len(content))
@@ -87,8 +101,8 @@ class Endpoint:
         agent, encodings = f"rivya-integrations/{__version__}", ", ".join(COMPRESSED)
         every = httpx.Headers({"host": host, "user-agent": agent, "accept-encoding": encodings})
         every.update(self.headers)
-        if self.key is not None:
-            every["authorization"] = f"Bearer {self.key.get_secret_value()}"
+        if isinstance(self.key, SecretStr):
+            set_key(every, self.key)
         return every
 
     @cached_property
@@ -99,6 +113,17 @@ class Endpoint:
     def idempotent(self, path: str) -> bool:
         """Whether a POST to *path* may be repeated under the same idempotency key."""
         return path in self.provider.idempotent_paths
+
+
+def set_key(headers: httpx.Headers, key: SecretStr) -> None:
+    """Let *headers* carry *key*.
+
+    Raises:
+        ConfigurationError: It cannot be a key.
+    """
+    if not _is_printable_word(key):
+        raise ConfigurationError("The API key has characters that no key has.")
+    headers["authorization"] = f"Bearer {key.get_secret_value()}"
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -117,10 +142,11 @@ def encode(body: Mapping[str, Any]) -> bytes:
 def endpoint(
     provider: Provider,
     *,
-    api_key: SecretStr | None = None,
+    api_key: ApiKey = None,
     base_url: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    timeout: float | httpx.Timeout | None = None,
+    headers: Headers | None = None,
+    timeout: Any = None,
+    query: Mapping[str, Any] | None = None,
     limits: tuple[int, float] = (DEFAULT_LIMITS.max_response_bytes, DEFAULT_LIMITS.stream_idle_timeout),
 ) -> Endpoint:
     """Return *provider*'s endpoint for an account; what is None comes from the environment or the provider.
@@ -128,14 +154,20 @@ def endpoint(
     Raises:
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
-    limit = timeout if timeout is None or isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
-    seconds = None if limit is None else tuple(limit.as_dict().items())
-    key = checked_key(provider, api_key)
-    return _endpoint(provider, where(provider, base_url), key, _checked(headers), seconds, limits)
+    url, own_query = where(provider, base_url)
+    return Endpoint(
+        provider,
+        url,
+        checked_key(provider, key_of(api_key)),
+        checked_headers(provider, headers or {}),
+        None if timeout is None else read_timeout(timeout),
+        Limits(*limits),
+        tuple({**dict(own_query), **checked_query(query or {})}.items()),
+    )
 
 
-def where(provider: Provider, base_url: str | None = None) -> str:
-    """Return the base URL of *provider*'s API: the given one, the environment's or its own.
+def where(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the base URL of *provider*'s API (the given one, the environment's or its own) and the query in it.
 
     Raises:
         ConfigurationError: There is none, or one that cannot be right.
@@ -146,34 +178,45 @@ def where(provider: Provider, base_url: str | None = None) -> str:
     return checked_url(found)
 
 
-@lru_cache(maxsize=128)
-def _endpoint(
-    provider: Provider,
-    base_url: str,
-    key: SecretStr | None,
-    headers: tuple[tuple[str, str], ...],
-    timeout: tuple[tuple[str, float | None], ...] | None,
-    limits: tuple[int, float],
-) -> Endpoint:
-    """The same endpoint for the same account, because models ask for theirs at every call."""
-    limit = None if timeout is None else httpx.Timeout(**dict(timeout))
-    return Endpoint(provider, base_url, key, dict(headers), limit, Limits(*limits))
+def checked_headers(provider: Provider, headers: Headers) -> dict[str, str]:
+    """Return *headers* as text; values that were not written down with a model come from the environment.
 
-
-def _checked(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    given = tuple((headers or {}).items())
-    if not all(name.isascii() and value.isascii() and value.isprintable() for name, value in given):
+    Raises:
+        ConfigurationError: A value is missing or cannot stand in a header.
+    """
+    gone = missing(headers)
+    found = plain({name: value for name, value in headers.items() if value is not None})
+    found |= stored_headers(provider, gone) if gone else {}
+    if not all(name.isascii() and value.isascii() and value.isprintable() for name, value in found.items()):
         raise ConfigurationError("`default_headers` must be printable ASCII.")
-    return given
+    return found
 
 
-def checked_key(provider: Provider, api_key: SecretStr | None) -> SecretStr | None:
+def checked_query(query: Mapping[str, Any]) -> dict[str, str]:
+    """Return *query* as text.
+
+    Raises:
+        ConfigurationError: A value was not written down with its model.
+    """
+    gone = missing(query)
+    if gone:
+        raise ConfigurationError(
+            f"`default_query` has no value for `{'`, `'.join(gone)}`: pickles and dumps of a model hold no "
+            "credentials. Set `default_query` again."
+        )
+    return {name: str(value) for name, value in query.items()}
+
+
+def checked_key(provider: Provider, api_key: SecretStr | KeySource | StoredKey | None) -> SecretStr | KeySource | None:
     """Return the key to use, without stray blanks, or None where the provider needs none.
 
     Raises:
         ConfigurationError: There is no key, or it cannot be one.
     """
-    key = SecretStr((api_key.get_secret_value() if api_key else _variable(provider.key_variable)).strip())
+    if isinstance(api_key, KeySource):
+        return api_key
+    given = api_key.find(provider) if isinstance(api_key, StoredKey) else api_key
+    key = SecretStr((given.get_secret_value() if given else _variable(provider.key_variable)).strip())
     if not key:
         if not provider.key_variable:
             return None
@@ -193,8 +236,8 @@ def _is_printable_word(key: SecretStr) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _url(url: str) -> httpx.URL:
-    return httpx.URL(url)
+def _url(url: str, query: tuple[tuple[str, str], ...] = ()) -> httpx.URL:
+    return httpx.URL(url).copy_merge_params(query) if query else httpx.URL(url)
 
 
 def _variable(name: str) -> str:
@@ -202,8 +245,12 @@ def _variable(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def checked_url(url: str) -> str:
-    """Return *url* without a trailing slash; raise `ConfigurationError` if no request can go there."""
+def checked_url(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return *url* without a trailing slash, and the query in it.
+
+    Raises:
+        ConfigurationError: No request can go there.
+    """
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -212,8 +259,10 @@ def checked_url(url: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            f"`base_url` must be an http(s) URL such as 'https://host/v1', not {url.rpartition('@')[2]!r}."
+            "`base_url` must be an http(s) URL such as 'https://host/v1', not "
+            f"{url.rpartition('@')[2].partition('?')[0]!r}."
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError("`base_url` must not hold credentials, a query or a fragment; use `api_key`.")
-    return url.strip().rstrip("/")
+    if parts.username or parts.password or parts.fragment:
+        raise ConfigurationError("`base_url` must not hold credentials or a fragment; use `api_key`.")
+    bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    return bare.rstrip("/"), tuple(parse_qsl(parts.query, keep_blank_values=True))

@@ -78,18 +78,27 @@ def _seconds_until(value: str, now: float | None) -> float | None:
 
 
 def secrets_of(request: httpx.Request) -> list[str]:
-    """Return what is secret in the headers of *request*, the longest first."""
+    """Return what is secret in the headers and the query of *request*, the longest first."""
     found = set()
-    for name, value in request.headers.items():
+    for name, value in (*request.headers.items(), *_secret_parameters(request.url)):
         if name.lower() not in PUBLIC:
             shortest = SHORTEST_CREDENTIAL if CREDENTIAL.search(name) else SHORTEST_OTHER_SECRET
             found |= {word for word in (value, *re.split(r"[\s;,=]+", value)) if len(word) >= shortest}
     return sorted(found, key=len, reverse=True)
 
 
+def _secret_parameters(url: httpx.URL) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in url.params.multi_items() if CREDENTIAL.search(name)]
+
+
 def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return *headers* without those whose names speak of credentials, for what is written down."""
     return {name: value for name, value in headers.items() if not CREDENTIAL.search(name)}
+
+
+def public_query(query: Mapping[str, str]) -> dict[str, str | None]:
+    """Return *query*, with None for the values whose names speak of credentials, for what is written down."""
+    return {name: None if CREDENTIAL.search(name) else value for name, value in query.items()}
 
 
 def without_secrets(text: str, response: httpx.Response) -> str:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
+
+from rivya_core.errors import InvalidInputError
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds to wait for a connection and between two reads, when nothing else is said."""
 HTTPX_TIMEOUT = httpx.Timeout(5.0)
 DEFAULTS = TIMEOUT.as_dict()
+
+
+def read_timeout(given: Any) -> httpx.Timeout:
+    """Return a timeout as people pass it (seconds, a tuple, a mapping or an `httpx.Timeout`) in httpx's form.
+
+    Raises:
+        InvalidInputError: It is none of these, or not above 0.
+    """
+    try:
+        timeout = httpx.Timeout(**given) if isinstance(given, Mapping) else httpx.Timeout(given)
+        usable = all(limit is None or limit > 0 for limit in timeout.as_dict().values())
+    except (TypeError, ValueError, IndexError, AssertionError):
+        usable = False
+    if not usable:
+        raise InvalidInputError("`timeout` must be seconds above 0, or an `httpx.Timeout` of such.")
+    return timeout
 
 
 def apply_client_defaults(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:

@@ -33,8 +33,9 @@ from rivya_core.errors import (
     RivyaError,
     ServiceUnavailableError,
 )
+from rivya_core.http.endpoint import KEY_SOURCE, set_key
 from rivya_core.http.error_responses import error_from_response
-from rivya_core.http.plan import Plan, Send, pause
+from rivya_core.http.plan import Plan, Send, call, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.transport_errors import died_on_reuse, translated
 
@@ -274,6 +275,9 @@ def outcome_unknown(error: RivyaError, *, bare_503_is_unknown: bool) -> bool:
 
 
 def _attempt(step: Send) -> Plan[httpx.Response]:
+    source = step.request.extensions.get(KEY_SOURCE)
+    if source is not None:
+        set_key(step.request.headers, (yield from call(source)))
     try:
         response: httpx.Response = yield step
     except Exception as exc:

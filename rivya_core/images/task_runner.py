@@ -59,8 +59,7 @@ class ImageConfig:
     @property
     def origin(self) -> str:
         """Fingerprint of the account whose tasks these are."""
-        key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
-        return sha256(f"rivya-images\n{self.endpoint.base_url}\n{key}".encode()).hexdigest()[:24]
+        return sha256(f"rivya-images\n{self.endpoint.base_url}\n{self.endpoint.account}".encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)

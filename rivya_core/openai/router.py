@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-
-from pydantic import BaseModel
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.openai.chat.client import OpenAIChat
-from rivya_core.openai.options import CHAT_OPTIONS, OPTIONS, RESPONSES_OPTIONS, Options
+from rivya_core.openai.options import CHAT_OPTIONS, RESPONSES_OPTIONS, Options
 from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.continuation import ResponseChain
 from rivya_core.types import ChatDelta, Media, Message
@@ -32,12 +29,6 @@ BUILT_IN = (
     "apply_patch tool_search"
 ).split()
 """Types of tools that run on the provider's side, apart from dated variants."""
-
-
-@lru_cache(maxsize=64)
-def settings_of(kind: type[BaseModel]) -> frozenset[str]:
-    """Return the settings that an adapter's class has as fields; LangChain's `metadata` is something else."""
-    return OPTIONS & kind.model_fields.keys() - {"metadata"}
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,7 @@ class RivyaWire:
     @cached_property
     def origin(self) -> Origin:
         """The account and model whose sessions these are."""
-        key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
-        return sessions.origin_of(self.endpoint.base_url, self.options.model, key)
+        return sessions.origin_of(self.endpoint.base_url, self.options.model, self.endpoint.account)
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn and return the whole reply."""

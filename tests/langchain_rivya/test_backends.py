@@ -223,9 +223,9 @@ class TestRequest:
         """Not in the first call, and not with somebody's default model."""
         with pytest.raises(langchain_rivya.ConfigurationError, match="temprature"):
             model(temprature=1)
-        with pytest.raises(ValueError, match="model"):
+        with pytest.raises(langchain_rivya.ConfigurationError, match="needs `model`"):
             ChatOpenAICompatible(base_url=URL)
-        with pytest.raises(ValueError, match="base_url"):
+        with pytest.raises(langchain_rivya.ConfigurationError, match="needs `base_url`"):
             ChatOpenAICompatible(model="m")
 
     def test_no_openai_variable_is_read(self, backend: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:

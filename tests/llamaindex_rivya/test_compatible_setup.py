@@ -57,9 +57,9 @@ def test_a_key_in_the_environment_is_enough(monkeypatch, kind, variable, model, 
 
 def test_any_server_needs_a_model_and_a_url(backend, calls):
     """No default, no environment, and no key where the server wants none."""
-    with pytest.raises(ValueError, match="model"):
+    with pytest.raises(ConfigurationError, match="needs `model`"):
         OpenAICompatible(base_url=backend.url)
-    with pytest.raises(ValueError, match="base_url"):
+    with pytest.raises(ConfigurationError, match="needs `base_url`"):
         OpenAICompatible(model="m")
 
     calls.run(OpenAICompatible(model="m", base_url=backend.url), "complete", "Hi")
@@ -146,7 +146,7 @@ def test_an_unknown_keyword_is_refused(gmi, backend, calls):
 
 def test_an_unknown_tool_choice_is_refused(gmi, backend, calls):
     """The choices that there are stand in the message."""
-    with pytest.raises(InvalidInputError, match="auto, none, any, required"):
+    with pytest.raises(InvalidInputError, match="`auto`, `none`, `any`, `required`, `add`"):
         calls.run(gmi, "chat_with_tools", [tool()], user_msg="Hi", tool_choice="nothing")
 
     assert not backend.requests

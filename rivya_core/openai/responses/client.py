@@ -45,8 +45,7 @@ class OpenAIResponses:
     @property
     def origin(self) -> Origin:
         """Where responses are kept; ids and items of another origin mean nothing here."""
-        key = self.endpoint.key.get_secret_value() if self.endpoint.key else ""
-        return origin_of(self.endpoint.base_url, "", key)
+        return origin_of(self.endpoint.base_url, "", self.endpoint.account)
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send *messages* and return the whole reply, in which every tool call is one piece.

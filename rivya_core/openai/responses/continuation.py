@@ -42,8 +42,7 @@ class ResponseChain:
         """Where responses are stored: base URL, account, and the vendor that serves the model."""
         endpoint = self.responses.endpoint
         vendor = str(self.responses.options["model"]).rpartition("/")[0]
-        key = endpoint.key.get_secret_value() if endpoint.key else ""
-        return sessions.origin_of(f"{endpoint.base_url}/responses", vendor, key)
+        return sessions.origin_of(f"{endpoint.base_url}/responses", vendor, endpoint.account)
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn and return the whole reply."""

@@ -1,18 +1,22 @@
-"""What a chat model can tell of its account: the balance, and the models that it may name."""
+"""What a chat model can tell about its account: the balance, and the models that it may name."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from typing import TYPE_CHECKING, TypeVar
 
-from langchain_rivya.errors import as_model_errors
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.models import ModelEntry
+
+if TYPE_CHECKING:
+    from rivya_core.models import ModelEntry
+
+T = TypeVar("T")
 
 
-class Account(ABC):
+class Account:
     """`credits` and `models`, for whatever has an endpoint and clients."""
 
     @property
@@ -21,11 +25,17 @@ class Account(ABC):
 
     @property
     @abstractmethod
-    def _clients(self) -> Clients: ...
+    def _retry(self) -> RetryPolicy: ...
 
     @property
     @abstractmethod
-    def _retry(self) -> RetryPolicy: ...
+    def _clients(self) -> Clients: ...
+
+    def _execute(self, plan: Plan[T]) -> T:
+        return self._clients.driver.run(plan)
+
+    async def _aexecute(self, plan: Plan[T]) -> T:
+        return await self._clients.async_driver.run(plan)
 
     def credits(self) -> float:
         """Return the credits that the account can still spend.
@@ -33,23 +43,19 @@ class Account(ABC):
         Raises:
             NotSupportedError: The provider's API does not tell; nothing was sent.
         """
-        with as_model_errors():
-            return self._clients.driver.run(self._read_credits())
+        return self._execute(self._read_credits())
 
     async def acredits(self) -> float:
         """Return the credits that the account can still spend; see `credits`."""
-        with as_model_errors():
-            return await self._clients.async_driver.run(self._read_credits())
+        return await self._aexecute(self._read_credits())
 
     def models(self) -> list[ModelEntry]:
         """Return the chat models that the API lists; the `id` of each is what `model` takes."""
-        with as_model_errors():
-            return self._clients.driver.run(self._list_models())
+        return self._execute(self._list_models())
 
     async def amodels(self) -> list[ModelEntry]:
         """Return the chat models that the API lists; see `models`."""
-        with as_model_errors():
-            return await self._clients.async_driver.run(self._list_models())
+        return await self._aexecute(self._list_models())
 
     def _read_credits(self) -> Plan[float]:
         from rivya_core.rivya.credits import read_credits

@@ -1,0 +1,133 @@
+"""The fields of the chat classes of OpenAI-compatible APIs, and how a call of them becomes a turn on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from rivya_core.adapters.arguments import ONLY_RIVYA
+from rivya_core.adapters.connection import CALL_OPTIONS, Connection
+from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.http.retry import RetryPolicy, retry_policy
+from rivya_core.openai.options import OPTIONS
+from rivya_core.openai.router import OpenAIRouter
+from rivya_core.sessions.pointers import OnMismatch
+
+
+class OpenAIFields(Connection):
+    """Options of chat completions and the Responses API. What is not set is not sent."""
+
+    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | OPTIONS
+    lacking: ClassVar[Mapping[str, str]] = ONLY_RIVYA
+
+    temperature: float | None = None
+    """0 to 2; many reasoning models take none."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Limit of the reply's tokens, reasoning included; goes out under the name that API and model want."""
+    top_p: float | None = None
+    """0 to 1."""
+    stop: list[str] | str | None = None
+    """Up to four texts that end the reply."""
+    seed: int | None = None
+    """For replies that are repeatable as far as possible."""
+    frequency_penalty: float | None = None
+    """-2 to 2."""
+    presence_penalty: float | None = None
+    """-2 to 2."""
+    logit_bias: Mapping[str, float] | None = None
+    """Bias by token id."""
+    logprobs: bool | None = None
+    """Whether to return log probabilities."""
+    top_logprobs: int | None = None
+    """How many alternatives, 0 to 20."""
+    reasoning_effort: str | None = None
+    """For example `low`; which ones there are depends on the model."""
+    verbosity: str | None = None
+    """`low`, `medium` or `high`."""
+    parallel_tool_calls: bool | None = None
+    """Whether several calls may come in one reply; sent only with tools."""
+    prediction: Mapping[str, Any] | None = None
+    """A predicted output, for example `{"type": "content", "content": ...}`. Chat completions only."""
+    service_tier: str | None = None
+    """For example `flex`."""
+    user: str | None = None
+    """Your own user, for abuse detection."""
+    safety_identifier: str | None = None
+    """A stable id of your own user, for abuse detection; the newer name of `user`."""
+    prompt_cache_key: str | None = None
+    """Requests with the same key share a prompt cache."""
+    prompt_cache_retention: str | None = None
+    """How long the prompt cache lasts, for example `24h`."""
+    store: bool | None = None
+    """Whether the provider keeps the reply."""
+    request_metadata: Mapping[str, str] | None = None
+    """Labels of the stored reply; sent as `metadata`, which is also the name in a call."""
+    stream_usage: bool | None = None
+    """Whether to ask for usage in streams; by default wherever the provider is not known to refuse it."""
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    """Merged into the body of every request, for what has no name here."""
+    retry_lost_answers: bool = False
+    """Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may be charged."""
+    include_response_headers: bool = False
+    """Whether the reply's metadata hold the response's headers."""
+    think_tags: bool = False
+    """Whether text in `<think>` tags is reasoning instead of text."""
+    built_in_tools: Sequence[Mapping[str, Any]] = ()
+    """The provider's own tools, sent with every call, for example `{"type": "web_search_preview"}`."""
+
+    use_responses_api: bool | None = None
+    """Whether to use the Responses API; by default where a turn needs it: a built-in tool, `include`, a file by URL."""
+    use_previous_response_id: bool = False
+    """Whether to continue the stored response of the last reply, as long as it holds exactly the messages."""
+    on_history_mismatch: OnMismatch = "replay"
+    """With `use_previous_response_id`: what to do with a history that no stored response holds, `replay` or `error`."""
+    previous_response_id: str | None = None
+    """A stored response to continue, unchecked; the messages are sent as they are. Responses API."""
+    instructions: str | None = None
+    """A system message in addition to the messages. Responses API."""
+    include: Sequence[str] | None = None
+    """What else the response is to hold, for example `reasoning.encrypted_content`. Responses API."""
+    truncation: str | None = None
+    """`auto` or `disabled`. Responses API."""
+    reasoning: Mapping[str, Any] | None = None
+    """For example `{"effort": "low", "summary": "auto"}`. Responses API."""
+    reasoning_summary: str | None = None
+    """`auto`, `concise` or `detailed`. Responses API."""
+    max_tool_calls: int | None = None
+    """How many built-in tool calls there may be. Responses API."""
+
+    def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
+        return OpenAIRouter(self._endpoint_for(options), self._settings(options), self._retry)
+
+    @property
+    def _retry(self) -> RetryPolicy:
+        return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
+
+    def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the model's options with a call's overrides; a call's None takes an option back."""
+        own = self.__dict__
+        settings = {name: value for name in _fields(type(self)) if (value := own[name]) is not None}
+        settings["metadata"] = self._labels()
+        tools = (*self.built_in_tools, *(options.get("tools") or ()))
+        if not tools:
+            settings.pop("parallel_tool_calls", None)
+        settings.update((name, value) for name, value in options.items() if name in OPTIONS)
+        settings["tools"] = tools
+        settings["model"] = settings.get("model") or self.model
+        settings["extra_body"] = {**self.extra_body, **(options.get("extra_body") or {})}
+        if "tool_choice" in options:
+            settings["tool_choice"] = tool_choice_for(options["tool_choice"], tools)
+        return settings
+
+    def _labels(self) -> Mapping[str, str] | None:
+        """What goes out as `metadata`."""
+        return self.request_metadata
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type[OpenAIFields]) -> tuple[str, ...]:
+    """Return the options that *kind* has as fields; a framework's own `metadata` is something else."""
+    return tuple(sorted(OPTIONS & kind.model_fields.keys() - {"metadata", "extra_body"}))
