@@ -138,7 +138,6 @@ class APIConnectionError(RivyaError):
     """No connection: the request never left."""
 
     retryable: ClassVar[Retryable] = "always"
-    advice = "Check the network, the proxy and `base_url`."
 
 
 class ResponseLostError(RivyaError):

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from rivya_core.http.fast_clients import FastAsyncClient
+from rivya_core.http.proxies import usable_environment
 
 REQUESTS_PER_CLIENT = 2
 """Requests that one client carries at a time."""
@@ -105,7 +106,8 @@ class AsyncClientPool:
                 self._full = index
                 return self._members[index]
         self._full = len(self._members)
-        self._members.append(PooledClient(self._close_expired, self._full, **self._settings))
+        with usable_environment():
+            self._members.append(PooledClient(self._close_expired, self._full, **self._settings))
         return self._members[-1]
 
     async def aclose(self) -> None:

@@ -22,9 +22,11 @@ from urllib.request import getproxies
 
 import httpx
 
+from rivya_core.errors import ConfigurationError
 from rivya_core.http.client_pool import IDLE_SECONDS, MAX_IDLE_CONNECTIONS, AsyncClientPool
 from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.fast_clients import FastClient
+from rivya_core.http.proxies import usable_environment
 from rivya_core.http.request_defaults import TIMEOUT
 
 POOL_LIMITS = httpx.Limits(
@@ -104,14 +106,19 @@ _left_to_parent: list[dict[asyncio.AbstractEventLoop, _Kept]] = []
 
 @cache
 def _shared_client() -> httpx.Client:
-    client = FastClient(**_settings(LIMITS))
+    with usable_environment():
+        client = FastClient(**_settings(LIMITS))
     atexit.register(client.close)
     return client
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as exc:
+        named = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise ConfigurationError(f"The certificates in `{named}` cannot be read: {exc}. Nothing was sent.") from exc
 
 
 def _settings(limits: httpx.Limits) -> dict[str, Any]:

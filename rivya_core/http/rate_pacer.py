@@ -35,6 +35,8 @@ RELIABLE = 6.0
 """Requests per second that are enough to take what was accepted for the limit, which is then not searched for."""
 FORGOTTEN_AFTER = 10.0
 """Seconds without a refusal after which a rate counts no more."""
+HOLD = 0.3
+"""Seconds without a refusal of a request that had not waited, before the first turn."""
 MOST_PACERS = 256
 MOST_SENT = 10_000
 LANE = "rivya_lane"
@@ -109,17 +111,19 @@ class RatePacer:
         return self._issued
 
     def _adapt(self, *, paced: bool) -> None:
-        now = self._clock()
+        now, accepted = self._clock(), self._most_accepted()
         if not self._rate or now - self._cut_at > FORGOTTEN_AFTER:
-            self._rate, self._cut_at = self._most_accepted(), now
+            self._rate, self._cut_at = accepted, now
             self._ceiling = self._rate / MARGIN if self._rate >= RELIABLE else 0.0
             self._base_time, self._base_turn = now, float(self._issued - self._waiting)
-        elif not paced:  # the requests that were sent together are still being refused
-            self._set_rate(min(self._rate, self._most_accepted()))
-            self._ceiling = self._rate / MARGIN if self._rate >= RELIABLE else 0.0
-        elif now - self._cut_at > WINDOW:
+        elif paced and now - self._cut_at > WINDOW:
             self._ceiling, self._cut_at = self._rate, now
-            self._set_rate(max(SLOWEST, self._rate * CUT))
+            self._set_rate(max(SLOWEST, min(self._rate * CUT, accepted)))
+        elif accepted < self._rate:
+            self._set_rate(accepted)
+            self._ceiling = self._rate / MARGIN if self._rate >= RELIABLE else 0.0
+        if not paced and self._waiting:  # the requests that were sent together are still being refused
+            self._base_time, self._base_turn = now + HOLD, float(self._issued - self._waiting)
 
     def _count_sent(self) -> None:
         while self._sent:

@@ -55,14 +55,16 @@ def translated(error: Exception, request: httpx.Request) -> RivyaError | None:
 def _not_connected(error: Exception, request: httpx.Request, host: str) -> APIConnectionError:
     proxy = proxy_for(request.url)
     if isinstance(error, httpx.PoolTimeout):
-        return APIConnectionError(f"No connection of the client became free for {host} ({_named(error)}).")
+        return APIConnectionError(
+            f"No connection of the client became free for {host} ({_named(error)}). Allow it more."
+        )
     if proxy or isinstance(error, httpx.ProxyError):
         through = f"the proxy {proxy}" if proxy else "its proxy"
         return APIConnectionError(
             f"Could not connect to {host} through {through} ({_named(error)}). Check `HTTPS_PROXY`, `HTTP_PROXY`, "
             "`ALL_PROXY` and `NO_PROXY`, or the proxy of your own client."
         )
-    return APIConnectionError(f"Could not connect to {host} ({_named(error)}).")
+    return APIConnectionError(f"Could not connect to {host} ({_named(error)}). Check the network and `base_url`.")
 
 
 def _unusable_url(error: Exception, _: httpx.Request, host: str) -> ConfigurationError:
