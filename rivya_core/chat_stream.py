@@ -206,7 +206,8 @@ def join(stream: ChatStreamDecoder, body: bytes) -> ChatDelta:
 
 def _plain(response: httpx.Response, body: bytes) -> httpx.Response:
     """A stream's response with its body read, the way a whole answer looks."""
-    headers = [(k, v) for k, v in response.headers.multi_items() if k not in {"content-encoding", "content-length"}]
+    dropped = (b"content-encoding", b"content-length")
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
     return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 from pydantic_core import from_json
@@ -72,6 +73,13 @@ def is_object(text: str) -> bool:
         return isinstance(loads(text), dict)
     except ValueError:
         return False
+
+
+def finite_number(value: Any) -> int | float | None:
+    """Return a number that can be counted with, or None: no text, no truth value, no infinity, not beyond `float`."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= sys.float_info.max else None
 
 
 def arguments_text(value: Any) -> str:

@@ -22,7 +22,7 @@ from rivya_core.errors import (
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
 from rivya_core.http.headers import retry_after
-from rivya_core.http.json_codec import loads
+from rivya_core.http.json_codec import finite_number, loads
 from rivya_core.http.plan import Plan, pause
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.polling import PollingPolicy
@@ -219,7 +219,7 @@ def _word(value: Any) -> str | None:
 
 
 def _amount(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return finite_number(value)
 
 
 def _too_late(task_id: str, deadline: float, trouble: str) -> TaskTimeoutError:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import parse_json
+from rivya_core.http.json_codec import finite_number
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.models import (
@@ -252,8 +253,8 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if good else None
+    number = finite_number(value)
+    return None if number is None else float(number)
 
 
 def _whole(value: Any, otherwise: int | None) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 from rivya_core.errors import BudgetExceededError, ConfigurationError, NotSupportedError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.json_codec import finite_number
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 
@@ -37,7 +38,8 @@ def read_credits(endpoint: Endpoint, retry: RetryPolicy) -> Plan[float]:
     amount = parse_json(response)
     for key in where:
         amount = amount.get(key) if isinstance(amount, Mapping) else None
-    if not isinstance(amount, (int, float)) or isinstance(amount, bool):
+    amount = finite_number(amount)
+    if amount is None:
         raise invalid_response(response, f"has no `{'.'.join(where)}`")
     return float(amount)
 

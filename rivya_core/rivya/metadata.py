@@ -6,12 +6,12 @@ user's message, tools, citations) are left out. https://rivya.ai/docs/api-chat s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from rivya_core.chat_stream import read_usage
+from rivya_core.http.json_codec import finite_number
 from rivya_core.rivya.vocabulary import STARTING, is_beside
 from rivya_core.types import Usage
 
@@ -139,14 +139,9 @@ def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dic
 def _counted(places: list[Object], keys: tuple[str, ...]) -> int | float | None:
     for place in places:
         for key in keys:
-            if key in place and (count := _count(place[key])) is not None:
+            if key in place and (count := finite_number(place[key])) is not None:
                 return count
     return None
-
-
-def _count(value: Any) -> int | float | None:
-    counts = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return value if counts else None
 
 
 def _first(known: Object, keys: tuple[str, ...]) -> str | None:
