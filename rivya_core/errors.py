@@ -1,39 +1,39 @@
-"""Everything that can go wrong, as one tree whose classes are named by what to do next.
+"""Every failure as one tree, in which each class is named by what to do next.
 
     RivyaError
-      ConfigurationError          how the model or tool was set up: key, URL, option
-      InvalidInputError           cannot be sent as it is; nothing was sent or paid
-        ContextOverflowError      too long: shorten, trim or summarise the messages
-        NotSupportedError         the provider cannot do it; the message names what can
-        HistoryMismatchError      not what the session holds, which shall be an error
-        BudgetExceededError       it would cost more than the credit budget still allows
-      APIConnectionError       the request never left: safe to send again
-      ResponseLostError             it left, no answer came: it may have been charged
-        APITimeoutError             no answer within `timeout`
-        StreamBrokenError         an answer stopped early; `partial` holds what came
-      APIError                    the provider answered, and the answer was no
-        BadRequestError           400, 405, 413, 415, 422: mend the request
-          ContextTooLongError     the provider's own word that the input is too long
-        AuthenticationError       401: mend the key
-        InsufficientCreditsError  402, and 403 or 429 that are about money: top up
-        PermissionDeniedError     403: the key lacks a scope or the model is not open to it
-        NotFoundError             404, 410: no such model, session, task or path
-        ConflictError             409
-          SessionConflictError    the session cannot be continued by this request
-          IdempotencyConflictError  its idempotency key is in use, or was another's
-        RateLimitError            429: slow down, then again (`retry_after`)
-        ServerError               5xx: the provider failed
-          ServiceUnavailableError        503, 529: turned away before anything was done
-        InvalidResponseError        a success status over HTML, broken JSON, no choices
-      TaskError                   an image task, with its `task_id`
-        TaskFailedError           the provider gave up; nothing further will come
-        TaskTimeoutError          the deadline passed, the task runs: resume it by its id
-        TaskInterruptedError      the waiting broke off (see `__cause__`): resume it
-      LedgerError                 the session ledger cannot be reached
-      CreditLimitError            the credits that the application allowed are spent
+      ConfigurationError            the model or tool is set up wrongly: key, URL, option
+      InvalidInputError             this call cannot be sent; nothing was sent or paid
+        ContextOverflowError        the messages are longer than the API takes: shorten, trim or summarise them
+        NotSupportedError           the provider cannot do it; the message names what can
+        HistoryMismatchError        the messages are not what the session holds, and replaying is not allowed
+        BudgetExceededError         the next image would cost more than its credit budget still allows
+      APIConnectionError            the request never left: safe to send again
+      ResponseLostError             the request left and no complete response came: it may have been charged
+        APITimeoutError             no response within `timeout`
+        StreamBrokenError           a stream stopped early; `partial` holds the text so far
+      APIError                      the provider refused or failed
+        BadRequestError             400, 405, 413, 415, 422: correct the request
+          ContextTooLongError       the provider refused the input as too long
+        AuthenticationError         401: correct the key
+        InsufficientCreditsError    402, and 403 or 429 that are about money: top up
+        PermissionDeniedError       403: the key lacks a scope or the model is not open to it
+        NotFoundError               404, 410: no such model, session, task or path
+        ConflictError               409
+          SessionConflictError      the session cannot be continued by this request
+          IdempotencyConflictError  the idempotency key is in use, or was used for another request
+        RateLimitError              429: slow down, then send again (`retry_after`)
+        ServerError                 5xx: the provider failed
+          ServiceUnavailableError   503, 529: turned away before anything was done
+        InvalidResponseError        a success status with HTML, broken JSON or no choices
+      TaskError                     an image task, with its `task_id`
+        TaskFailedError             the provider gave up the task
+        TaskTimeoutError            the deadline passed while the task runs: resume it by its id
+        TaskInterruptedError        the waiting broke off (see `__cause__`): resume the task by its id
+      LedgerError                   the session ledger cannot be reached
+      CreditLimitError              the `limit` of a credits handler is reached; the next call was not made
 
-Every class says in `retryable` whether the same request may be sent again. No error holds a secret: what a
-server echoes is searched for the key that was sent, and `response` is a copy without the request's headers.
+`retryable` of a class says whether the same request may be sent again. No error holds a secret: bodies and messages are
+searched for the key and the headers that were sent, and `response` is a copy without the request's headers.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class RivyaError(Exception):
     """Whether the same request may be sent again. `always`: it never left or was turned away. `if_idempotent`: it may
     have been carried out, so only where that cannot charge twice; see `http/retry.py`."""
     advice: ClassVar[str] = ""
-    """The next move, appended to the message."""
+    """What to do next; appended to the message."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"{message} {self.advice}" if self.advice and self.advice not in message else message)
@@ -100,7 +100,7 @@ class RivyaError(Exception):
     response: httpx.Response | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what is there; constructors want more than the message."""
+        """Pickle the attributes, because constructors take more than the message."""
         return _remade, (type(self), self.args, vars(self))
 
 
@@ -119,40 +119,46 @@ class InvalidInputError(RivyaError, ValueError):
 
 
 class ContextOverflowError(InvalidInputError):
-    """The messages are longer than the provider takes; nothing was sent."""
+    """The messages are longer than the API takes, found out before anything was sent.
+
+    `ContextTooLongError`, a subclass, is the provider's own refusal.
+    """
 
 
 class NotSupportedError(InvalidInputError, NotImplementedError):
-    """The provider has no way to say this; the message names what to use instead."""
+    """The provider cannot do this; the message names what to use instead."""
 
 
 class HistoryMismatchError(InvalidInputError):
-    """The message list is not the history that the session holds, and replaying was not allowed."""
+    """The messages are not the history that the session holds, and replaying is not allowed."""
 
 
 class BudgetExceededError(InvalidInputError):
-    """It would cost more than the credit budget still allows; nothing was sent."""
+    """The next image would cost more than its credit budget (`max_credits`) still allows; nothing was sent.
+
+    `CreditLimitError` is raised when the limit of a credits handler is reached.
+    """
 
 
 class APIConnectionError(RivyaError):
-    """No connection: the request never left."""
+    """No connection was made; the request never left."""
 
     retryable: ClassVar[Retryable] = "always"
 
 
 class ResponseLostError(RivyaError):
-    """The request left and no complete answer came back; it may have been carried out."""
+    """The request left and no complete response came back; it may have been carried out."""
 
     retryable: ClassVar[Retryable] = "if_idempotent"
     advice = "The request may have been carried out and charged."
 
 
 class APITimeoutError(ResponseLostError):
-    """The request left and no answer came in time; it may have been carried out."""
+    """The request left and no response came in time; it may have been carried out."""
 
 
 class StreamBrokenError(ResponseLostError):
-    """A streamed answer stopped before its end.
+    """A stream stopped before the end of the reply.
 
     Attributes:
         partial: The text that had arrived.
@@ -166,16 +172,16 @@ class StreamBrokenError(ResponseLostError):
 
 
 class APIError(RivyaError):
-    """The provider answered, and the answer was no.
+    """The provider refused the request or failed.
 
     Attributes:
         status: HTTP status, or the status that the body named when the HTTP status was a success.
         code: The provider's code as text, for example `rate_limited`.
         param: The request field that the provider names, if it does.
         request_id: The provider's id of the request, for its support.
-        body: The answer's body as text.
+        body: The body of the response as text.
         retry_after: Seconds that the provider asks to wait.
-        response: A copy of the answer without the request's headers.
+        response: A copy of the response, without the request's headers.
     """
 
     def __init__(
@@ -197,11 +203,11 @@ class APIError(RivyaError):
 
 
 class BadRequestError(APIError):
-    """The provider refuses the request as it is."""
+    """The provider refuses the request as it is; correct it."""
 
 
 class ContextTooLongError(BadRequestError, ContextOverflowError):
-    """The provider says that the input is too long."""
+    """The provider refused the input as too long. `ContextOverflowError` covers what is found out before sending."""
 
     advice = "Shorten, trim or summarise the messages."
 
@@ -213,13 +219,13 @@ class AuthenticationError(APIError):
 
 
 class InsufficientCreditsError(APIError):
-    """The account has no credits or quota left; retrying cannot help."""
+    """The account has no credits or quota left."""
 
     advice = "Top up the account or raise its limit; retrying does not help."
 
 
 class PermissionDeniedError(APIError):
-    """The key may not do this."""
+    """The key is not allowed to do this."""
 
     advice = "Check the key's scopes and the models that it may use."
 
@@ -237,11 +243,11 @@ class SessionConflictError(ConflictError):
 
 
 class IdempotencyConflictError(ConflictError):
-    """The idempotency key was used for another request or is still in use."""
+    """The idempotency key was used for another request, or is still in use."""
 
 
 class RateLimitError(APIError):
-    """Too many requests; try again later."""
+    """Too many requests."""
 
     retryable: ClassVar[Retryable] = "always"
     advice = "Wait, or lower the number of concurrent requests."
@@ -261,16 +267,16 @@ class ServiceUnavailableError(ServerError):
 
 
 class InvalidResponseError(APIError):
-    """A success status, but not the answer that the API promises."""
+    """A success status without the response that the API promises."""
 
     retryable: ClassVar[Retryable] = "never"
 
 
 class TaskError(RivyaError):
-    """Something about an image task.
+    """An image task did not end with an image.
 
     Attributes:
-        task_id: The provider's id of the task; `resume(task_id)` picks it up again.
+        task_id: The provider's id of the task; `resume(task_id)` continues to wait for it.
     """
 
     def __init__(self, message: str, *, task_id: str, code: str | None = None) -> None:
@@ -279,15 +285,15 @@ class TaskError(RivyaError):
 
 
 class TaskFailedError(TaskError):
-    """The provider gave up on the task."""
+    """The provider gave up the task."""
 
 
 class TaskTimeoutError(TaskError):
-    """The deadline passed while the task was still running; it is not lost."""
+    """The deadline passed while the task is still running; it is not lost."""
 
 
 class TaskInterruptedError(TaskError):
-    """Waiting for the task or fetching its result broke off; the task itself goes on and is not lost."""
+    """Waiting for the task or downloading its result broke off; the task itself continues and is not lost."""
 
 
 class LedgerError(RivyaError):
@@ -295,6 +301,9 @@ class LedgerError(RivyaError):
 
 
 class CreditLimitError(RivyaError):
-    """The credits that the application allowed are spent; the next call was not made."""
+    """The credits of a handler's `limit` are spent; the next call was not made.
 
-    advice = "Raise the handler's `limit` to go on."
+    `BudgetExceededError` is raised when one image would exceed its own budget.
+    """
+
+    advice = "Raise the handler's `limit` to continue."

@@ -1,4 +1,4 @@
-"""The image tool for LangChain: its hooks, and what people call. What it does is `rivya_core`'s; see `image_kit.py`."""
+"""The image tool for LangChain: its hooks, and what people call. What it does is in `tool_backend.py` of the core."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

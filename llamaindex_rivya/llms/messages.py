@@ -1,4 +1,4 @@
-"""LlamaIndex's messages to the core's. Single blocks are read in `blocks.py`; replies are made in `replies.py`."""
+"""LlamaIndex's messages to the core's. Single blocks are read in `blocks.py`; replies are made in `responses.py`."""
 
 from __future__ import annotations
 

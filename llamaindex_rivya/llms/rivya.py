@@ -1,4 +1,4 @@
-"""`Rivya`: the chat whose history lives on the server. The models with function calling are in `compatible.py`."""
+"""`Rivya`: the chat whose history lives on the server. The models with function calling are in `providers.py`."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NoReturn

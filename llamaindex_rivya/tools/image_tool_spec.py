@@ -1,4 +1,4 @@
-"""The image tools for LlamaIndex: what agents call. What they do is `rivya_core`'s; see `image_kit.py` there."""
+"""The image tools for LlamaIndex: what agents call. What they do is in `tool_backend.py` of the core."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

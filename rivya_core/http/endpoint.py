@@ -15,12 +15,15 @@ from pydantic import SecretStr
 
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.http.hosts import warn_unencrypted
 from rivya_core.http.rate_pacer import LANE
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import COMPRESSED, DEFAULT_LIMITS, EXTENSION, Limits
 from rivya_core.http.secrets import ApiKey, Headers, KeySource, StoredKey, key_of, missing, plain, stored_headers
 from rivya_core.providers import Provider
 
+LONGEST_LABEL = 63
+"""Characters that a part of a host's name may have."""
 KEY_SOURCE = "rivya_key_source"
 """The extension of a request that asks for a fresh key before it is sent."""
 
@@ -122,7 +125,7 @@ def set_key(headers: httpx.Headers, key: SecretStr) -> None:
         ConfigurationError: It cannot be a key.
     """
     if not _is_printable_word(key):
-        raise ConfigurationError("The API key has characters that no key has.")
+        raise ConfigurationError("The API key contains characters that are not allowed in an API key.")
     headers["authorization"] = f"Bearer {key.get_secret_value()}"
 
 
@@ -155,6 +158,7 @@ def endpoint(
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
     url, own_query = where(provider, base_url)
+    warn_unencrypted(url)
     return Endpoint(
         provider,
         url,
@@ -224,8 +228,10 @@ def checked_key(provider: Provider, api_key: SecretStr | KeySource | StoredKey |
             f"No API key: set the environment variable `{provider.key_variable}` or pass `api_key`."
         )
     if not _is_printable_word(key):
-        where = f" or `{provider.key_variable}`" if provider.key_variable else ""
-        raise ConfigurationError(f"The API key in `api_key`{where} has characters no key has.")
+        where = f"`api_key` or `{provider.key_variable}`" if provider.key_variable else "`api_key`"
+        if _begins_with_bearer(key):
+            raise ConfigurationError(f"The API key in {where} begins with 'Bearer '. Drop that word; it is added.")
+        raise ConfigurationError(f"The API key in {where} contains characters that are not allowed in an API key.")
     return key
 
 
@@ -233,6 +239,10 @@ def _is_printable_word(key: SecretStr) -> bool:
     """Whether it can stand in a header; asked here, so that no local of a traceback holds the key."""
     given = key.get_secret_value()
     return given.isascii() and given.isprintable() and " " not in given
+
+
+def _begins_with_bearer(key: SecretStr) -> bool:
+    return key.get_secret_value().lower().startswith("bearer ")
 
 
 @lru_cache(maxsize=256)
@@ -253,7 +263,9 @@ def checked_url(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """
     try:
         parts = urlsplit(url.strip())
+        labels = (parts.hostname or "").split(".")
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and all(len(label) <= LONGEST_LABEL for label in labels)
         httpx.URL(url.strip())
     except (ValueError, httpx.InvalidURL):
         usable = False

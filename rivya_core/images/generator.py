@@ -1,7 +1,7 @@
 """Image generation as a product needs it; the tools of both frameworks are thin over what is here.
 
 What may be ordered is checked here, before anything is sent or paid; references are brought to the provider; and
-tasks are found again by their ids. How a task then runs is `jobs.py`'s, what may be named `references.py`'s.
+tasks are found again by their ids. `task_runner.py` runs a task; `references.py` decides which images may be named.
 """
 
 from __future__ import annotations

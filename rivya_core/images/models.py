@@ -2,7 +2,7 @@
 
 The same idea has five key names across the models (`aspect_ratio`, `aspectRatio`, `size`, `imageSize`, `image_size`)
 and two ways of naming its values (`16:9`, `landscape_16_9`). Callers and agents say `aspect_ratio="16:9"`; what goes
-out is the model's own. The table of models is `image_catalogue.py`'s; nothing here sends anything.
+out is the model's own. The table of models is in `catalogue.py`; nothing here sends anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One image task from its request to the picture in hand, and what is told and remembered on the way.
 
 Written as plans. A record is stored before the request leaves and settled when the picture is in hand; whatever breaks
-in between leaves an id with which the task is resumed. What may be ordered is decided before, in `studio.py`.
+in between leaves an id with which the task is resumed. `generator.py` decides before what may be ordered.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import ipaddress
 import re
 import socket
 import time
@@ -26,6 +25,7 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from rivya_core.errors import APIConnectionError, InvalidInputError, RivyaError
+from rivya_core.http.hosts import is_local_name, is_public
 from rivya_core.http.plan import Plan, call
 from rivya_core.http.proxies import proxy_for
 from rivya_core.http.retry import RetryPolicy
@@ -108,32 +108,7 @@ def data_url(url: str) -> Media:
     return Media("image", data=data, mime_type=mime_type)
 
 
-def is_public(address: str) -> bool:
-    """Whether *address* is one that anybody may reach; one that wraps an IPv4 address is judged by that."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or _translated(ip)
-        if inner is not None:
-            return is_public(str(inner))
-    odd = ip.is_multicast or ip.is_reserved or any(ip in network for network in NOT_PUBLIC)
-    return ip.is_global and not odd
-
-
-NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23")))
-"""Special networks that some versions of Python call global."""
-TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
-"""Networks whose addresses end in an IPv4 address, which a translator or an old tunnel takes out."""
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.ASCII)
-LOCAL_NAME = re.compile(r"[^.]*|.*\.(localhost|local|internal|localdomain|lan|intranet|corp|home\.arpa)")
-"""Names that mean a machine of one's own network."""
-
-
-def _translated(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    wraps = any(ip in network for network in TRANSLATED)
-    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if wraps else None
 
 
 class PinnedRequests:
@@ -196,7 +171,7 @@ class PinnedRequests:
 
     def _check_proxied(self, host: str) -> None:
         literal = _literal(host)
-        if (literal and not is_public(literal)) or (not literal and LOCAL_NAME.fullmatch(host)):
+        if (literal and not is_public(literal)) or (not literal and is_local_name(host)):
             raise self._refuse("its host is not a public one")
 
     def _addresses(self, host: str, port: int) -> Plan[list[str]]:
@@ -206,7 +181,7 @@ class PinnedRequests:
         except UnicodeError:
             raise self._refuse("it is not a sound URL") from None
         except OSError as exc:
-            if LOCAL_NAME.fullmatch(host):
+            if is_local_name(host):
                 raise self._refuse("its host is not a public one") from None
             raise APIConnectionError(f"The host {host} cannot be found ({exc}).") from None
         if not addresses or not all(is_public(address) for address in addresses):

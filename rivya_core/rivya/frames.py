@@ -1,8 +1,8 @@
 """What one frame of a Rivya chat stream means, whichever of the plausible dialects it is written in.
 
-The tables are in `rivya_words`, the facts beside the words in `rivya_facts`. Here: whether a frame reports an error,
+The tables are in `vocabulary.py`, the facts beside the words in `metadata.py`. Here: whether a frame reports an error,
 whether it ends the reply, and which text and which reasoning it brings. A whole reply is read in the same way. How the
-frames of a stream are put together is told in `rivya_chat`.
+frames of a stream are put together is in `wire.py`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 https://rivya.ai/docs/api-chat says that the stream is server-sent events with the assistant's text in pieces; no page
 shows names or shapes. So labels (the event's name, `type`, `kind`) and keys are taken apart into words, and the words
 are looked up here. One edit mends it when the service turns out otherwise. What a frame says is read in
-`rivya_frames` and `rivya_facts`; nothing here looks into a frame.
+`frames.py` and `metadata.py`; nothing here looks into a frame.
 """
 
 from __future__ import annotations

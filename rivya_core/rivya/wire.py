@@ -1,7 +1,7 @@
 """Rivya's chat wire: the request body, the whole reply and the streamed one.
 
 https://rivya.ai/docs/api-chat. One message goes out, the history is the session's. What a frame means is told by
-`rivya_frames`; here the frames are put together so that no text is lost or doubled. Sessions are not chosen here.
+`frames.py`; here the frames are put together so that no text is lost or doubled. Sessions are not chosen here.
 """
 
 from __future__ import annotations

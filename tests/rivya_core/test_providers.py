@@ -48,12 +48,20 @@ def test_any_other_back_end_needs_a_url_and_no_key() -> None:
 @pytest.mark.parametrize("key", ["two words", "schlüssel", "line\nbreak", "nul\0"])
 def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> None:
     """Not in the message, nor in any local of the traceback."""
-    with pytest.raises(ConfigurationError, match="characters no key has") as caught:
+    with pytest.raises(ConfigurationError, match="not allowed in an API key") as caught:
         endpoint(RIVYA, api_key=SecretStr(key))
 
     frames = traceback.walk_tb(caught.value.__traceback__)
     shown = [repr(frame.f_locals) for frame, _ in frames if frame.f_globals["__name__"].startswith("rivya_core")]
     assert all(key not in text and repr(key)[1:-1] not in text for text in [str(caught.value), *shown])
+
+
+@pytest.mark.parametrize("key", ["Bearer rvya_sk_secret", "bearer  rvya_sk_secret", " Bearer rvya_sk_secret "])
+def test_a_key_with_the_word_before_it_is_named_as_such(key: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"`RIVYA_API_KEY` begins with 'Bearer '\. Drop that word") as caught:
+        endpoint(RIVYA, api_key=SecretStr(key))
+
+    assert "secret" not in str(caught.value)
 
 
 URLS = [
@@ -66,7 +74,7 @@ URLS = [
     "//x",
     "é",
 ]
-HOLDING = ["https://u:p@host/v1", "https://host/v1?key=1", "https://host/v1#x"]
+HOLDING = ["https://u:p@host/v1", "https://host/v1#x"]
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -79,6 +87,13 @@ def test_a_url_that_no_request_can_go_to_is_refused(url: str) -> None:
 def test_a_url_holds_nothing_but_a_place(url: str) -> None:
     with pytest.raises(ConfigurationError, match="must not hold credentials"):
         endpoint(RIVYA, api_key=KEY, base_url=url)
+
+
+def test_the_query_of_a_url_goes_with_every_request() -> None:
+    where = endpoint(RIVYA, api_key=KEY, base_url="https://host/v1/?api-version=1")
+
+    assert where.base_url == "https://host/v1"
+    assert str(where.request("GET", "/models").url) == "https://host/v1/models?api-version=1"
 
 
 @pytest.mark.parametrize("headers", [{"x-a": "é"}, {"x-a": "a\r\nx-b: c"}, {"ü": "a"}])
@@ -108,7 +123,7 @@ def test_a_request_says_who_asks_and_what() -> None:
 def test_requests_of_one_account_share_nothing_that_can_be_changed() -> None:
     """The endpoint is worked out once; what one request is given does not reach the next."""
     where = endpoint(RIVYA, api_key=KEY)
-    assert where is endpoint(RIVYA, api_key=SecretStr("rvya_sk_secret"))
+    assert where == endpoint(RIVYA, api_key=SecretStr("rvya_sk_secret"))
     first = where.request("GET", "/models", headers={"x-once": "1"})
     first.headers["x-later"] = "1"
 

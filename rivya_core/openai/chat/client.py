@@ -1,7 +1,7 @@
 """Chat completions: a turn of a conversation that the caller holds, from a message list to a reply.
 
 https://platform.openai.com/docs/api-reference/chat, https://docs.gmicloud.ai and https://docs.evolink.ai. Plans and the
-request body are here; messages are written by `openai_messages`, replies read by `openai_stream`.
+request body are here; `messages.py` writes the messages and `stream.py` reads the replies.
 """
 
 from __future__ import annotations

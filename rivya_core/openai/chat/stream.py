@@ -1,8 +1,8 @@
 """Reading chat completions: the whole reply and the streamed one, into deltas.
 
-https://platform.openai.com/docs/api-reference/chat/streaming. What stands in the objects is told by `openai_replies`,
-which call a piece belongs to by `tool_calls`; here they are put in order. Most chunks hold a few characters of text
-and nothing else, so those take a short way.
+https://platform.openai.com/docs/api-reference/chat/streaming. `parsing.py` reads what is in the objects, and
+`tool_calls.py` finds out which call a piece belongs to; here they are put in order. Most chunks hold a few characters
+of text and nothing else, so those take a short way.
 """
 
 from __future__ import annotations

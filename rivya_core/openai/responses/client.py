@@ -1,8 +1,8 @@
 """The Responses API: a turn of a conversation, from a message list to a reply.
 
 https://platform.openai.com/docs/api-reference/responses and, for its `openai/` models, https://docs.gmicloud.ai. The
-plans and the request body are here; input is written by `responses_input`, replies are read by `responses_output` and
-`openai_responses_stream`. Which earlier response may be continued is not decided here.
+plans and the request body are here; `input.py` writes the input, `output.py` and
+`stream.py` read the replies. Which earlier response may be continued is not decided here.
 """
 
 from __future__ import annotations

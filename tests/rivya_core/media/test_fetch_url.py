@@ -12,8 +12,9 @@ from image_generator import picture_file
 from rivya_core.errors import InvalidInputError
 from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.hosts import is_public
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.media.fetch_url import FetchRules, fetch_image, is_public, resolve
+from rivya_core.media.fetch_url import FetchRules, fetch_image, resolve
 from rivya_core.providers import RIVYA
 from rivya_core.types import Media
 from rivya_sandbox import Fault, Sandbox
