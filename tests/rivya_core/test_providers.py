@@ -121,7 +121,7 @@ def test_a_request_says_who_asks_and_what() -> None:
 
 
 def test_requests_of_one_account_share_nothing_that_can_be_changed() -> None:
-    """The endpoint is worked out once; what one request is given does not reach the next."""
+    """What one request is given does not reach the next."""
     where = endpoint(RIVYA, api_key=KEY)
     assert where == endpoint(RIVYA, api_key=SecretStr("rvya_sk_secret"))
     first = where.request("GET", "/models", headers={"x-once": "1"})
