@@ -9,11 +9,15 @@ from langchain_rivya.errors import NotSupportedError
 from rivya_core.providers import PROVIDERS
 
 
-def register() -> None:
+def register(*, ignore_unsupported: bool = False) -> None:
     """Let `init_chat_model("rivya:gpt-5-2-chat")`, `"evolink:…"`, `"gmi:…"` and `"openai_compatible:…"` work.
 
     LangChain offers no registration, so this adds to its private list of providers; it is never done at import. A
-    second call changes nothing.
+    second call replaces the first.
+
+    Args:
+        ignore_unsupported: Whether models made by `init_chat_model` ignore arguments that only another of these
+            providers has, so that one configuration serves all of them. By default such an argument is refused.
 
     Raises:
         NotSupportedError: The installed `langchain` keeps its list elsewhere.
@@ -22,9 +26,14 @@ def register() -> None:
     providers = getattr(module, "_BUILTIN_PROVIDERS", None)
     if not isinstance(providers, dict):
         raise NotSupportedError("This version of `langchain` cannot be extended; construct the chat model yourself.")
+    _defaults["ignore_unsupported"] = ignore_unsupported
     for provider in PROVIDERS:
         providers[provider.name.replace("-", "_")] = ("langchain_rivya", f"Chat{provider.class_name}", _create)
 
 
+_defaults: dict[str, Any] = {}
+"""Arguments of every model; kept here, because LangChain remembers `_create` from its first use."""
+
+
 def _create(cls: type, **kwargs: Any) -> Any:
-    return cls(**kwargs)
+    return cls(**{**_defaults, **kwargs})

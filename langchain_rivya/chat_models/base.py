@@ -6,18 +6,21 @@ them and differ between sync and async by nothing but the driver. What only a ca
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.runnables import RunnableConfig
 from pydantic import model_validator
 from typing_extensions import Self
 
@@ -26,6 +29,7 @@ from rivya_core import __version__
 from rivya_core.adapters.connection import Connection
 from rivya_core.chat_stream import Wire
 from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.secrets import mask_headers, plain
 from rivya_core.sessions.pointers import POINTER_KEY
 from rivya_core.types import ChatDelta
 
@@ -56,6 +60,34 @@ class HTTPChatModel(Connection, BaseChatModel):
     async def _aexecute(self, plan: Plan[T]) -> T:
         with as_model_errors():
             return await super()._aexecute(plan)
+
+    def invoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - the name is LangChain's
+        config: RunnableConfig | None = None,
+        *,
+        stop: Any = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the reply to *input*; see `BaseChatModel.invoke`."""
+        return super().invoke(input, config, stop=stop, **_call_options(kwargs))
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002
+        config: RunnableConfig | None = None,
+        *,
+        stop: Any = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the reply to *input*; see `BaseChatModel.ainvoke`."""
+        return await super().ainvoke(input, config, stop=stop, **_call_options(kwargs))
+
+    if not TYPE_CHECKING:  # the type of the result differs between versions of LangChain
+
+        def bind(self, **kwargs: Any) -> Any:
+            """Return this model with options for every call; no repr or dump shows the values of `extra_headers`."""
+            return super().bind(**mask_headers(kwargs))
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the call overrides.
@@ -162,6 +194,16 @@ class HTTPChatModel(Connection, BaseChatModel):
         """Return an estimate of the tokens in *text*, made offline at about four characters a token."""
         return -(-len(text) // 4)
 
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """What traces see of a call."""
+        return super()._get_invocation_params(stop=stop, **mask_headers(kwargs))
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """What a cache keeps a reply under: not the values of headers, but replies to others are not found."""
+        headers = {**self.default_headers, **plain(kwargs.pop("extra_headers", None) or {})}
+        written = super()._get_llm_string(stop=stop, **kwargs)
+        return f"{written}---{_digest(headers)}" if headers else written
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = self.provider.name
@@ -196,3 +238,15 @@ class HTTPChatModel(Connection, BaseChatModel):
     def get_lc_namespace(cls) -> list[str]:
         """Return where `load` finds the class."""
         return ["langchain_rivya", "chat_models"]
+
+
+def _call_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call as core takes them: `metadata` is a name of its own there."""
+    given = mask_headers(kwargs) if "extra_headers" in kwargs else dict(kwargs)
+    if "metadata" in given:
+        given["request_metadata"] = given.pop("metadata")
+    return given
+
+
+def _digest(headers: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(headers.items())).encode()).hexdigest()

@@ -27,11 +27,18 @@ from rivya_core.models import facts_for
 class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
     """Base of the chat models that speak chat completions; not for use by itself. What is not set is not sent."""
 
-    def _labels(self) -> Mapping[str, str] | None:
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What traces and caches see of the model: what it sends with every call."""
+        settings = self._settings({}).items()
+        sent = {name: value for name, value in settings if value is not False and value not in (None, (), {})}
+        return {**super()._identifying_params, **sent}
+
+    def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """LangChain's own `metadata` goes out too, where it is labels: the API takes text only."""
         own = {name: value for name, value in (self.metadata or {}).items() if name != "lc_versions"}
         labels = own if all(isinstance(value, str) for value in own.values()) else {}
-        return {**labels, **(self.request_metadata or {})} or None
+        return {**super()._settings(options), "labels": labels}
 
     @as_model_errors()
     def bind_tools(

@@ -19,7 +19,7 @@ from llamaindex_rivya.callbacks import with_cost_tracking
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import to_core
 from llamaindex_rivya.llms.responses import Accumulator, as_completion, whole
-from llamaindex_rivya.llms.streaming import acloses_stream, atrack_stream, closes_stream, track_stream
+from llamaindex_rivya.llms.streaming import acloses_stream, atrack_stream, closes_stream, masks_headers, track_stream
 from llamaindex_rivya.llms.structured_output import StructuredPrediction
 from rivya_core.adapters.connection import Connection
 from rivya_core.chat_stream import Wire
@@ -40,39 +40,46 @@ class HTTPLLM(Connection, StructuredPrediction):
     def _wire(self, options: Mapping[str, Any]) -> Wire:
         """Return the wire that carries a call with these overrides; raise if one of them cannot be right."""
 
+    @masks_headers
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
         return self._clients.driver.run(self._reply(messages, kwargs, _as_it_is))
 
+    @masks_headers
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
         return await self._clients.async_driver.run(self._reply(messages, kwargs, _as_it_is))
 
+    @masks_headers
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
         return self._clients.driver.run(self._reply(self._asked(prompt, formatted), kwargs, as_completion))
 
+    @masks_headers
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
         plan = self._reply(self._asked(prompt, formatted), kwargs, as_completion)
         return await self._clients.async_driver.run(plan)
 
+    @masks_headers
     @closes_stream
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Generator[ChatResponse, None, None]:
         """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
         return track_stream(self._chunks(*self._stream(messages, kwargs), _as_it_is))
 
+    @masks_headers
     @acloses_stream
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
         """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
         return atrack_stream(self._achunks(*self._stream(messages, kwargs), _as_it_is))
 
+    @masks_headers
     @closes_stream
     @llm_completion_callback()
     def stream_complete(
@@ -81,6 +88,7 @@ class HTTPLLM(Connection, StructuredPrediction):
         """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
         return track_stream(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
+    @masks_headers
     @acloses_stream
     @llm_completion_callback()
     async def astream_complete(

@@ -12,10 +12,13 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from contextvars import ContextVar
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
 from llama_index.core.instrumentation.event_handlers import NullEventHandler
 from llama_index.core.llms import callbacks
+
+from rivya_core.http.secrets import mask_headers
 
 _replies: ContextVar[list[_Reply]] = ContextVar("_replies")
 
@@ -52,6 +55,23 @@ def acloses_stream(method: Callable[..., Any]) -> Callable[..., Any]:
         with _Notes() as replies:
             stream = await method(*args, **kwargs)
         return _atogether(stream, *replies)
+
+    return call
+
+
+def masks_headers(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let *method*, and so LlamaIndex's events, see the values of `extra_headers` masked."""
+    if iscoroutinefunction(method):
+
+        @wraps(method)
+        async def acall(*args: Any, **kwargs: Any) -> Any:
+            return await method(*args, **mask_headers(kwargs))
+
+        return acall
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **mask_headers(kwargs))
 
     return call
 

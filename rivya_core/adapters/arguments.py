@@ -39,8 +39,10 @@ CONSTRUCTOR_NAMES = {
     "extra_headers": "default_headers",
     "query": "default_query",
     "extra_query": "default_query",
+    "metadata": "request_metadata",
 }
 CALL_NAMES = {
+    "request_metadata": "metadata",
     **RENAMED,
     "headers": "extra_headers",
     "default_headers": "extra_headers",
@@ -128,6 +130,10 @@ ONLY_RIVYA = {
 """What Rivya's chat classes take and OpenAI-compatible ones do not."""
 
 
+MAPPINGS = frozenset({"extra_headers", "extra_query", "extra_body", "metadata"})
+"""Options of a call that are mappings."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a constructor or a call takes.
@@ -168,6 +174,9 @@ class Signature:
                 raise self._error(f"`{ours}` and `{name}` are the same argument. Set one of them.")
             else:
                 read[ours] = value
+        for name in MAPPINGS & read.keys() if self.call else ():
+            if read[name] is not None and not isinstance(read[name], Mapping):
+                raise self._error(f"`{name}` must be a mapping, not {type(read[name]).__name__}.")
         return read
 
     def _check_dropped(self, name: str, value: Any, *, ignore_unsupported: bool) -> None:

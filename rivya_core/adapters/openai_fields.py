@@ -110,7 +110,7 @@ class OpenAIFields(Connection):
         """Return the model's options with a call's overrides; a call's None takes an option back."""
         own = self.__dict__
         settings = {name: value for name in _fields(type(self)) if (value := own[name]) is not None}
-        settings["metadata"] = self._labels()
+        settings["metadata"] = self.request_metadata
         tools = (*self.built_in_tools, *(options.get("tools") or ()))
         if not tools:
             settings.pop("parallel_tool_calls", None)
@@ -121,10 +121,6 @@ class OpenAIFields(Connection):
         if "tool_choice" in options:
             settings["tool_choice"] = tool_choice_for(options["tool_choice"], tools)
         return settings
-
-    def _labels(self) -> Mapping[str, str] | None:
-        """What goes out as `metadata`."""
-        return self.request_metadata
 
 
 @lru_cache(maxsize=64)

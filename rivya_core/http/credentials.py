@@ -7,12 +7,15 @@ gives it. The number of keys is limited, and the ones that were not used for the
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from threading import Lock
 
 from pydantic import SecretStr
 
 MOST_KEYS = 1000
+_SALT = os.urandom(16)
+"""Marks mean something in this process and its forks only; nobody can find a short value by trying."""
 
 _seen: OrderedDict[str, SecretStr] = OrderedDict()
 _lock = Lock()
@@ -20,7 +23,7 @@ _lock = Lock()
 
 def register(key: SecretStr) -> str:
     """Return the mark under which `lookup` finds *key* again in this process."""
-    mark = hashlib.sha256(b"rivya-key" + key.get_secret_value().encode("utf-8", "surrogatepass")).hexdigest()
+    mark = hashlib.sha256(_SALT + key.get_secret_value().encode("utf-8", "surrogatepass")).hexdigest()
     with _lock:
         _seen[mark] = key
         _seen.move_to_end(mark)

@@ -76,11 +76,12 @@ def _failed(error: Exception) -> ConfigurationError:
 
 
 def _secret(given: Any) -> SecretStr:
-    if isinstance(given, SecretStr):
-        return given
-    if isinstance(given, str):
-        return SecretStr(given)
-    raise ConfigurationError(f"The function passed as `api_key` must return text, not {type(given).__name__}.")
+    if not isinstance(given, (str, SecretStr)):
+        raise ConfigurationError(f"The function passed as `api_key` must return text, not {type(given).__name__}.")
+    key = SecretStr((given if isinstance(given, str) else given.get_secret_value()).strip())
+    if not key:
+        raise ConfigurationError("The function passed as `api_key` returned no text. Nothing was sent.")
+    return key
 
 
 def key_of(given: Any) -> SecretStr | KeySource | StoredKey | None:
@@ -127,6 +128,12 @@ class StoredKey:
 def masked(headers: Headers) -> dict[str, SecretStr]:
     """Return *headers* with values that no trace, log or repr shows."""
     return {name: value if isinstance(value, SecretStr) else SecretStr(str(value)) for name, value in headers.items()}
+
+
+def mask_headers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call as traces may see them: without the values of `extra_headers`."""
+    headers = options.get("extra_headers")
+    return {**options, "extra_headers": masked(headers)} if headers and isinstance(headers, Mapping) else dict(options)
 
 
 def plain(headers: Headers) -> dict[str, str]:

@@ -24,6 +24,7 @@
 | `user`, `safety_identifier` | the caller's own user, for abuse detection |
 | `prompt_cache_key`, `prompt_cache_retention` | which prompts share a cache, and how long it lasts |
 | `store`, `metadata` | whether the provider keeps the reply, and its labels |
+| `labels` | sent as `metadata` where that is not set and the server takes it |
 | `instructions` | a system message for this request alone |
 | `previous_response_id` | the stored response that the input continues |
 | `include` | what else the response is to hold, for example `reasoning.encrypted_content` |

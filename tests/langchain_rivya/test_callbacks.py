@@ -77,7 +77,25 @@ def test_init_chat_model_knows_the_providers_once_registered() -> None:
     assert init_chat_model("evolink:gpt-5.2", api_key="sk-evolink", temperature=0).temperature == 0
     assert init_chat_model("gmi:openai/gpt-5.2-chat", api_key="sk-gmi-key").model == "openai/gpt-5.2-chat"
     local = init_chat_model("openai_compatible:qwen3", base_url="http://localhost:8000/v1")
-    assert local._identifying_params == {"model": "qwen3", "base_url": "http://localhost:8000/v1"}
+    assert local._identifying_params["base_url"] == "http://localhost:8000/v1"
+
+
+def test_one_configuration_serves_several_providers() -> None:
+    """What a provider lacks is refused with the reason, or ignored if the application says so once."""
+    register()
+    with pytest.raises(langchain_rivya.ConfigurationError, match=r"no sampling parameters.*ignore_unsupported"):
+        init_chat_model("rivya:gpt-5-2-chat", temperature=0.1)
+    register(ignore_unsupported=True)
+    try:
+        for name in ("rivya:gpt-5-2-chat", "gmi:openai/gpt-5.2-chat", "evolink:gpt-5.2"):
+            model = init_chat_model(name, temperature=0.1, max_tokens=50, api_key="sk-0123456789")
+            assert model.ignore_unsupported
+        any_model = init_chat_model(configurable_fields="any", temperature=0.1)
+        assert any_model.invoke("hi", {"configurable": {"model": "rivya:gpt-5-2-chat"}}).text
+        with pytest.raises(langchain_rivya.ConfigurationError, match="did you mean"):
+            init_chat_model("rivya:gpt-5-2-chat", temprature=0.1)
+    finally:
+        register()
 
 
 def test_importing_registers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware, dynamic_prompt
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, trim_messages
 from langchain_core.runnables import RunnableConfig
 from langchain_witness import Witness
@@ -213,6 +214,23 @@ class TestAgents:
         assert witness.routes.count("continue") >= 2
         assert len(witness.routes) > 6
         assert len(witness.sent[-1]) < 11
+
+    @pytest.mark.parametrize("trigger", [None, ("fraction", 0.8)])
+    def test_an_overflow_is_prevented_by_a_fraction_and_not_caught(
+        self, model: ChatRivya, sandbox: Sandbox, trigger: Any
+    ) -> None:
+        """The middleware summarises before a call that would be too long; an overflow of the call itself ends the run."""
+        middleware = SummarizationMiddleware(model, trigger=trigger, keep=("messages", 2))
+        agent = create_agent(model, [], middleware=[middleware])
+        long = [message for n in range(12) for message in (("user", f"{n} {'word ' * 400}"), ("assistant", "Yes."))]
+        question = {"messages": [*long, ("user", "What is 2 + 2?")]}
+
+        if trigger is None:
+            with pytest.raises(ContextOverflowError):
+                agent.invoke(question)
+            assert not sandbox.journal.requests
+        else:
+            assert len(agent.invoke(question)["messages"]) == 4
 
     def test_agents_that_share_a_model_and_a_history(self, model: ChatRivya, witness: Witness) -> None:
         """Each has its own prompt; each sees its own prompt and what the other one said."""

@@ -84,9 +84,14 @@ class OpenAIChat:
                 return (yield from send_with_retries(request, self.retry, keep_open=stream, stateless=True))
             except BadRequestError as error:
                 found = quirks.quirk_from_error(error, body, known)
-                if found is None or (self.options.get("stream_usage") and found.no_stream_options):
+                if found is None or self._insists(found):
                     raise
                 known = quirks.remember(self.endpoint.base_url, self.model, found)
+
+    def _insists(self, found: quirks.Quirks) -> bool:
+        """Whether the caller asked by name for what the back end refuses."""
+        usage = self.options.get("stream_usage") and found.no_stream_options
+        return bool(usage or (self.options.get("metadata") and found.no_labels))
 
 
 def chat_body(
@@ -115,6 +120,8 @@ def chat_body(
         asked = rules.stream_options if options.get("stream_usage") is None else options["stream_usage"]
         if asked and not known.no_stream_options:
             body["stream_options"] = {"include_usage": True}
+    if options.get("labels") and not known.no_labels:
+        body.setdefault("metadata", options["labels"])
     body.update(options.get("extra_body") or {})
     if body.get("n") not in (None, 1):
         raise NotSupportedError("One request gives one reply here; ask several times instead of setting `n`.")

@@ -22,10 +22,12 @@ class Quirks:
 
     Attributes:
         no_stream_options: It refuses `stream_options`.
+        no_labels: It refuses `metadata`.
         limit_key: It wants this name for the limit of the reply's tokens.
     """
 
     no_stream_options: bool = False
+    no_labels: bool = False
     limit_key: str | None = None
 
 
@@ -60,6 +62,8 @@ def quirk_from_error(error: BadRequestError, body: Mapping[str, Any], before: Qu
         and ("stream_options" in words or "include_usage" in words)
     ):
         return replace(before, no_stream_options=True)
+    if not before.no_labels and "metadata" in body and "metadata" in words:
+        return replace(before, no_labels=True)
     if before.limit_key is None:
         for sent, other in (TOKEN_LIMITS, TOKEN_LIMITS[::-1]):
             if sent in body and _refuses(error, words, sent, other):

@@ -98,6 +98,7 @@ def response_body(options: Options, said: Any, *, stream: bool) -> dict[str, Any
         "tool_choice": _flat(get("tool_choice"), "function"),
         "reasoning": {**(get("reasoning") or {}), **_set(reasoning)} or None,
         "text": _set({"format": _flat(get("response_format"), "json_schema"), "verbosity": get("verbosity")}) or None,
+        "metadata": get("metadata") or get("labels") or None,
         "stream": True if stream else None,
     }
     return {**present(options, RESPONSES_BODY), "input": said, **_set(optional), **(get("extra_body") or {})}
