@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NoReturn, get_args
+from typing import Any, NoReturn
 
 from langchain_core.language_models.model_profile import ModelProfile
-from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from langchain_rivya.chat_models.base import HTTPChatModel
-from langchain_rivya.errors import InvalidInputError, NotSupportedError
-from rivya_core.adapters.arguments import ONLY_OPENAI
-from rivya_core.adapters.connection import CALL_OPTIONS
-from rivya_core.chat_stream import Wire
-from rivya_core.errors import ConfigurationError
-from rivya_core.providers import RIVYA, Provider
-from rivya_core.sessions.default_ledger import default_ledger
-from rivya_core.sessions.ledger import Ledger
-from rivya_core.sessions.pointers import LongReplay, OnMismatch
-
-Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
+from langchain_rivya.errors import NotSupportedError
+from rivya_core.adapters.rivya_fields import RivyaFields
 
 
-class ChatRivya(HTTPChatModel):
+class ChatRivya(RivyaFields, HTTPChatModel):
     """Rivya's chat, whose history lives on the server in sessions.
 
     The messages that you pass are what the model sees, always: a reply carries a pointer to its session, and the
@@ -95,65 +83,6 @@ class ChatRivya(HTTPChatModel):
     Rivya's chat has no tools, no structured output, no stop sequences and no sampling parameters; `bind_tools` and
     `with_structured_output` say what to use instead.
     """
-
-    provider: ClassVar[Provider] = RIVYA
-    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | {
-        "reasoning_effort",
-        "enable_web_search",
-        "session_id",
-        "client_request_id",
-    }
-    lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
-
-    reasoning_effort: Effort | None = None
-    """How long the model may think, as far as it supports that."""
-    enable_web_search: bool | None = None
-    """Whether the model may search the web, where it can."""
-    client_request_id: str | None = None
-    """Your own id for tracing, sent with every request."""
-    session_id: str | None = None
-    """Pins one session instead of letting the messages decide."""
-    session_ledger: Ledger | None = Field(default=None, exclude=True)
-    """Where session heads are remembered: `SQLiteLedger` or `RedisLedger` for several processes."""
-    on_history_mismatch: OnMismatch = "replay"
-    """What to do with a history that is not what the session holds."""
-    long_replay: LongReplay = "error"
-    """What to do with a history that must be replayed and is longer than one message: `error` or `parts`."""
-    fetch_image_urls: bool = False
-    """Whether images that messages name by URL are fetched and uploaded."""
-
-    @model_validator(mode="after")
-    def _choose_one_session_mode(self) -> Self:
-        if self.session_id is not None and self.session_ledger is not None:
-            raise ConfigurationError(
-                "`session_id` pins one session and `session_ledger` is for sessions chosen by history; set one of them."
-            )
-        return self
-
-    def _wire(self, options: Mapping[str, Any]) -> Wire:
-        from rivya_core.media.fetch_url import FetchRules
-        from rivya_core.rivya.session_chat import RivyaWire
-        from rivya_core.rivya.wire import ChatOptions
-
-        effort = options.get("reasoning_effort", self.reasoning_effort)
-        if effort is not None and effort not in get_args(Effort):
-            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(get_args(Effort))}, not {effort!r}.")
-        return RivyaWire(
-            endpoint=self._endpoint_for(options),
-            options=ChatOptions(
-                model=options.get("model") or self.model,
-                reasoning_effort=effort,
-                enable_web_search=options.get("enable_web_search", self.enable_web_search),
-                client_request_id=options.get("client_request_id", self.client_request_id),
-            ),
-            ledger=self.session_ledger or default_ledger(),
-            retry=self._retry,
-            on_mismatch=self.on_history_mismatch,
-            session_id=options.get("session_id", self.session_id),
-            fetching=FetchRules(allowed=self.fetch_image_urls),
-            long_replay=self.long_replay,
-            idempotency_key=options.get("idempotency_key"),
-        )
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""

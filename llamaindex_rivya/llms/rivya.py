@@ -1,30 +1,19 @@
 """`Rivya`: the chat whose history lives on the server. The models with function calling are in `providers.py`."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from llama_index.core.base.llms.types import LLMMetadata
-from pydantic import BaseModel, Field, model_validator
-from typing_extensions import Self
+from pydantic import BaseModel, Field
 
 from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.output_modes import OutputMode, prompted_output
-from rivya_core.adapters.arguments import ONLY_OPENAI
-from rivya_core.adapters.connection import CALL_OPTIONS
-from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
-from rivya_core.media.fetch_url import FetchRules
-from rivya_core.providers import RIVYA, Provider
-from rivya_core.rivya.session_chat import RivyaWire
-from rivya_core.rivya.wire import EFFORTS, ChatOptions
-from rivya_core.sessions.default_ledger import default_ledger
-from rivya_core.sessions.ledger import Ledger
-from rivya_core.sessions.pointers import LongReplay, OnMismatch
-
-Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
+from rivya_core.adapters.rivya_fields import RivyaFields
+from rivya_core.errors import NotSupportedError
 
 
-class Rivya(HTTPLLM):
+class Rivya(RivyaFields, HTTPLLM):
     """Rivya's chat, whose history lives on the server in sessions.
 
     The messages that you pass are what the model sees, always: a reply carries a pointer to its session
@@ -83,41 +72,17 @@ class Rivya(HTTPLLM):
         ```
     """
 
-    provider: ClassVar[Provider] = RIVYA
     takes: ClassVar[InputCapabilities] = InputCapabilities(
         "Rivya's chat", frozenset({"image"}), "Put its text into the message, or use `GMI` or `Evolink`."
     )
-    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | {
-        "reasoning_effort",
-        "enable_web_search",
-        "session_id",
-        "client_request_id",
-    }
-    lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
 
     context_window: int = Field(default=3600, gt=0, description="Tokens that prompts are fitted into.")
     num_output: int = Field(default=256, gt=0, description="Tokens of `context_window` that prompts leave free.")
-    reasoning_effort: Effort | None = Field(default=None, description="How long the model may think.")
-    enable_web_search: bool | None = Field(default=None, description="Whether the model may search the web.")
-    client_request_id: str | None = Field(default=None, description="Your own id for tracing.")
-    session_id: str | None = Field(default=None, description="Pins one session.")
-    session_ledger: Any = Field(default=None, exclude=True, repr=False, description="Where heads are remembered.")
-    on_history_mismatch: OnMismatch = Field(default="replay", description="For a history that no session holds.")
-    long_replay: LongReplay = Field(default="error", description="For a history that is longer than one message.")
-    fetch_image_urls: bool = Field(default=False, description="Whether images named by URL are fetched.")
 
     @classmethod
     def class_name(cls) -> str:
         """Return the name under which LlamaIndex's serialised forms know the class."""
         return "rivya_llm"
-
-    @model_validator(mode="after")
-    def _choose_one_session_mode(self) -> Self:
-        if self.session_id is not None and self.session_ledger is not None:
-            raise ConfigurationError(
-                "`session_id` pins one session and `session_ledger` is for sessions chosen by history; set one of them."
-            )
-        return self
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -132,31 +97,6 @@ class Rivya(HTTPLLM):
 
     def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
         return prompted_output(output_cls)
-
-    def _wire(self, options: Mapping[str, Any]) -> RivyaWire:
-        def option(name: str) -> Any:
-            return options.get(name, getattr(self, name))
-
-        effort = option("reasoning_effort")
-        if effort is not None and effort not in EFFORTS:
-            raise InvalidInputError(f"`reasoning_effort` must be one of {', '.join(EFFORTS)}, not {effort!r}.")
-        ledger: Ledger = self.session_ledger or default_ledger()
-        return RivyaWire(
-            endpoint=self._endpoint_for(options),
-            options=ChatOptions(
-                model=option("model") or self.model,
-                reasoning_effort=effort,
-                enable_web_search=option("enable_web_search"),
-                client_request_id=option("client_request_id"),
-            ),
-            ledger=ledger,
-            retry=self._retry,
-            on_mismatch=self.on_history_mismatch,
-            session_id=option("session_id"),
-            fetching=FetchRules(allowed=self.fetch_image_urls),
-            long_replay=self.long_replay,
-            idempotency_key=options.get("idempotency_key"),
-        )
 
     def chat_with_tools(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""

@@ -32,7 +32,6 @@ LONGEST_MESSAGE = 20_000
 """Characters that one message may have on every chat model's page."""
 NOT_BARE = re.compile(r'\s*([{\["]|<!doctype|<html)', re.IGNORECASE)
 """How JSON and pages begin; other data that is not JSON is a piece of bare text."""
-EFFORTS = ("default", "minimal", "low", "medium", "high", "xhigh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class ChatOptions:
 
     Attributes:
         model: Public chat model id.
-        reasoning_effort: One of `EFFORTS`, as far as the model supports it.
+        reasoning_effort: For example `low`, as far as the model supports it.
         enable_web_search: Has effect only where the model supports it.
         client_request_id: The caller's id for tracing.
     """

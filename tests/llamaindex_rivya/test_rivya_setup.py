@@ -68,7 +68,7 @@ def test_values_that_cannot_be_right_are_refused(field):
 
 def test_one_way_of_choosing_sessions():
     """A pinned session and a ledger exclude each other."""
-    with pytest.raises(ConfigurationError, match="set one of them"):
+    with pytest.raises(ConfigurationError, match="Set one of them"):
         Rivya(api_key=KEY, session_id="chatsess_1", session_ledger=MemoryLedger())
 
 

@@ -40,8 +40,9 @@ from rivya_sandbox import Answer, Fault, Sandbox, Upstream, serve
 
 def langchain() -> None:
     models: list[BaseChatModel] = [
-        ChatRivya(api_key=SecretStr("k"), session_ledger=MemoryLedger(), on_history_mismatch="error"),
-        ChatEvolink(temperature=0.2),
+        ChatRivya(api_key="k", session_ledger=MemoryLedger(), on_history_mismatch="error", reasoning_effort="low"),
+        ChatRivya(api_key=SecretStr("k"), timeout=(5, 60), default_headers={"X-Team": "blue"}),
+        ChatEvolink(temperature=0.2, api_key=fresh_key, default_query={"api-version": "1"}, ignore_unsupported=True),
         ChatGMI(max_tokens=10, use_responses_api=True),
         ChatOpenAICompatible(model="m", base_url="http://localhost:8000/v1"),
     ]
@@ -54,6 +55,15 @@ def langchain() -> None:
     assert_type(ChatRivya().credits(), float)
     assert_type(ChatRivya().models(), list[ModelEntry])
     register()
+    register(ignore_unsupported=True)
+
+
+def fresh_key() -> str:
+    return "k"
+
+
+async def fresh_key_later() -> SecretStr:
+    return SecretStr("k")
 
 
 def pictures() -> None:
@@ -77,9 +87,9 @@ def counting() -> None:
 
 def llamaindex() -> None:
     llms: list[LLM] = [
-        Rivya(),
+        Rivya(api_key="k", timeout=5, reasoning_effort="low"),
         NamespacedRivya(),
-        Evolink(),
+        Evolink(api_key=fresh_key_later, extra_body={"top_k": 3}),
         GMI(),
         OpenAICompatible(model="m", base_url="http://x/v1"),
     ]

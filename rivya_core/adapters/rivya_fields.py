@@ -1,0 +1,90 @@
+"""The fields of the chat classes of Rivya, and how a call of them becomes a turn of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from rivya_core.adapters.arguments import ONLY_OPENAI
+from rivya_core.adapters.connection import CALL_OPTIONS, Connection
+from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.providers import RIVYA, Provider
+from rivya_core.sessions.default_ledger import default_ledger
+from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.pointers import LongReplay, OnMismatch
+
+if TYPE_CHECKING:
+    from rivya_core.rivya.session_chat import RivyaWire
+
+Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
+
+
+class RivyaFields(Connection):
+    """Options of Rivya's chat and its sessions. What is not set is not sent."""
+
+    provider: ClassVar[Provider] = RIVYA
+    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | frozenset(
+        {"reasoning_effort", "enable_web_search", "session_id", "client_request_id"}
+    )
+    lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
+
+    reasoning_effort: Effort | None = None
+    """How long the model may reason, as far as it supports that."""
+    enable_web_search: bool | None = None
+    """Whether the model may search the web, if it can."""
+    client_request_id: str | None = None
+    """Your own id for tracing, sent with every request."""
+    session_id: str | None = None
+    """Pins one session instead of letting the messages decide."""
+    session_ledger: Ledger | None = Field(default=None, exclude=True, repr=False)
+    """Where session heads are remembered: `SQLiteLedger` or `RedisLedger` for several processes."""
+    on_history_mismatch: OnMismatch = "replay"
+    """What to do with a history that is not the one in the session: `replay` or `error`."""
+    long_replay: LongReplay = "error"
+    """What to do with a history that must be replayed and is longer than one message: `error` or `parts`."""
+    fetch_image_urls: bool = False
+    """Whether images that messages name by URL are fetched and uploaded."""
+
+    @model_validator(mode="after")
+    def _choose_one_session_mode(self) -> Self:
+        if self.session_id is not None and self.session_ledger is not None:
+            raise ConfigurationError(
+                "`session_id` pins one session and `session_ledger` is for sessions chosen by history. Set one of them."
+            )
+        return self
+
+    def _wire(self, options: Mapping[str, Any]) -> RivyaWire:
+        from rivya_core.media.fetch_url import FetchRules
+        from rivya_core.rivya.session_chat import RivyaWire
+        from rivya_core.rivya.wire import ChatOptions
+
+        def option(name: str) -> Any:
+            return options.get(name, getattr(self, name))
+
+        return RivyaWire(
+            endpoint=self._endpoint_for(options),
+            options=ChatOptions(
+                model=option("model") or self.model,
+                reasoning_effort=_checked(option("reasoning_effort")),
+                enable_web_search=option("enable_web_search"),
+                client_request_id=option("client_request_id"),
+            ),
+            ledger=self.session_ledger or default_ledger(),
+            retry=self._retry,
+            on_mismatch=self.on_history_mismatch,
+            session_id=option("session_id"),
+            fetching=FetchRules(allowed=self.fetch_image_urls),
+            long_replay=self.long_replay,
+            idempotency_key=options.get("idempotency_key"),
+        )
+
+
+def _checked(effort: Any) -> Any:
+    """Return *effort* if there is such a one."""
+    if effort is not None and effort not in get_args(Effort):
+        known = "`, `".join(get_args(Effort))
+        raise InvalidInputError(f"`reasoning_effort` must be one of `{known}`, not {effort!r}. Nothing was sent.")
+    return effort
