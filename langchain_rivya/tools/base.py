@@ -9,17 +9,16 @@ from typing import Any, ClassVar, Literal
 import httpx
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_serializer, model_validator
 from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
 from langchain_rivya.tools.stores import as_task_store
+from rivya_core.adapters import pickling
 from rivya_core.errors import ConfigurationError, RivyaError
-from rivya_core.http import credentials as keys
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
-from rivya_core.http.headers import public_headers
-from rivya_core.images.catalogue import DEFAULT_MODEL
+from rivya_core.images.catalogue import DEFAULT_MODEL, image_model
 from rivya_core.images.schema import arguments_schema, describe
 from rivya_core.images.tool_backend import ImageToolBackend
 from rivya_core.media.fetch_url import FetchRules
@@ -78,7 +77,7 @@ class ImageToolBase(RivyaTool):
 
     model: str = DEFAULT_MODEL
     """Image model id."""
-    api_key: Any = None
+    api_key: Any = Field(default=None, exclude=True, repr=False)
     """Key; from `RIVYA_API_KEY` when it is not given."""
     base_url: str | None = None
     """Where the API is; from `RIVYA_BASE_URL` or the provider when it is not given."""
@@ -91,7 +90,7 @@ class ImageToolBase(RivyaTool):
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True)
     """Your own client for async calls; it belongs to one event loop."""
     default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
-    """Further headers of every request to the API; the media host gets none of them."""
+    """Further headers of every request to the API; the media host gets none of them. Dumps hold their names only."""
     deadline: float = 600.0
     """Seconds after which waiting for a picture ends; the task goes on and can be resumed."""
     output_dir: str | os.PathLike[str] | None = None
@@ -114,15 +113,26 @@ class ImageToolBase(RivyaTool):
     """Whether the calling model is shown the picture: True by URL, `base64` with its bytes."""
 
     provider: ClassVar[Provider] = RIVYA
-    _kit: ImageToolBackend = PrivateAttr()
+    _backend: ImageToolBackend | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _put_together(self) -> Self:
         """Find account and model now, so that what is missing is said at construction."""
-        if getattr(self, "_kit", None) is None:  # pydantic asks again when a companion is given this tool
-            self._build()
+        if getattr(self, "_backend", None) is None:  # pydantic asks again when a companion is given this tool
+            self._backend = self._build()
             self._show_model()
         return self
+
+    @field_serializer("default_headers")
+    def _write_headers(self, headers: Mapping[str, str]) -> dict[str, None]:
+        return dict.fromkeys(headers)
+
+    @property
+    def _kit(self) -> ImageToolBackend:
+        """The parts of the tool; one that comes from a pickle is put together at its first call."""
+        if self._backend is None:
+            self._backend = self._build()
+        return self._backend
 
     @property
     def tool_call_schema(self) -> ArgsSchema:
@@ -133,7 +143,7 @@ class ImageToolBase(RivyaTool):
     def _clients(self) -> Clients:
         return Clients(self.http_client, self.http_async_client)
 
-    def _build(self) -> None:
+    def _build(self) -> ImageToolBackend:
         where = endpoint(
             self.provider,
             api_key=self.api_key,
@@ -142,7 +152,7 @@ class ImageToolBase(RivyaTool):
             timeout=self.timeout,
         )
         self.api_key = where.key
-        self._kit = ImageToolBackend(
+        return ImageToolBackend(
             where,
             model=self.model,
             max_retries=self.max_retries,
@@ -158,7 +168,8 @@ class ImageToolBase(RivyaTool):
 
     def _show_model(self) -> None:
         """Show the calling model what the image model takes, unless the application describes the tool itself."""
-        model, own = self._kit.setup.model, set(self.model_fields_set)
+        model = image_model(self.model) if self._backend is None else self._backend.setup.model
+        own = set(self.model_fields_set)
         if "args_schema" not in own:
             self.args_schema = arguments_schema(model)
         if "description" not in own:
@@ -166,18 +177,21 @@ class ImageToolBase(RivyaTool):
         self.__pydantic_fields_set__.intersection_update(own)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave the key, and what this process remembers, out of pickles."""
+        """Leave key, headers and what this process remembers out of pickles.
+
+        Raises:
+            NotPicklableError: There are clients of the caller's own.
+        """
         state = super().__getstate__()
-        fields = {**state["__dict__"], "api_key": keys.register(self.api_key) if self.api_key else None}
-        for made in {"args_schema", "http_client", "http_async_client"} - ({"args_schema"} & self.model_fields_set):
-            fields[made] = None
-        fields["default_headers"] = public_headers(self.default_headers)
+        fields = pickling.for_pickle(state["__dict__"])
+        if "args_schema" not in self.model_fields_set:
+            fields["args_schema"] = None
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        fields = {**state["__dict__"], "api_key": keys.lookup(state["__dict__"]["api_key"])}
-        super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {}})
-        self._build()
+        """Take the fields; this never raises, and the first call says what is missing."""
+        fields = pickling.from_pickle(state["__dict__"])
+        super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {"_backend": None}})
         self._show_model()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import httpx
@@ -11,11 +12,10 @@ from typing_extensions import Self
 
 from llamaindex_rivya.callbacks import with_image_cost_tracking
 from llamaindex_rivya.tools.stores import as_task_store
+from rivya_core.adapters import pickling
 from rivya_core.errors import RivyaError
-from rivya_core.http import credentials as keys
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
-from rivya_core.http.headers import public_headers
 from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.task_store import TaskRecord
@@ -50,24 +50,35 @@ class ImageSpecBase(BaseToolSpec):
         image_blocks: bool | Literal["base64"] = False,
     ) -> None:
         self._given = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
-        key = SecretStr(api_key) if isinstance(api_key, str) else api_key
-        where = endpoint(RIVYA, api_key=key, base_url=base_url, headers=default_headers, timeout=timeout)
-        self._clients = Clients(http_client, http_async_client)
-        self._wait, self._image_blocks = wait, image_blocks
-        self._given["api_key"] = where.key
-        self._kit = ImageToolBackend(
+        self._kit  # noqa: B018 - found now, so that what is missing is said at construction
+
+    @cached_property
+    def _kit(self) -> ImageToolBackend:
+        """The parts of the tools; those of a pickle are put together at the first call."""
+        given = self._given
+        account = ("api_key", "base_url", "timeout")
+        where = endpoint(RIVYA, headers=given["default_headers"], **{name: given[name] for name in account})
+        given["api_key"] = where.key
+        parts = ("model", "max_retries", "deadline", "output_dir", "progress", "allowed_dir", "images", "max_credits")
+        return ImageToolBackend(
             where,
-            model=model,
-            max_retries=max_retries,
-            deadline=deadline,
-            output_dir=output_dir,
-            progress=progress,
-            store=as_task_store(task_store),
-            allowed_dir=allowed_dir,
-            images=images,
-            fetching=fetch_image_urls,
-            max_credits=max_credits,
+            store=as_task_store(given["task_store"]),
+            fetching=given["fetch_image_urls"],
+            **{name: given[name] for name in parts},
         )
+
+    @property
+    def _clients(self) -> Clients:
+        return Clients(self._given["http_client"], self._given["http_async_client"])
+
+    @property
+    def _wait(self) -> bool:
+        return bool(self._given["wait"])
+
+    @property
+    def _image_blocks(self) -> bool | Literal["base64"]:
+        shown: bool | Literal["base64"] = self._given["image_blocks"]
+        return shown
 
     def generate_many(
         self,
@@ -137,13 +148,16 @@ class ImageSpecBase(BaseToolSpec):
         return self._kit.setup.shelf.put(image, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the key, the clients and what this process remembers out of pickles."""
-        left = {**self._given, "http_client": None, "http_async_client": None}
-        headers = public_headers(left["default_headers"] or {})
-        return {**left, "api_key": keys.register(left["api_key"]), "default_headers": headers}
+        """Leave key, headers and what this process remembers out of pickles.
+
+        Raises:
+            NotPicklableError: There are clients of the caller's own.
+        """
+        return pickling.for_pickle(self._given)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**{**state, "api_key": keys.lookup(state["api_key"])})  # type: ignore[misc]
+        """Take the arguments; this never raises, and the first call says what is missing."""
+        self._given = pickling.from_pickle(state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copies share clients, images and tasks."""

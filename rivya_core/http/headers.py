@@ -91,11 +91,6 @@ def _secret_parameters(url: httpx.URL) -> list[tuple[str, str]]:
     return [(name, value) for name, value in url.params.multi_items() if CREDENTIAL.search(name)]
 
 
-def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return *headers* without those whose names speak of credentials, for what is written down."""
-    return {name: value for name, value in headers.items() if not CREDENTIAL.search(name)}
-
-
 def public_query(query: Mapping[str, str]) -> dict[str, str | None]:
     """Return *query*, with None for the values whose names speak of credentials, for what is written down."""
     return {name: None if CREDENTIAL.search(name) else value for name, value in query.items()}

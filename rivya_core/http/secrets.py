@@ -119,7 +119,7 @@ class StoredKey:
         found = credentials.lookup(self.mark) or SecretStr(os.environ.get(variable, ""))
         if not found:
             raise ConfigurationError(
-                f"No API key: this model comes from a pickle, which holds no key. Set the environment variable "
+                f"No API key: this model or tool comes from a pickle, which holds no key. Set the environment variable "
                 f"`{variable}`, or set `api_key` again."
             )
         return found

@@ -82,7 +82,7 @@ class Budget:
             if self.spent + amount > self.limit:
                 raise BudgetExceededError(
                     f"A picture costs {amount:g} credits and {max(0, self.limit - self.spent):g} of the budget of "
-                    f"{self.limit:g} are left; nothing was sent. Raise `max_credits` to continue."
+                    f"{self.limit:g} are left; nothing was sent. Raise the budget (`max_credits`) to continue."
                 )
             self.spent += amount
             return amount
