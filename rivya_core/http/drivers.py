@@ -25,7 +25,7 @@ from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streami
 from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
 from rivya_core.http.response_body import limit_body
 from rivya_core.http.stream_guard import IdleTimer, forget_stream, translate_stream_errors
-from rivya_core.http.transport_errors import forget_locals
+from rivya_core.http.transport_errors import forget_locals, is_transport_failure
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -119,7 +119,7 @@ class Driver:
             response.read()
         except BaseException as exc:
             response.close()
-            if response.is_success or not isinstance(exc, httpx.RequestError):
+            if response.is_success or not is_transport_failure(exc):
                 raise  # of an error the status is enough
 
     def _receive(self, step: Receive) -> httpx.Response:
@@ -220,7 +220,7 @@ class AsyncDriver:
             await response.aread()
         except BaseException as exc:
             await response.aclose()
-            if response.is_success or not isinstance(exc, httpx.RequestError):
+            if response.is_success or not is_transport_failure(exc):
                 raise  # of an error the status is enough
 
     async def _receive(self, step: Receive) -> httpx.Response:

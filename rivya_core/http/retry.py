@@ -37,6 +37,7 @@ from rivya_core.http.endpoint import KEY_SOURCE, set_key
 from rivya_core.http.error_responses import error_from_response
 from rivya_core.http.plan import Plan, Send, call, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
+from rivya_core.http.request_log import CallLog
 from rivya_core.http.transport_errors import died_on_reuse, translated
 
 JITTER = 0.25
@@ -121,16 +122,18 @@ def send_with_retries(
     """
     attempts = _Attempts(request, retry, idempotent or request.method == "GET", stateless, bare_503_is_unknown)
     queue = _Queue(request, retry)
-    step = Send(request, keep_open)
+    step, log = Send(request, keep_open), CallLog(request)
     while True:
         if queue.waits:
             yield from queue.take_turn(attempts)
         queue.sends()
+        log.sends()
         try:
             response = yield from _attempt(step)
         except RivyaError as error:
             wait = attempts.delay_after(error)
             queue.failed(error, joins=wait is not None)
+            log.failed(error, retry=attempts.failures, retries=retry.max_retries, wait=wait)
             if wait is None:
                 final = attempts.final(error)
                 if final is error:
@@ -138,6 +141,7 @@ def send_with_retries(
                 raise final from error
         else:
             queue.succeeded()
+            log.succeeded(response)
             return response
         yield from attempts.wait(wait, queue)
 

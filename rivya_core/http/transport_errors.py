@@ -32,7 +32,7 @@ HANDLERS = frozenset({"handle_request", "handle_async_request"})
 FOREIGN_LOOP = ("Event loop is closed", "different loop", "different event loop")
 
 
-def is_transport_failure(error: Exception) -> bool:
+def is_transport_failure(error: BaseException) -> bool:
     """Whether *error* comes from the transport."""
     if isinstance(error, RivyaError):
         return False
