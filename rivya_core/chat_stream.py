@@ -124,7 +124,7 @@ class ChatStreamDecoder(ABC):
             raise self._failure
         if not self.complete:
             raise StreamBrokenError("The stream stopped before the end of the reply.", partial=self.partial)
-        return [*rest, *self._repaired([self.closing()])]
+        return [*rest, _without_halves(self.closing()) if self._may_hold_halves else self.closing()]
 
     def _begin(self, data: bytes) -> bytes:
         """Look at the first bytes that are no blanks: a plain answer may have a stream's type."""
@@ -146,17 +146,15 @@ class ChatStreamDecoder(ABC):
             if self.done:  # what comes after the end is not read, however the bytes were cut
                 break
             try:
-                deltas.extend(self._repaired(self.read(event)))
+                found = self.read(event)
+                deltas.extend(map(_without_halves, found) if self._may_hold_halves else found)
             except RivyaError as error:
                 self._failure = error.with_traceback(None)  # its frames hold what the server may have repeated
         return deltas
 
-    def _repaired(self, deltas: Iterable[ChatDelta]) -> Iterable[ChatDelta]:
-        """Replace the halves of characters that no later frame completed."""
-        return map(_without_halves, deltas) if self._may_hold_halves else deltas
-
 
 def _without_halves(delta: ChatDelta) -> ChatDelta:
+    """Replace the halves of characters that no later frame completed."""
     calls = tuple(
         replace(call, id=repaired(call.id), name=repaired(call.name), arguments=paired(call.arguments))
         for call in delta.tool_calls

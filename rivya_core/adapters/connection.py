@@ -150,9 +150,10 @@ class Connection(Account, BaseModel):
     def _endpoint(self) -> Endpoint:
         """The endpoint, made once for the same settings."""
         limits = (self.max_response_bytes, self.stream_idle_timeout)
-        headers, query = dict(self.default_headers), dict(self.default_query)
-        given = (self.api_key, self.base_url, self.timeout, limits, headers, query)
+        given = (self.api_key, self.base_url, self.timeout, limits, self.default_headers, self.default_query)
         if self._found is None or self._found[0] != given:
+            headers, query = dict(self.default_headers), dict(self.default_query)
+            given = (*given[:4], headers, query)  # copies, so that a change of the fields' own is seen
             made = endpoint(
                 self.provider,
                 api_key=self.api_key,
