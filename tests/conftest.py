@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from rivya_core.providers import PROVIDERS
 from rivya_sandbox import Sandbox, serve
 
-VARIABLES = ("RIVYA", "EVOLINK", "GMI", "OPENAI")
+VARIABLES = {name for provider in PROVIDERS for name in (provider.key_variable, provider.url_variable) if name}
 
 pytest_plugins = ["image_fixtures", "session_fixtures"]
 
@@ -16,9 +17,8 @@ pytest_plugins = ["image_fixtures", "session_fixtures"]
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key and no URL of the developer's reaches a test."""
-    for name in VARIABLES:
-        monkeypatch.delenv(f"{name}_API_KEY", raising=False)
-        monkeypatch.delenv(f"{name}_BASE_URL", raising=False)
+    for name in VARIABLES | {"OPENAI_API_KEY", "OPENAI_BASE_URL", "COMPATIBLE_API_KEY"}:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

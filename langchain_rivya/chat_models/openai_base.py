@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from langchain_rivya.chat_models.base import HTTPChatModel
+from langchain_rivya.chat_models.description import described
 from langchain_rivya.chat_models.structured_output import Method, StructuredOutputParser, with_parser
 from langchain_rivya.chat_models.tools import (
     ToolLike,
@@ -26,6 +27,13 @@ from rivya_core.models import facts_for
 
 class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
     """Base of the chat models that speak chat completions; not for use by itself. What is not set is not sent."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Describe the class of a provider: what is the same for all stands once."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "provider" in vars(cls) and cls.__doc__:
+            cls.__doc__ = described(cls.__name__, cls.__doc__, cls.provider)
 
     @property
     def _identifying_params(self) -> dict[str, Any]:

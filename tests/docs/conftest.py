@@ -4,16 +4,19 @@ import asyncio
 import itertools
 
 import pytest
+from both_frameworks import url_of
 
 from rivya_core.images.polling import PollingPolicy
+from rivya_core.providers import PROVIDERS
 
 
 @pytest.fixture
 def service(sandbox, monkeypatch, tmp_path):
     """What a reader has: the providers' variables name the sandbox, and a directory of one's own."""
-    for name in ("rivya", "evolink", "gmi"):
-        monkeypatch.setenv(f"{name.upper()}_API_KEY", sandbox.api_key)
-        monkeypatch.setenv(f"{name.upper()}_BASE_URL", getattr(sandbox, f"{name}_url"))
+    for provider in PROVIDERS:
+        if provider.key_variable:
+            monkeypatch.setenv(provider.key_variable, sandbox.api_key)
+            monkeypatch.setenv(provider.url_variable, url_of(sandbox, provider))
     monkeypatch.chdir(tmp_path)
     sandbox.tasks.ready_after = 1
     monkeypatch.setattr(PollingPolicy, "waits", lambda _: itertools.repeat(0.01))

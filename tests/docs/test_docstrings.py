@@ -40,7 +40,7 @@ async def _run(text, sandbox):
             await made
 
 
-@pytest.mark.parametrize("name", ["ChatRivya", "ChatEvolink", "ChatGMI", "ChatOpenAICompatible"])
+@pytest.mark.parametrize("name", langchain_rivya.chat_models.__all__)
 def test_chat_models_are_described_as_langchain_describes_its_own(name):
     """Setup, key arguments, and every way to call, under LangChain's headings."""
     text = DOCUMENTED[f"langchain_rivya.{name}"]

@@ -11,7 +11,7 @@ import pytest
 from rivya_core.http import drivers
 from rivya_core.http.drivers import AsyncDriver, Driver
 
-CORE = Path(drivers.__file__).parent
+CORE = Path(drivers.__file__).parents[1]
 
 RENAMES = [
     ("AsyncDriver", "Driver"),
@@ -39,6 +39,7 @@ COLOURED = {
     "client_pool.py": "so do several of them",
     "fast_clients.py": "what a client does without",
     "response_body.py": "a body is read by either driver",
+    "account.py": "methods that people call, one line each",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 

@@ -16,6 +16,7 @@ import langchain_rivya
 import llamaindex_rivya
 import rivya_sandbox
 from rivya_core import __version__
+from rivya_core.providers import PROVIDERS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -34,13 +35,15 @@ SURFACE: dict[ModuleType, list[str]] = {
     langchain_rivya: [
         *ERRORS,
         *SHARED,
-        *"ChatEvolink ChatGMI ChatOpenAICompatible ChatRivya RivyaImageStatusTool RivyaImageTool".split(),
+        *(f"Chat{provider.class_name}" for provider in PROVIDERS),
+        *"RivyaImageStatusTool RivyaImageTool".split(),
         *"RivyaWaitForImageTool register".split(),
     ],
     llamaindex_rivya: [
         *ERRORS,
         *SHARED,
-        *"Evolink GMI OpenAICompatible OutputError Rivya RivyaImageProgressEvent RivyaImageToolSpec".split(),
+        *(provider.class_name for provider in PROVIDERS),
+        *"OutputError RivyaImageProgressEvent RivyaImageToolSpec".split(),
     ],
     rivya_sandbox: """
         Answer Attachment Call Completion DIALECTS Dialect Entry Exchange Fault Journal Message Model ModelRequest Sandbox Served StandIn Tool Turn Upstream Wire serve unfold

@@ -35,7 +35,6 @@ def admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """`load(allowed_objects="all")` admits LangChain's own packages only; the suite means "any", so ours are added."""
     load = import_module("langchain_core.load.load")  # the package hides its module behind a function
 
-    paths = {("langchain_rivya", "chat_models", name) for name in ("ChatRivya", "ChatEvolink", "ChatGMI")}
-    paths.add(("langchain_rivya", "chat_models", "ChatOpenAICompatible"))
+    paths = {("langchain_rivya", "chat_models", name) for name in import_module("langchain_rivya.chat_models").__all__}
     known = load._get_default_allowed_class_paths("all")
     monkeypatch.setitem(load._default_class_paths_cache, "all", known | paths)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from both_frameworks import OPENAI_PROVIDERS, url_of
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_rivya import ChatEvolink, ChatGMI, ChatOpenAICompatible
+import langchain_rivya
+from rivya_core.providers import COMPATIBLE, GMI, Provider
 from rivya_sandbox import Sandbox
 
 
@@ -24,53 +26,23 @@ class _Capabilities:
     supports_anthropic_inputs = True
 
 
-class _Evolink(_Capabilities):
-    chat_model_class = ChatEvolink
-    model_override_value = "gpt-5.1"
-    name = "EVOLINK"
-
-
-class _GMI(_Capabilities):
-    chat_model_class = ChatGMI
-    model_override_value = "openai/gpt-5.1"
-    name = "GMI"
-
-
-class _Compatible(_Capabilities):
-    chat_model_class = ChatOpenAICompatible
-    model_override_value = "gpt-4.1"
-    name = ""
-
-
 class _Unit(ChatModelUnitTests):
-    name = ""
+    provider = COMPATIBLE
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        given = {} if self.name else {"model": "gpt-5.2", "base_url": "http://127.0.0.1:9/v1"}
+        given = {"model": "gpt-5.2", "base_url": "http://127.0.0.1:9/v1"} if self.provider is COMPATIBLE else {}
         return {"api_key": "sk-unit-test", **given}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        if not self.name:  # nothing of another back end is read from the environment
+        if self.provider is COMPATIBLE:  # nothing of another back end is read from the environment
             return {"COMPATIBLE_API_KEY": "sk-unit-test"}, self.chat_model_params, {"api_key": "sk-unit-test"}
-        return {f"{self.name}_API_KEY": "sk-from-env"}, {}, {"api_key": "sk-from-env"}
-
-
-class TestEvolinkUnit(_Evolink, _Unit):
-    pass
-
-
-class TestGMIUnit(_GMI, _Unit):
-    pass
-
-
-class TestCompatibleUnit(_Compatible, _Unit):
-    pass
+        return {self.provider.key_variable: "sk-from-env"}, {}, {"api_key": "sk-from-env"}
 
 
 class _Integration(ChatModelIntegrationTests):
-    name = ""
+    provider = COMPATIBLE
 
     @pytest.fixture(autouse=True)
     def _served(self, sandbox: Sandbox) -> None:
@@ -80,10 +52,9 @@ class _Integration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        urls = {"EVOLINK": self.sandbox.evolink_url, "GMI": self.sandbox.gmi_url, "": self.sandbox.openai_url}
-        given = {} if self.name else {"model": "gpt-5.2"}
+        given = {"model": "gpt-5.2"} if self.provider is COMPATIBLE else {}
         api = {"use_responses_api": True} if self.responses else {}
-        return {"api_key": self.sandbox.api_key, "base_url": urls[self.name], **given, **api}
+        return {"api_key": self.sandbox.api_key, "base_url": url_of(self.sandbox, self.provider), **given, **api}
 
     @property
     def supported_usage_metadata_details(self) -> dict[str, list[str]]:
@@ -104,18 +75,6 @@ def _total(model: BaseChatModel, question: str, *, stream: bool) -> Any:
     return total
 
 
-class TestEvolinkIntegration(_Evolink, _Integration):
-    pass
-
-
-class TestGMIIntegration(_GMI, _Integration):
-    pass
-
-
-class TestCompatibleIntegration(_Compatible, _Integration):
-    pass
-
-
 NO_STOP = "The Responses API has no stop sequences (https://platform.openai.com/docs/api-reference/responses/create)"
 NO_SOUND = "The Responses API takes no sound as input (same page)"
 
@@ -132,9 +91,24 @@ class _Responses(_Integration):
         super().test_audio_inputs(model)
 
 
-class TestGMIResponses(_GMI, _Responses):
-    pass
+OTHER_MODELS = {"evolink": "gpt-5.1", "gmi": "openai/gpt-5.1"}
+"""What the sandbox has besides the default."""
 
 
-class TestCompatibleResponses(_Compatible, _Responses):
-    pass
+def _suite(provider: Provider, suite: type, what: str) -> None:
+    """Put the class of *provider* through one of LangChain's suites."""
+    facts = {
+        "provider": provider,
+        "chat_model_class": getattr(langchain_rivya, f"Chat{provider.class_name}"),
+        "model_override_value": OTHER_MODELS.get(provider.name, "gpt-4.1"),
+        "__module__": __name__,
+    }
+    name = f"Test{provider.class_name}{what}"
+    globals()[name] = type(name, (_Capabilities, suite), facts)
+
+
+for each in OPENAI_PROVIDERS:
+    _suite(each, _Unit, "Unit")
+    _suite(each, _Integration, "Integration")
+for each in (GMI, COMPATIBLE):
+    _suite(each, _Responses, "Responses")

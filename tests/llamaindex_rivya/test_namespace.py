@@ -5,9 +5,10 @@ from importlib import import_module
 import pytest
 
 import llamaindex_rivya
+from rivya_core.providers import PROVIDERS
 
 ROOMS = {
-    "llama_index.llms.rivya": {"Rivya", "Evolink", "GMI", "OpenAICompatible"},
+    "llama_index.llms.rivya": {provider.class_name for provider in PROVIDERS},
     "llama_index.tools.rivya": {"RivyaImageToolSpec"},
 }
 

@@ -13,6 +13,8 @@ import pytest
 
 import langchain_rivya
 import llamaindex_rivya
+from rivya_core.providers import PROVIDERS, RIVYA, Provider
+from rivya_sandbox import Sandbox
 
 URL = "http://backend.test/v1"
 KEY = "sk-very-secret-0123456789"
@@ -130,8 +132,14 @@ def _name(way: Way) -> str:
 
 every_framework = pytest.mark.parametrize("way", FRAMEWORKS, ids=lambda way: way.framework)
 every_way = pytest.mark.parametrize("way", WAYS, ids=_name)
-OPENAI_CLASSES = ["Evolink", "GMI", "OpenAICompatible"]
+OPENAI_PROVIDERS = [provider for provider in PROVIDERS if provider is not RIVYA]
+OPENAI_CLASSES = [provider.class_name for provider in OPENAI_PROVIDERS]
 ALL_CLASSES = ["Rivya", *OPENAI_CLASSES]
+
+
+def url_of(sandbox: Sandbox, provider: Provider) -> str:
+    """Where the sandbox speaks the provider's API; it speaks the standard for those that it does not know."""
+    return getattr(sandbox, f"{provider.name}_url", sandbox.openai_url)
 
 
 def make(way: Way, name: str, backend: Backend | None = None, **fields: Any) -> Any:

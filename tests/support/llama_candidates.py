@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from llama_backend import OpenAIRouter, RivyaWire
 
+from rivya_core.providers import GMI, PROVIDERS, RIVYA, Provider
+
 KEY = "sk-secret-0123456789abcdef"
 
 
@@ -28,39 +30,28 @@ class Candidate:
     tools: bool = True
 
 
-def rivya(url: str, **fields: Any) -> Any:
-    from llamaindex_rivya import Rivya
+def candidate(provider: Provider) -> Candidate:
+    """The class of *provider*."""
 
-    return Rivya(**{"api_key": KEY, "base_url": url, **fields})
+    def make(url: str, **fields: Any) -> Any:
+        import llamaindex_rivya
 
+        needed = {} if provider.default_model else {"model": "some-model"}
+        kind = getattr(llamaindex_rivya, provider.class_name)
+        return kind(**{"api_key": KEY, "base_url": url, **needed, **fields})
 
-def evolink(url: str, **fields: Any) -> Any:
-    from llamaindex_rivya import Evolink
-
-    return Evolink(**{"api_key": KEY, "base_url": url, **fields})
-
-
-def gmi(url: str, **fields: Any) -> Any:
-    from llamaindex_rivya import GMI
-
-    return GMI(**{"api_key": KEY, "base_url": url, **fields})
-
-
-def compatible(url: str, **fields: Any) -> Any:
-    from llamaindex_rivya import OpenAICompatible
-
-    return OpenAICompatible(**{"model": "some-model", "api_key": KEY, "base_url": url, **fields})
+    sessions = provider is RIVYA
+    return Candidate(provider.class_name, make, RivyaWire if sessions else OpenAIRouter, tools=not sessions)
 
 
 def candidates(*, tools: bool = False) -> list[Candidate]:
-    """All that are asked for. Our three models of chat completions share a class, so they share the points between them."""
+    """All that are asked for. Our models of chat completions share a class, so they share the points between them."""
     named = os.environ.get("CONFORMANCE_CANDIDATE")
     if named:
         module, _, function = named.partition(":")
         return [Candidate(function, getattr(import_module(module), function))]
-    if tools:
-        return [Candidate("Evolink", evolink), Candidate("OpenAICompatible", compatible)]
-    return [Candidate("Rivya", rivya, RivyaWire, tools=False), Candidate("GMI", gmi)]
+    plain = (RIVYA, GMI)
+    return [candidate(provider) for provider in PROVIDERS if (provider in plain) != tools]
 
 
 with_tools = pytest.mark.parametrize("candidate", candidates(tools=True), ids=lambda c: c.name)

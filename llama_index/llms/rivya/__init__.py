@@ -3,6 +3,9 @@
 A room of LlamaIndex's namespace; `llama_index` and `llama_index.llms` are shared, so no `__init__.py` may stand there.
 """
 
-from llamaindex_rivya import GMI, Evolink, OpenAICompatible, Rivya
+from typing import TYPE_CHECKING
 
-__all__ = ["GMI", "Evolink", "OpenAICompatible", "Rivya"]
+from llamaindex_rivya.llms import *
+
+if not TYPE_CHECKING:
+    from llamaindex_rivya.llms import __all__ as __all__
