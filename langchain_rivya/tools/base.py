@@ -9,7 +9,16 @@ from typing import Any, ClassVar, Literal
 import httpx
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_serializer, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
@@ -18,6 +27,7 @@ from rivya_core.adapters import pickling
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
+from rivya_core.http.httpx2_clients import check_client
 from rivya_core.images.catalogue import DEFAULT_MODEL, image_model
 from rivya_core.images.schema import arguments_schema, describe
 from rivya_core.images.tool_backend import ImageToolBackend
@@ -81,14 +91,14 @@ class ImageToolBase(RivyaTool):
     """Key; from `RIVYA_API_KEY` when it is not given."""
     base_url: str | None = None
     """Where the API is; from `RIVYA_BASE_URL` or the provider when it is not given."""
-    timeout: float | httpx.Timeout | None = Field(default=None, exclude=True)
+    timeout: float | httpx.Timeout | Any = Field(default=None, exclude=True)
     """Seconds to wait for a connection and between reads. Default: 10 to connect, 120 between reads; never none."""
     max_retries: int = Field(default=2, ge=0)
     """Extra requests after a failure that may be repeated, exactly."""
-    http_client: httpx.Client | None = Field(default=None, exclude=True)
-    """Your own client for sync calls."""
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True)
-    """Your own client for async calls; it belongs to one event loop."""
+    http_client: httpx.Client | Any = Field(default=None, exclude=True)
+    """Your own client for sync calls, of httpx or httpx2."""
+    http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True)
+    """Your own client for async calls, of httpx or httpx2; it belongs to one event loop."""
     default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Further headers of every request to the API; the media host gets none of them. Dumps hold their names only."""
     deadline: float = 600.0
@@ -122,6 +132,11 @@ class ImageToolBase(RivyaTool):
             self._backend = self._build()
             self._show_model()
         return self
+
+    @field_validator("http_client", "http_async_client")
+    @classmethod
+    def _check_client(cls, client: Any, info: ValidationInfo) -> Any:
+        return check_client(client, asynchronous=info.field_name == "http_async_client")
 
     @field_serializer("default_headers")
     def _write_headers(self, headers: Mapping[str, str]) -> dict[str, None]:

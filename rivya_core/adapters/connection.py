@@ -19,6 +19,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -31,6 +32,7 @@ from rivya_core.adapters.arguments import CALL_NAMES, Signature, configuration_e
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, checked_headers, checked_query, endpoint
 from rivya_core.http.headers import public_query
+from rivya_core.http.httpx2_clients import check_client
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import DEFAULT_LIMITS
 from rivya_core.http.retry import RetryPolicy, retry_policy
@@ -81,10 +83,10 @@ class Connection(Account, BaseModel):
     """Further headers of every request. Pickles and dumps hold their names only."""
     default_query: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Further parameters in the URL of every request, for example `{"api-version": "2026-01-01"}`."""
-    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
-    """Your own client for sync calls; its proxies, headers and timeout are kept."""
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
-    """Your own client for async calls; it belongs to one event loop."""
+    http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
+    """Your own client for sync calls, of httpx or httpx2; its proxies, headers and timeout are kept."""
+    http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
+    """Your own client for async calls, of httpx or httpx2; it belongs to one event loop."""
     ignore_unsupported: bool = False
     """Whether to ignore arguments that only other chat classes of this package take, instead of refusing them. With it,
     one configuration serves several providers."""
@@ -116,6 +118,11 @@ class Connection(Account, BaseModel):
         """Seconds stay seconds, so that a dump reads as it was written."""
         timeout = None if given is None else read_timeout(given)
         return given if isinstance(given, (int, float)) else timeout
+
+    @field_validator("http_client", "http_async_client")
+    @classmethod
+    def _check_client(cls, client: Any, info: ValidationInfo) -> Any:
+        return check_client(client, asynchronous=info.field_name == "http_async_client")
 
     @field_validator("default_headers", "default_query", mode="plain")
     @classmethod

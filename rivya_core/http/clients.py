@@ -26,6 +26,7 @@ from rivya_core.errors import ConfigurationError
 from rivya_core.http.client_pool import IDLE_SECONDS, MAX_IDLE_CONNECTIONS, AsyncClientPool
 from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.fast_clients import FastClient
+from rivya_core.http.httpx2_clients import adapted
 from rivya_core.http.proxies import usable_environment
 from rivya_core.http.request_defaults import TIMEOUT
 
@@ -42,7 +43,7 @@ class Clients:
     """The clients that one model sends with.
 
     Attributes:
-        sync: The caller's own client, or None for the shared one.
+        sync: The caller's own client, of httpx or httpx2, or None for the shared one.
         asynchronous: The caller's own async client, or None for the running loop's shared one.
     """
 
@@ -52,12 +53,14 @@ class Clients:
     @property
     def driver(self) -> Driver:
         """Carries out plans, blocking."""
-        return Driver(lambda: self.sync or shared_client())
+        own = adapted(self.sync)
+        return Driver(lambda: own or shared_client())
 
     @property
     def async_driver(self) -> AsyncDriver:
         """Carries out plans on the running event loop."""
-        return AsyncDriver(lambda: self.asynchronous or shared_async_client())
+        own = adapted(self.asynchronous)
+        return AsyncDriver(lambda: own or shared_async_client())
 
 
 def shared_client() -> httpx.Client:

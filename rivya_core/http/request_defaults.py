@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from rivya_core.errors import InvalidInputError
+from rivya_core.http.httpx2_clients import is_timeout
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds to wait for a connection and between two reads, when nothing else is said."""
@@ -22,7 +23,8 @@ def read_timeout(given: Any) -> httpx.Timeout:
         InvalidInputError: It is none of these, or not above 0.
     """
     try:
-        timeout = httpx.Timeout(**given) if isinstance(given, Mapping) else httpx.Timeout(given)
+        limits = given.as_dict() if is_timeout(given) else given
+        timeout = httpx.Timeout(**limits) if isinstance(limits, Mapping) else httpx.Timeout(limits)
         usable = all(limit is None or limit > 0 for limit in timeout.as_dict().values())
     except (TypeError, ValueError, IndexError, AssertionError):
         usable = False

@@ -22,7 +22,9 @@ from rivya_core.http.proxies import proxy_for
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """What fails before a request leaves."""
-TRANSPORTS = frozenset({"httpx", "httpcore", "h11", "h2", "hpack", "hyperframe", "anyio", "ssl", "socksio"})
+TRANSPORTS = frozenset(
+    {"httpx", "httpcore", "httpx2", "httpcore2", "h11", "h2", "hpack", "hyperframe", "anyio", "ssl", "socksio"}
+)
 """Packages whose exceptions are failures of a transport and whose frames hold what went over it."""
 BODY_MODULE = "rivya_core.http.response_body"
 GENERATORS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
