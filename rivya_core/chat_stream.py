@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-import httpx
-
 from rivya_core.errors import RivyaError, StreamBrokenError
 from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame, paired, repaired
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
 from rivya_core.types import ChatDelta, Message, ToolCallDelta, Usage

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import ConfigurationError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.providers import RIVYA, Provider

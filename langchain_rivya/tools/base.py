@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
-import httpx
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
 from pydantic import (
@@ -28,6 +27,7 @@ from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.httpx2_clients import check_client
+from rivya_core.http.library import httpx
 from rivya_core.images.catalogue import DEFAULT_MODEL, image_model
 from rivya_core.images.schema import arguments_schema, describe
 from rivya_core.images.tool_backend import ImageToolBackend

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-import httpx
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from pydantic import SecretStr
 from typing_extensions import Self
@@ -16,6 +15,7 @@ from rivya_core.adapters import pickling
 from rivya_core.errors import RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
+from rivya_core.http.library import httpx
 from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.task_store import TaskRecord

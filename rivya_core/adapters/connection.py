@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import httpx
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -33,6 +32,7 @@ from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, checked_headers, checked_query, endpoint
 from rivya_core.http.headers import public_query
 from rivya_core.http.httpx2_clients import check_client
+from rivya_core.http.library import httpx
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import DEFAULT_LIMITS
 from rivya_core.http.retry import RetryPolicy, retry_policy

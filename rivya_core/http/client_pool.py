@@ -12,9 +12,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
-
 from rivya_core.http.fast_clients import FastAsyncClient
+from rivya_core.http.library import httpx
 from rivya_core.http.proxies import usable_environment
 
 REQUESTS_PER_CLIENT = 2

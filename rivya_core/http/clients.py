@@ -20,13 +20,12 @@ from threading import Lock
 from typing import Any
 from urllib.request import getproxies
 
-import httpx
-
 from rivya_core.errors import ConfigurationError
 from rivya_core.http.client_pool import IDLE_SECONDS, MAX_IDLE_CONNECTIONS, AsyncClientPool
 from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.fast_clients import FastClient
 from rivya_core.http.httpx2_clients import adapted
+from rivya_core.http.library import httpx
 from rivya_core.http.proxies import usable_environment
 from rivya_core.http.request_defaults import TIMEOUT
 

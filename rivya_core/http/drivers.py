@@ -17,10 +17,9 @@ from socket import SHUT_RDWR
 from threading import Timer
 from typing import Any, TypeVar
 
-import httpx
-
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.concurrency import together
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
 from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
 from rivya_core.http.response_body import limit_body

@@ -10,12 +10,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-import httpx
 from pydantic import SecretStr
 
 from rivya_core import __version__
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.hosts import warn_unencrypted
+from rivya_core.http.library import httpx
 from rivya_core.http.rate_pacer import LANE
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import COMPRESSED, DEFAULT_LIMITS, EXTENSION, Limits

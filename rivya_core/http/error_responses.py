@@ -11,12 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from rivya_core import errors
 from rivya_core.http.error_detail import ErrorDetail, parse_error_detail, parse_text, plain_words
 from rivya_core.http.headers import kept_headers, rate_limit_reset, request_id, retry_after, without_secrets
 from rivya_core.http.json_codec import loads, repaired
+from rivya_core.http.library import httpx
 from rivya_core.http.response_body import body_text
 
 MONEY = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-import httpx
+from rivya_core.http.library import httpx
 
 
 class FastClient(httpx.Client):

@@ -11,7 +11,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-import httpx
+from rivya_core.http.library import httpx
 
 CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
 """Header names that speak of credentials."""

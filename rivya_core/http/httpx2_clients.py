@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+from rivya_core.http.library import httpx
 
 OTHER = "httpx2"
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import httpx
+from rivya_core.http.library import httpx
 
 T = TypeVar("T")
 E = TypeVar("E")

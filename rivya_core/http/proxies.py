@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from rivya_core.errors import ConfigurationError
+from rivya_core.http.library import httpx
 
 
 def proxy_for(url: httpx.URL) -> str | None:

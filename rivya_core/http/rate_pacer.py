@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-import httpx
+from rivya_core.http.library import httpx
 
 WINDOW = 1.0
 """Seconds in which accepted requests are counted."""

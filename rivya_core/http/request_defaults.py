@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import InvalidInputError
 from rivya_core.http.httpx2_clients import is_timeout
+from rivya_core.http.library import httpx
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds to wait for a connection and between two reads, when nothing else is said."""

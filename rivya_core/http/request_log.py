@@ -9,10 +9,9 @@ import itertools
 import logging
 import time
 
-import httpx
-
 from rivya_core.errors import RivyaError
 from rivya_core.http.headers import request_id
+from rivya_core.http.library import httpx
 
 log = logging.getLogger("rivya.http")
 _numbers = itertools.count(1)

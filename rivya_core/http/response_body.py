@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import APITimeoutError, InvalidResponseError
+from rivya_core.http.library import httpx
 
 MEGABYTE = 1024 * 1024
 LARGEST_ERROR_BODY = MEGABYTE

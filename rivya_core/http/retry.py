@@ -22,8 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import httpx
-
 from rivya_core.errors import (
     APIError,
     APITimeoutError,
@@ -35,6 +33,7 @@ from rivya_core.errors import (
 )
 from rivya_core.http.endpoint import KEY_SOURCE, set_key
 from rivya_core.http.error_responses import error_from_response
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Send, call, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.request_log import CallLog

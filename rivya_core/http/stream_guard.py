@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import StreamBrokenError
 from rivya_core.http.headers import without_secrets
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Decoder
 from rivya_core.http.response_body import limits_of
 from rivya_core.http.transport_errors import forget_locals, hide_secrets, is_transport_failure

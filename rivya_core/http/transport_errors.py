@@ -8,8 +8,6 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import TracebackType
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -18,6 +16,7 @@ from rivya_core.errors import (
     RivyaError,
 )
 from rivya_core.http.headers import mask_secrets
+from rivya_core.http.library import httpx
 from rivya_core.http.proxies import proxy_for
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-import httpx
-
 from rivya_core.errors import (
     RivyaError,
     TaskFailedError,
@@ -23,6 +21,7 @@ from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
 from rivya_core.http.headers import retry_after
 from rivya_core.http.json_codec import finite_number, loads
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, pause
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.polling import PollingPolicy

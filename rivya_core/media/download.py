@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urljoin
 
-import httpx
-
 from rivya_core.errors import APIConnectionError, APIError, InvalidResponseError, ResponseLostError, RivyaError
 from rivya_core.http.error_responses import error_class
 from rivya_core.http.headers import retry_after
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Receive, pause
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.http.transport_errors import NOT_SENT, is_transport_failure

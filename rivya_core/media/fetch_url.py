@@ -22,10 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-import httpx
-
 from rivya_core.errors import APIConnectionError, InvalidInputError, RivyaError
 from rivya_core.http.hosts import is_local_name, is_public
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, call
 from rivya_core.http.proxies import proxy_for
 from rivya_core.http.retry import RetryPolicy

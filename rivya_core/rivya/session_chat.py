@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-import httpx
-
 from rivya_core.errors import (
     ContextOverflowError,
     InvalidInputError,
@@ -26,6 +24,7 @@ from rivya_core.errors import (
     SessionConflictError,
 )
 from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming, call
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
 from rivya_core.media.fetch_url import FetchRules, fetch_image

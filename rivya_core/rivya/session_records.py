@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from rivya_core.errors import InvalidInputError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.error_responses import invalid_response, parse_json
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
 from rivya_core.errors import APIError, ContextOverflowError, InvalidInputError
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.json_codec import loads_frame
+from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.rivya.frame_cache import FrameCache
 from rivya_core.rivya.frames import Frame, read_frame, read_reply

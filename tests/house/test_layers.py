@@ -55,6 +55,13 @@ def test_each_framework_stays_in_its_half(path: Path) -> None:
 
 
 @EVERY_FILE
+def test_the_http_library_is_imported_in_one_place(path: Path) -> None:
+    """A move to its successor is a change of one file. The sandbox shares no code with the packages."""
+    if path.relative_to(ROOT).parts[0] != "rivya_sandbox" and path.name not in {"library.py", "errors.py"}:
+        assert {"httpx", "httpx2"}.isdisjoint(imported(path))
+
+
+@EVERY_FILE
 def test_no_file_is_too_long_to_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import BadRequestError, NotSupportedError
 from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai.chat import quirks

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.json_codec import SurrogateBuffer
+from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import Collected, first_choice, is_error, said
 from rivya_core.openai.chat.think_tags import ThinkTags

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from rivya_core.errors import BadRequestError, InvalidInputError, NotFoundError
 from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai.options import RESPONSES_BODY, Options, present

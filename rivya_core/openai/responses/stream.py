@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import is_error
 from rivya_core.openai.chat.stream import END_MARK, KEEP_ALIVES
