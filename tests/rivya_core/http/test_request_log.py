@@ -37,7 +37,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_call_with_a_retry(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     refused = httpx.Response(503, json={"error": {"code": "busy", "message": KEY}}, headers={"x-request-id": "req_1"})
     respx.get(URL).mock(side_effect=[refused, httpx.Response(200, json={}, headers={"x-request-id": "req_2"})])
-    with caplog.at_level(logging.DEBUG, "rivya"):
+    with caplog.at_level(logging.DEBUG, "rivya.http"):
         ask(runner)
     found = lines(caplog)
     number = re.findall(r"\[\d+\]", found[0])[0]
@@ -53,7 +53,7 @@ def test_a_call_with_a_retry(runner: Runner, caplog: pytest.LogCaptureFixture) -
 @respx.mock
 def test_at_info_the_retries_alone(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     respx.get(URL).mock(side_effect=[httpx.ConnectError(KEY), httpx.Response(200, json={})])
-    with caplog.at_level(logging.INFO, "rivya"):
+    with caplog.at_level(logging.INFO, "rivya.http"):
         ask(runner)
 
     (line,) = lines(caplog)
@@ -63,7 +63,7 @@ def test_at_info_the_retries_alone(runner: Runner, caplog: pytest.LogCaptureFixt
 @respx.mock
 def test_the_last_failure_is_the_callers_to_log(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     respx.get(URL).respond(401)
-    with caplog.at_level(logging.INFO, "rivya"), pytest.raises(errors.AuthenticationError):
+    with caplog.at_level(logging.INFO, "rivya.http"), pytest.raises(errors.AuthenticationError):
         ask(runner)
 
     assert lines(caplog) == []
