@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from pydantic import (
@@ -156,22 +157,16 @@ class Connection(Account, BaseModel):
     @property
     def _endpoint(self) -> Endpoint:
         """The endpoint, made once for the same settings."""
-        limits = (self.max_response_bytes, self.stream_idle_timeout)
-        given = (self.api_key, self.base_url, self.timeout, limits, self.default_headers, self.default_query)
-        if self._found is None or self._found[0] != given:
-            headers, query = dict(self.default_headers), dict(self.default_query)
-            given = (*given[:4], headers, query)  # copies, so that a change of the fields' own is seen
+        found, given = self._found, _place_of(self.__dict__)
+        if found is None or found[0] != given:
+            url, key, timeout, size, idle, headers, query = given
+            given = (*given[:5], dict(headers), dict(query))  # copies, so that a change of the fields' own is seen
+            limits = (size, idle)
             made = endpoint(
-                self.provider,
-                api_key=self.api_key,
-                base_url=self.base_url,
-                timeout=self.timeout,
-                limits=limits,
-                headers=headers,
-                query=query,
+                self.provider, api_key=key, base_url=url, timeout=timeout, limits=limits, headers=headers, query=query
             )
-            self._found = (given, made)
-        return self._found[1]
+            found = self._found = (given, made)
+        return found[1]
 
     def _endpoint_for(self, options: Mapping[str, Any]) -> Endpoint:
         """Return the endpoint for a call with *options*."""
@@ -221,6 +216,12 @@ class Connection(Account, BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy that shares clients, ledger and callbacks; a model has no other state."""
         return self.model_copy(update={"default_headers": dict(self.default_headers)})
+
+
+_place_of = itemgetter(
+    *"base_url api_key timeout max_response_bytes stream_idle_timeout default_headers default_query".split()
+)
+"""What an endpoint is made from."""
 
 
 def _changes(where: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:

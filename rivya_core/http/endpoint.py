@@ -79,7 +79,7 @@ class Endpoint:
             InvalidInputError: *body* holds something that JSON cannot carry.
         """
         content = None if body is None else encode(body)
-        every = self._headers.copy()
+        every = (self._headers if content is None else self._json_headers).copy()
         for name, value in (headers or {}).items():
             every[name] = value
         lane = (self.base_url, path, self._account, (body or {}).get("model"))
@@ -91,7 +91,7 @@ class Endpoint:
         url = _url(self.base_url + path, self.query)
         if content is None:
             return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
-        every["content-type"], every["content-length"] = "application/json", str(len(content))
+        every["content-length"] = str(len(content))
         # What httpx would do with `content=`, which looks for headers that are known to be there or not.
         request = httpx.Request(method, url, headers=every, stream=httpx.ByteStream(content), extensions=extensions)
         request.read()
@@ -106,6 +106,13 @@ class Endpoint:
         every.update(self.headers)
         if isinstance(self.key, SecretStr):
             set_key(every, self.key)
+        return every
+
+    @cached_property
+    def _json_headers(self) -> httpx.Headers:
+        """What every request with a body of JSON says."""
+        every = self._headers.copy()
+        every["content-type"] = "application/json"
         return every
 
     @cached_property

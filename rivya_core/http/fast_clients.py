@@ -26,6 +26,7 @@ class FastClient(httpx.Client):
     def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
         self._direct = None if proxied else httpx.HTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
+        self.headers.clear()
 
     def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, the short way if there is one."""
@@ -51,6 +52,7 @@ class FastAsyncClient(httpx.AsyncClient):
     def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
         self._direct = None if proxied else httpx.AsyncHTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
+        self.headers.clear()
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, the short way if there is one."""

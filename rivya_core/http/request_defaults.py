@@ -34,6 +34,8 @@ def read_timeout(given: Any) -> httpx.Timeout:
 
 def apply_client_defaults(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
     """Give *request* what it left open and *client* was set up with: headers and timeout."""
+    if not client.headers:  # the shared clients have none
+        return apply_timeout(request, client)
     own = {name.lower() for name, _ in request.headers.raw}
     left_open = [(name, value) for name, value in client.headers.raw if name.lower() not in own]
     if left_open:
