@@ -56,7 +56,7 @@ def main() -> None:
             ),
         ):
             bases = ["httpx", *[name for name in models if name.startswith("incumbent")]]
-            goals = {name: "<= 1.6 x httpx, <= 0.45 x incumbent" for name in models if name not in bases}
+            goals = {name: "<= 1.3 x httpx, <= 0.38 x incumbent" for name in models if name not in bases}
             found = alternating(sync_sides(server, models, invoke), units=CALLS)
             table.add(f"{framework}, sync", found, *bases, goals=goals)
             found = alternating(async_sides(loop, server, models, ainvoke), units=CALLS)

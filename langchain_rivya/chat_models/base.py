@@ -28,11 +28,13 @@ from typing_extensions import Self
 from langchain_rivya.errors import as_model_errors
 from rivya_core import __version__
 from rivya_core.adapters.connection import Connection
-from rivya_core.chat_stream import Wire
-from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.secrets import mask_headers, plain
-from rivya_core.sessions.pointers import POINTER_KEY
-from rivya_core.types import ChatDelta
+from rivya_core.sessions.modes import POINTER_KEY
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.chat_stream import Wire
+    from rivya_core.http.plan import Plan, Streaming
+    from rivya_core.types import ChatDelta
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from langchain_core.messages import (
 
 from rivya_core.errors import InvalidInputError
 from rivya_core.media.fetch_url import data_url
-from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.sessions.modes import POINTER_KEY
 from rivya_core.types import Media, MediaKind, Message, Part, RawBlock, Role, Text, ToolCall
 
 ROLES: dict[str, Role] = {

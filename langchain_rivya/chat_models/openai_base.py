@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.model_profile import ModelProfile
@@ -12,17 +12,14 @@ from langchain_core.runnables import Runnable
 
 from langchain_rivya.chat_models.base import HTTPChatModel
 from langchain_rivya.chat_models.description import described
-from langchain_rivya.chat_models.structured_output import Method, StructuredOutputParser, with_parser
-from langchain_rivya.chat_models.tools import (
-    ToolLike,
-    json_schema_format,
-    schema_tool,
-    tool_schemas,
-)
 from langchain_rivya.errors import InvalidInputError, as_model_errors
 from rivya_core.adapters.openai_fields import OpenAIFields
 from rivya_core.adapters.tool_choice import tool_choice_for
-from rivya_core.models import facts_for
+from rivya_core.model_facts import facts_for
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from langchain_rivya.chat_models.structured_output import Method
+    from langchain_rivya.chat_models.tools import ToolLike
 
 
 class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
@@ -70,6 +67,8 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         Raises:
             InvalidInputError: `tool_choice` names no tool.
         """
+        from langchain_rivya.chat_models.tools import tool_schemas
+
         schemas = tool_schemas(tools, strict=strict)
         choice = tool_choice_for(tool_choice, schemas)
         optional = {"tool_choice": choice, "parallel_tool_calls": parallel_tool_calls}
@@ -98,6 +97,9 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         Raises:
             InvalidInputError: *method* is none of the three.
         """
+        from langchain_rivya.chat_models.structured_output import Method, StructuredOutputParser, with_parser
+        from langchain_rivya.chat_models.tools import json_schema_format, schema_tool
+
         native = self.provider.completions_profile(self.model).json_schema
         chosen = method or ("json_schema" if native else "function_calling")
         if chosen not in get_args(Method):

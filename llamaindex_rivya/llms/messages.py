@@ -13,7 +13,7 @@ from llamaindex_rivya.llms.blocks import InputCapabilities, needs_reading, parts
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Plan, call
 from rivya_core.openai.responses.items import ITEMS_KEY
-from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.sessions.modes import POINTER_KEY
 from rivya_core.types import Message, Role, ToolCall
 
 ROLES: dict[MessageRole, Role] = {

@@ -18,7 +18,7 @@ from llamaindex_rivya.llms.output_modes import OutputMode, native_output, prompt
 from llamaindex_rivya.llms.tool_calls import check_calls, selections
 from rivya_core.adapters.openai_fields import OpenAIFields
 from rivya_core.adapters.tool_choice import tool_choice_for
-from rivya_core.models import facts_for
+from rivya_core.model_facts import facts_for
 
 UNKNOWN_WINDOW = 32_000
 """Tokens that a model of unknown size is taken to have room for."""

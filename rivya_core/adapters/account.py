@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
-from rivya_core.http.clients import Clients
-from rivya_core.http.endpoint import Endpoint
-from rivya_core.http.plan import Plan
-from rivya_core.http.retry import RetryPolicy
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.http.clients import Clients
+    from rivya_core.http.endpoint import Endpoint
+    from rivya_core.http.plan import Plan
+    from rivya_core.http.retry import RetryPolicy
     from rivya_core.models import ModelEntry
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, ClassVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -29,27 +30,36 @@ from typing_extensions import Self
 from rivya_core.adapters import pickling
 from rivya_core.adapters.account import Account
 from rivya_core.adapters.arguments import CALL_NAMES, Signature, configuration_error, constructor_names
-from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import Endpoint, checked_headers, checked_query, endpoint
 from rivya_core.http.headers import public_query
 from rivya_core.http.httpx2_clients import check_client
 from rivya_core.http.library import httpx
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import DEFAULT_LIMITS
-from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.http.secrets import key_of
-from rivya_core.models import check_chats
+from rivya_core.model_facts import check_chats
 from rivya_core.providers import PROVIDERS, RIVYA, Provider
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.http.clients import Clients
+    from rivya_core.http.retry import RetryPolicy
 
 CALL_OPTIONS = frozenset({"model", "timeout", "extra_headers", "extra_query", "idempotency_key"})
 """What a call of every chat class may override."""
+
+
+_building = Lock()
 
 
 class Connection(Account, BaseModel):
     """Which model, where, as whom, and over which connections."""
 
     model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        defer_build=True,  # half of an import goes into the schemas of classes that are not used
     )
 
     provider: ClassVar[Provider]
@@ -95,6 +105,9 @@ class Connection(Account, BaseModel):
     _found: tuple[Any, Endpoint] | None = PrivateAttr(default=None)
 
     def __init__(self, **values: Any) -> None:
+        if not type(self).__pydantic_complete__:
+            with _building:  # pydantic builds a deferred schema at its first use, but not safely in several threads
+                type(self).model_rebuild()
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -177,10 +190,14 @@ class Connection(Account, BaseModel):
 
     @property
     def _clients(self) -> Clients:
+        from rivya_core.http.clients import Clients
+
         return Clients(self.http_client, self.http_async_client)
 
     @property
     def _retry(self) -> RetryPolicy:
+        from rivya_core.http.retry import retry_policy
+
         return retry_policy(self.max_retries, self.max_retry_seconds)
 
     def _read_call(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from rivya_core.adapters.arguments import ONLY_RIVYA
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.tool_choice import tool_choice_for
-from rivya_core.http.retry import RetryPolicy, retry_policy
 from rivya_core.openai.options import OPTIONS
-from rivya_core.openai.router import OpenAIRouter
-from rivya_core.sessions.pointers import OnMismatch
+from rivya_core.sessions.modes import OnMismatch
+
+if TYPE_CHECKING:
+    from rivya_core.http.retry import RetryPolicy
+    from rivya_core.openai.router import OpenAIRouter
 
 
 class OpenAIFields(Connection):
@@ -100,10 +102,14 @@ class OpenAIFields(Connection):
     """How many built-in tool calls there may be. Responses API."""
 
     def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
+        from rivya_core.openai.router import OpenAIRouter
+
         return OpenAIRouter(self._endpoint_for(options), self._settings(options), self._retry)
 
     @property
     def _retry(self) -> RetryPolicy:
+        from rivya_core.http.retry import retry_policy
+
         return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
 
     def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:

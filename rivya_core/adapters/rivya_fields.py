@@ -12,9 +12,8 @@ from rivya_core.adapters.arguments import ONLY_OPENAI
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.providers import RIVYA, Provider
-from rivya_core.sessions.default_ledger import default_ledger
 from rivya_core.sessions.ledger import Ledger
-from rivya_core.sessions.pointers import LongReplay, OnMismatch
+from rivya_core.sessions.modes import LongReplay, OnMismatch
 
 if TYPE_CHECKING:
     from rivya_core.rivya.session_chat import RivyaWire
@@ -60,6 +59,7 @@ class RivyaFields(Connection):
         from rivya_core.media.fetch_url import FetchRules
         from rivya_core.rivya.session_chat import RivyaWire
         from rivya_core.rivya.wire import ChatOptions
+        from rivya_core.sessions.default_ledger import default_ledger
 
         def option(name: str) -> Any:
             return options.get(name, getattr(self, name))

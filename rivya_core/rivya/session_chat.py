@@ -43,7 +43,8 @@ from rivya_core.rivya.wire import (
 )
 from rivya_core.sessions import pointers as sessions
 from rivya_core.sessions.ledger import Head, Ledger
-from rivya_core.sessions.pointers import LongReplay, OnMismatch, Origin, Pointer, Route
+from rivya_core.sessions.modes import POINTER_KEY, LongReplay, OnMismatch
+from rivya_core.sessions.pointers import Origin, Pointer, Route
 from rivya_core.sessions.stored_ledger import StoredLedger
 from rivya_core.sessions.transcript import render, sendable_verbatim
 from rivya_core.types import ChatDelta, Media, Message, Text
@@ -287,7 +288,7 @@ class _Turn:
         if pointer is None or not (yield from self._tell(self.wire.ledger.settle, pointer.head)):
             yield from self.invalidate()
         else:
-            facts[sessions.POINTER_KEY] = pointer.to_json()
+            facts[POINTER_KEY] = pointer.to_json()
         if self.parts.count:
             facts["long_replay"] = self.parts.to_json()
         return delta._replace(metadata=facts)

@@ -18,18 +18,15 @@ from typing import Any, Literal
 
 from rivya_core.errors import HistoryMismatchError, InvalidInputError
 from rivya_core.sessions.ledger import Head
+from rivya_core.sessions.modes import OnMismatch
 from rivya_core.types import Media, Message, RawBlock, Text
 
-POINTER_KEY = "rivya_session"
-"""Under which a message's metadata hold the pointer."""
 POINTER_VERSION = 1
 """Raised when the canonical form below changes; a pointer of another version is a mismatch."""
 _line = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
 LARGEST_TURN = 1_000_000
 LONGEST_WORD = 512
 
-OnMismatch = Literal["replay", "error"]
-LongReplay = Literal["error", "parts"]
 Reason = Literal["new", "continue", "replay", "pinned"]
 
 

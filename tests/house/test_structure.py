@@ -13,7 +13,7 @@ PACKAGES = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox"
 
 LAYERS = (
     "errors extras pydantic_fast",
-    "types providers",
+    "types providers model_facts",
     "http storage",
     "chat_stream models media sessions structured",
     "reporting prompted",

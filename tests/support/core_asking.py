@@ -17,7 +17,7 @@ from rivya_core.providers import RIVYA
 from rivya_core.rivya.session_chat import RivyaWire
 from rivya_core.rivya.wire import ChatOptions
 from rivya_core.sessions.ledger import Ledger
-from rivya_core.sessions.pointers import POINTER_KEY
+from rivya_core.sessions.modes import POINTER_KEY
 from rivya_core.types import ChatDelta, Message, Text
 from rivya_sandbox import Sandbox
 

@@ -17,7 +17,8 @@ from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.openai.responses.output import read_output
 from rivya_core.sessions import pointers as sessions
-from rivya_core.sessions.pointers import OnMismatch, Origin, Route
+from rivya_core.sessions.modes import POINTER_KEY, OnMismatch
+from rivya_core.sessions.pointers import Origin, Route
 from rivya_core.types import ChatDelta, Message, Text, ToolCall
 
 UNKNOWN = "previous_response_not_found"
@@ -93,7 +94,7 @@ class ResponseChain:
         if self.chained:
             facts["session_route"] = route.reason
             pointer = self._pointer(facts, route, messages)
-            facts |= {sessions.POINTER_KEY: pointer} if pointer else {}
+            facts |= {POINTER_KEY: pointer} if pointer else {}
         return delta._replace(metadata=facts)
 
     def _pointer(self, facts: dict[str, Any], route: Route, messages: Sequence[Message]) -> dict[str, Any] | None:
