@@ -14,7 +14,6 @@ import httpx
 import pytest
 from asking import WAYS, merged
 from langchain_core import exceptions as lc
-from langchain_core._api.beta_decorator import LangChainBetaWarning
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, load
 from langchain_core.messages import (
@@ -336,6 +335,7 @@ def test_the_key_is_nowhere_to_be_read(make: Make, sandbox: Sandbox) -> None:
     assert not any(sandbox.api_key in form for form in forms)
 
 
+@pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 def test_pickle_deepcopy_and_load_of_a_used_model_work(
     make: Make, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,8 +344,7 @@ def test_pickle_deepcopy_and_load_of_a_used_model_work(
     model.invoke("first")
     asyncio.run(model.ainvoke("second"))
     monkeypatch.setenv("RIVYA_API_KEY", sandbox.api_key)
-    with pytest.warns(LangChainBetaWarning):
-        loaded = load(dumpd(model), allowed_objects=[ChatRivya], valid_namespaces=["langchain_rivya"])
+    loaded = load(dumpd(model), allowed_objects=[ChatRivya], valid_namespaces=["langchain_rivya"])
 
     for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), copy.copy(model), model.model_copy(), loaded):
         assert twin.invoke("hello").text
