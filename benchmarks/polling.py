@@ -31,14 +31,14 @@ class Simulation:
 
     ready_at: float
     now: float = 0.0
-    looks: int = 0
+    polls: int = 0
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(transport=httpx.MockTransport(self.answer))
 
     def answer(self, _: httpx.Request) -> httpx.Response:
-        self.looks += 1
+        self.polls += 1
         done = self.now >= self.ready_at
         self.now += LOOK
         result = {"primary_url": "https://m.test/1", "urls": []} if done else None
@@ -50,24 +50,24 @@ class Simulation:
     def seen(self, _: ImageTask) -> Plan[None]:
         yield from ()
 
-    def run(self, patience: PollingPolicy) -> tuple[float, int]:
+    def run(self, polling: PollingPolicy) -> tuple[float, int]:
         """Return the seconds between ready and in hand, and the number of looks."""
         endpoint = Endpoint(RIVYA, "https://api.test/v1")
-        Driver(lambda: self.client, self.sleep).run(wait_for_task(endpoint, "t", patience, self.seen))
-        return self.now - self.ready_at, self.looks
+        Driver(lambda: self.client, self.sleep).run(wait_for_task(endpoint, "t", polling, self.seen))
+        return self.now - self.ready_at, self.polls
 
 
 class Fixed(PollingPolicy):
     """The same wait before every look."""
 
-    def waits(self) -> Iterator[float]:
+    def delays(self) -> Iterator[float]:
         return repeat(self.first)
 
 
 class TwoThenTen(PollingPolicy):
     """2 s, then 10 s: the slowest that the provider recommends."""
 
-    def waits(self) -> Iterator[float]:
+    def delays(self) -> Iterator[float]:
         return chain([2.0], repeat(10.0))
 
 
@@ -78,7 +78,7 @@ def measure(make: Callable[[Callable[[], float]], PollingPolicy], duration: floa
         simulation = Simulation(duration * dice.uniform(0.9, 1.1))
         found.append(simulation.run(make(lambda simulation=simulation: simulation.now)))
     delays = [delay for delay, _ in found]
-    return mean(delays), max(delays), mean(looks for _, looks in found)
+    return mean(delays), max(delays), mean(polls for _, polls in found)
 
 
 WAYS: dict[str, Callable[[Callable[[], float]], PollingPolicy]] = {
@@ -96,8 +96,8 @@ def main() -> None:
     for duration in DURATIONS:
         cells = []
         for make in WAYS.values():
-            average, longest, looks = measure(make, duration)
-            cells.append(f"{average:6.2f} ({longest:5.2f}) {looks:7.1f}")
+            average, longest, polls = measure(make, duration)
+            cells.append(f"{average:6.2f} ({longest:5.2f}) {polls:7.1f}")
         print(f"{duration:8d} s" + "".join(f"{cell:>24}" for cell in cells))
 
 

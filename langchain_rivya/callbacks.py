@@ -82,7 +82,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         return asked
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """Count a picture: its artifact says what it cost."""
+        """Count an image: its artifact says what it cost."""
         artifact = getattr(output, "artifact", None)
         facts = artifact if isinstance(artifact, Mapping) else {}
         if "credits" in facts:

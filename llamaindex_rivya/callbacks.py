@@ -111,11 +111,11 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         """Count a whole reply, or the last piece of one."""
         self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, asked))
 
-    def count_image(self, picture: GeneratedImage) -> None:
-        """Count an image task, once however often its picture is asked for."""
-        task = str(picture["task_id"])
+    def count_image(self, image: GeneratedImage) -> None:
+        """Count an image task, once however often its image is asked for."""
+        task = str(image["task_id"])
         if task not in self._costs.by_run:
-            self._costs.add(str(picture["model"]), task, cost_of(picture["credits"], None))
+            self._costs.add(str(image["model"]), task, cost_of(image["credits"], None))
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""
@@ -150,23 +150,23 @@ def with_cost_tracking(wire: Wire, callbacks: Sequence[object], model: str, prov
 
 
 def with_image_cost_tracking(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
-    """Return *plan*, whose picture or pictures the handlers of this context count.
+    """Return *plan*, whose image or images the handlers of this context count.
 
     Args:
         plan: Its outcome is a `GeneratedImage`, a list with such, or something that costs nothing.
         ordered: Whether it orders anything; what was ordered before is not refused.
 
     Raises:
-        CreditLimitError: One of the handlers allows no further picture.
+        CreditLimitError: One of the handlers allows no further image.
     """
     handlers = _checked() if ordered else _counting.get()
 
     def counted() -> Plan[T]:
         outcome = yield from plan
         outcomes: list[Any] = outcome if isinstance(outcome, list) else [outcome]
-        for picture in [each for each in outcomes if isinstance(each, GeneratedImage)]:
+        for image in [each for each in outcomes if isinstance(each, GeneratedImage)]:
             for handler in handlers:
-                handler.count_image(picture)
+                handler.count_image(image)
         return outcome
 
     return counted() if handlers else plan

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-EXTRAS = {"langchain_core": "langchain", "llama_index": "llamaindex"}
+EXTRAS = {"langchain_core": "langchain", "llama_index": "llamaindex", "jsonschema": "langchain"}
 
 
 def import_attribute(module: str, name: str) -> Any:

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
@@ -23,23 +23,36 @@ from typing_extensions import Self
 from langchain_rivya.errors import as_model_errors
 from langchain_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
+from rivya_core.adapters.image_operations import ImageOperations
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.httpx2_clients import check_client
 from rivya_core.http.library import httpx
+from rivya_core.http.plan import Plan
+from rivya_core.images.api import ImageTask
 from rivya_core.images.catalogue import DEFAULT_MODEL, image_model
+from rivya_core.images.progress import Listener
+from rivya_core.images.result import GeneratedImage
 from rivya_core.images.schema import arguments_schema, describe
-from rivya_core.images.tool_backend import ImageToolBackend
+from rivya_core.images.task_store import TaskRecord
+from rivya_core.images.tool_backend import ImageToolBackend, Outcome, outcome_text
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.providers import RIVYA, Provider
+
+T = TypeVar("T")
 
 
 def explain(error: Any) -> str:
     """Return what was wrong with a tool call's arguments, for the model that made it."""
     issues = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
-    said = [f"`{'.'.join(map(str, issue['loc']))}`: {issue['msg']}" for issue in issues]
-    return f"The arguments are not right: {'; '.join(said)}. Nothing was sent."
+    said = [f"`{'.'.join(map(str, issue['loc']))}`: {_meaning(issue)}" for issue in issues]
+    return f"Invalid arguments: {'; '.join(said)}. Nothing was sent."
+
+
+def _meaning(issue: Mapping[str, Any]) -> str:
+    """What pydantic found, in the words of the direct call."""
+    return "the tool has no such argument" if issue.get("type") == "extra_forbidden" else str(issue["msg"])
 
 
 class RivyaTool(BaseTool):
@@ -78,7 +91,7 @@ class RivyaTool(BaseTool):
             raise
 
 
-class ImageToolBase(RivyaTool):
+class ImageToolBase(ImageOperations, RivyaTool):
     """Fields of the image tool, and how it is put together; not for use by itself."""
 
     name: str = "generate_image"
@@ -102,9 +115,9 @@ class ImageToolBase(RivyaTool):
     default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Further headers of every request to the API; the media host gets none of them. Dumps hold their names only."""
     deadline: float = 600.0
-    """Seconds after which waiting for a picture ends; the task goes on and can be resumed."""
+    """Seconds after which waiting for an image ends; the task goes on and can be resumed."""
     output_dir: str | os.PathLike[str] | None = None
-    """Where pictures are saved; None keeps them in memory."""
+    """Where images are saved; None keeps them in memory."""
     progress: Any = None
     """True for a progress bar, False for none, None for one where a person is watching, or a function that is told."""
     wait: bool = True
@@ -120,16 +133,16 @@ class ImageToolBase(RivyaTool):
     max_credits: float | None = None
     """Credits that this tool may spend in its life."""
     image_blocks: bool | Literal["base64"] = False
-    """Whether the calling model is shown the picture: True by URL, `base64` with its bytes."""
+    """Whether the calling model is shown the image: True by URL, `base64` with its bytes."""
 
     provider: ClassVar[Provider] = RIVYA
-    _backend: ImageToolBackend | None = PrivateAttr(default=None)
+    _made: ImageToolBackend | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _put_together(self) -> Self:
         """Find account and model now, so that what is missing is said at construction."""
-        if getattr(self, "_backend", None) is None:  # pydantic asks again when a companion is given this tool
-            self._backend = self._build()
+        if getattr(self, "_made", None) is None:  # pydantic asks again when a companion is given this tool
+            self._made = self._build()
             self._show_model()
         return self
 
@@ -143,11 +156,11 @@ class ImageToolBase(RivyaTool):
         return dict.fromkeys(headers)
 
     @property
-    def _kit(self) -> ImageToolBackend:
+    def _backend(self) -> ImageToolBackend:
         """The parts of the tool; one that comes from a pickle is put together at its first call."""
-        if self._backend is None:
-            self._backend = self._build()
-        return self._backend
+        if self._made is None:
+            self._made = self._build()
+        return self._made
 
     @property
     def tool_call_schema(self) -> ArgsSchema:
@@ -157,6 +170,40 @@ class ImageToolBase(RivyaTool):
     @property
     def _clients(self) -> Clients:
         return Clients(self.http_client, self.http_async_client)
+
+    def _execute(self, plan: Plan[T]) -> T:
+        with as_model_errors():
+            return super()._execute(plan)
+
+    async def _aexecute(self, plan: Plan[T]) -> T:
+        with as_model_errors():
+            return await super()._aexecute(plan)
+
+    def add_image(self, image: Any, name: str | None = None) -> str:
+        """Let the calling model use an image, and return the id under which it may ask for it."""
+        with as_model_errors():
+            return super().add_image(image, name)
+
+    def _agent_plan(self, prompt: Any, arguments: dict[str, Any], listener: Listener | None) -> Plan[Outcome]:
+        """Return the plan of a model's call; nothing that it names is trusted."""
+        call_id = arguments.pop("call_id", None)
+        request = self._backend.request(prompt, arguments, trusted=False, call_id=call_id)
+        return self._backend.generate(request, listener) if self.wait else self._backend.start(request)
+
+    def _outcome(self, outcome: Outcome) -> tuple[Any, Any]:
+        """Return what the calling model gets, and what the application gets."""
+        if isinstance(outcome, TaskRecord):
+            return outcome_text(outcome), {"task_id": outcome.id, "status": "queued"}
+        if isinstance(outcome, ImageTask):
+            return outcome_text(outcome), {"task_id": outcome.id, "status": outcome.status}
+        if not self.image_blocks:
+            return str(outcome), outcome
+        return [{"type": "text", "text": outcome_text(outcome)}, *map(self._block, outcome.images)], outcome
+
+    def _block(self, image: GeneratedImage) -> dict[str, Any]:
+        if self.image_blocks == "base64":
+            return {"type": "image", "base64": image.base64, "mime_type": image["mime_type"]}
+        return {"type": "image", "url": image["url"], "mime_type": image["mime_type"]}
 
     def _build(self) -> ImageToolBackend:
         where = endpoint(
@@ -183,7 +230,7 @@ class ImageToolBase(RivyaTool):
 
     def _show_model(self) -> None:
         """Show the calling model what the image model takes, unless the application describes the tool itself."""
-        model = image_model(self.model) if self._backend is None else self._backend.setup.model
+        model = image_model(self.model) if self._made is None else self._made.model
         own = set(self.model_fields_set)
         if "args_schema" not in own:
             self.args_schema = arguments_schema(model)
@@ -206,7 +253,7 @@ class ImageToolBase(RivyaTool):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Take the fields; this never raises, and the first call says what is missing."""
         fields = pickling.from_pickle(state["__dict__"])
-        super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {"_backend": None}})
+        super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {"_made": None}})
         self._show_model()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -6,39 +6,38 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools.base import ArgsSchema
 
-from langchain_rivya.tools.base import RivyaTool
+from langchain_rivya.tools.base import ImageToolBase, RivyaTool
 from langchain_rivya.tools.events import listener_for
-from langchain_rivya.tools.image_tool import RivyaImageTool
 from rivya_core.images.schema import STATUS, WAIT, TaskArguments
 
 
 class RivyaImageStatusTool(RivyaTool):
-    """Looks once at a task of an image tool; a finished picture is brought home."""
+    """Looks once at a task of an image tool; a finished image is downloaded."""
 
     name: str = "get_image_status"
     description: str = STATUS
     args_schema: ArgsSchema | None = TaskArguments
-    image_tool: RivyaImageTool
+    image_tool: ImageToolBase
     """The tool whose tasks may be asked for."""
 
     def _run(self, task_id: str) -> tuple[Any, Any]:
         tool = self.image_tool
         with self._explaining_errors():
-            return tool._answer(tool._clients.driver.run(tool._kit.status_for_agent(task_id)))  # noqa: SLF001
+            return tool._outcome(tool._clients.driver.run(tool._backend.status_for_agent(task_id)))  # noqa: SLF001
 
     async def _arun(self, task_id: str) -> tuple[Any, Any]:
         tool = self.image_tool
         with self._explaining_errors():
-            return tool._answer(await tool._clients.async_driver.run(tool._kit.status_for_agent(task_id)))  # noqa: SLF001
+            return tool._outcome(await tool._clients.async_driver.run(tool._backend.status_for_agent(task_id)))  # noqa: SLF001
 
 
 class RivyaWaitForImageTool(RivyaTool):
-    """Waits for a task of an image tool until its picture is ready."""
+    """Waits for a task of an image tool until its image is ready."""
 
     name: str = "wait_for_image"
     description: str = WAIT
     args_schema: ArgsSchema | None = TaskArguments
-    image_tool: RivyaImageTool
+    image_tool: ImageToolBase
     """The tool whose tasks may be waited for."""
 
     def _run(
@@ -46,12 +45,12 @@ class RivyaWaitForImageTool(RivyaTool):
     ) -> tuple[Any, Any]:
         tool, listener = self.image_tool, listener_for(run_manager, config)
         with self._explaining_errors():
-            return tool._answer(tool._clients.driver.run(tool._kit.wait_for_agent(task_id, listener)))  # noqa: SLF001
+            return tool._outcome(tool._clients.driver.run(tool._backend.wait_for_agent(task_id, listener)))  # noqa: SLF001
 
     async def _arun(
         self, task_id: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
     ) -> tuple[Any, Any]:
         tool, listener = self.image_tool, listener_for(run_manager, config)
-        plan = tool._kit.wait_for_agent(task_id, listener)  # noqa: SLF001
+        plan = tool._backend.wait_for_agent(task_id, listener)  # noqa: SLF001
         with self._explaining_errors():
-            return tool._answer(await tool._clients.async_driver.run(plan))  # noqa: SLF001
+            return tool._outcome(await tool._clients.async_driver.run(plan))  # noqa: SLF001

@@ -15,8 +15,8 @@ class RivyaImageProgressEvent(Event):
         stage: `uploading`, `submitting`, `queued`, `processing`, `downloading`, `done` or `failed`.
         model: Image model id.
         task_id: The provider's id of the task, once known.
-        image_id: Short id of the picture, once it is in hand.
-        looks: How often the task has been looked at.
+        image_id: Short id of the image, once it is in hand.
+        polls: How often the task has been polled.
         seconds: Since the order.
         credits: Charged, once known.
         message: What went wrong.
@@ -26,7 +26,7 @@ class RivyaImageProgressEvent(Event):
     model: str
     task_id: str | None = None
     image_id: str | None = None
-    looks: int = 0
+    polls: int = 0
     seconds: float = 0.0
     index: int = 0
     total: int = 1

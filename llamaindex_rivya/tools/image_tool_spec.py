@@ -7,13 +7,12 @@ from llama_index.core.base.llms.types import ContentBlock, ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata, ToolOutput
 from llama_index.core.workflow import Context
 
-from llamaindex_rivya.callbacks import with_image_cost_tracking
 from llamaindex_rivya.tools.base import ImageSpecBase
 from llamaindex_rivya.tools.events import listener_for
 from rivya_core.http.plan import Plan
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.schema import STATUS, WAIT, TaskArguments, arguments_schema, describe
-from rivya_core.images.tool_backend import Outcome, told
+from rivya_core.images.tool_backend import Outcome, outcome_text
 
 PAIRS = (
     ("generate_image", "agenerate_image"),
@@ -24,10 +23,10 @@ PAIRS = (
 
 
 class RivyaImageToolSpec(ImageSpecBase):
-    """Makes pictures with Rivya's image models, for agents and people.
+    """Makes images with Rivya's image models, for agents and people.
 
     The model that calls a tool sees exactly the options of `model` and gets back a short text with a stable image id,
-    by which it can ask for changes (`reference_images`). The application gets the picture: as the return value, or as
+    by which it can ask for changes (`reference_images`). The application gets the image: as the return value, or as
     `ToolOutput.raw_output`. In a workflow, `RivyaImageProgressEvent`s tell how it goes.
 
     Source: https://rivya.ai/docs/api-generations
@@ -41,8 +40,8 @@ class RivyaImageToolSpec(ImageSpecBase):
         http_client: Your own `httpx.Client`.
         http_async_client: Your own `httpx.AsyncClient`; it belongs to one event loop.
         default_headers: Further headers of every request to the API; the media host gets none of them.
-        deadline: Seconds after which waiting for a picture ends; the task goes on and can be resumed. Default 600.
-        output_dir: Where pictures are saved; by default they are kept in memory.
+        deadline: Seconds after which waiting for an image ends; the task goes on and can be resumed. Default 600.
+        output_dir: Where images are saved; by default they are kept in memory.
         progress: True for a bar, False for none, None (default) for one where a person is watching, or a function.
         wait: False lets `generate_image` return at once with a task id. Default True.
         task_store: Where tasks are remembered: a path for a SQLite file, or any LlamaIndex key-value store.
@@ -51,7 +50,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         fetch_image_urls: Whether reference images may be named by https URL; `FetchRules` says which hosts are
             trusted. Default False.
         max_credits: Credits that this tool may spend in its life.
-        image_blocks: Whether the calling model is shown the picture: True by URL, `base64` with its bytes. Default
+        image_blocks: Whether the calling model is shown the image: True by URL, `base64` with its bytes. Default
             False.
 
     Raises:
@@ -64,7 +63,7 @@ class RivyaImageToolSpec(ImageSpecBase):
 
         spec = RivyaImageToolSpec(output_dir="out")
         agent = FunctionAgent(tools=spec.to_tool_list(), llm=GMI())
-        picture = spec.generate_image("A lighthouse at dawn", aspect_ratio="16:9")
+        image = spec.generate_image("A lighthouse at dawn", aspect_ratio="16:9")
         ```
     """
 
@@ -75,51 +74,53 @@ class RivyaImageToolSpec(ImageSpecBase):
         prompt: str,
         reference_images: Sequence[Any] | None = None,
         ctx: Context = None,  # type: ignore[assignment] # LlamaIndex knows a context by exactly this annotation
+        idempotency_key: str | None = None,
         **options: Any,
     ) -> Outcome:
-        """Make a picture and return it.
+        """Make an image and return it.
 
         Args:
             prompt: What it shows.
             reference_images: Ids or names that an agent may use; or bytes, paths, PIL images and earlier results.
-            ctx: The workflow that is told how it goes; agents fill it in.
+            ctx: The workflow that gets progress events; agents fill it in.
+            idempotency_key: Your own key for this image. A second call with the same key and arguments returns the same
+                image and is not charged again.
             options: The model's options by friendly names, for example `aspect_ratio` and `resolution`.
 
         Raises:
             InvalidInputError: It cannot be made as wanted; nothing was sent.
             TaskError: The task failed, took too long or broke off; `task_id` resumes it.
         """
-        return self._clients.driver.run(self._wanted(prompt, reference_images, ctx, options))
+        return self._execute(self._plan_for(prompt, reference_images, ctx, options, idempotency_key))
 
     async def agenerate_image(
         self,
         prompt: str,
         reference_images: Sequence[Any] | None = None,
         ctx: Context = None,  # type: ignore[assignment] # LlamaIndex knows a context by exactly this annotation
+        idempotency_key: str | None = None,
         **options: Any,
     ) -> Outcome:
-        """Make a picture and return it; see `generate_image`."""
-        return await self._clients.async_driver.run(self._wanted(prompt, reference_images, ctx, options))
+        """Make an image and return it; see `generate_image`."""
+        return await self._aexecute(self._plan_for(prompt, reference_images, ctx, options, idempotency_key))
 
     def get_image_status(self, task_id: str) -> Outcome:
-        """Look at an image task that was ordered before; if the picture is ready, return it."""
-        plan = with_image_cost_tracking(self._kit.status_for_agent(task_id), ordered=False)
-        return self._clients.driver.run(plan)
+        """Look at an image task that was ordered before; if the image is ready, return it."""
+        return self._execute(self._counted(self._backend.status_for_agent(task_id), submits=False))
 
     async def aget_image_status(self, task_id: str) -> Outcome:
-        """Look at an image task that was ordered before; if the picture is ready, return it."""
-        plan = with_image_cost_tracking(self._kit.status_for_agent(task_id), ordered=False)
-        return await self._clients.async_driver.run(plan)
+        """Look at an image task that was ordered before; if the image is ready, return it."""
+        return await self._aexecute(self._counted(self._backend.status_for_agent(task_id), submits=False))
 
     def wait_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
-        """Wait until an image task that was ordered before is ready, and return the picture."""
-        plan = with_image_cost_tracking(self._kit.wait_for_agent(task_id, listener_for(ctx)), ordered=False)
-        return self._clients.driver.run(plan)
+        """Wait until an image task that was ordered before is ready, and return the image."""
+        return self._execute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx)), submits=False))
 
     async def await_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
-        """Wait until an image task that was ordered before is ready, and return the picture."""
-        plan = with_image_cost_tracking(self._kit.wait_for_agent(task_id, listener_for(ctx)), ordered=False)
-        return await self._clients.async_driver.run(plan)
+        """Wait until an image task that was ordered before is ready, and return the image."""
+        return await self._aexecute(
+            self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx)), submits=False)
+        )
 
     def to_tool_list(
         self,
@@ -135,10 +136,12 @@ class RivyaImageToolSpec(ImageSpecBase):
         pairs = {name: pair for pair in PAIRS for name in pair}
         wanted = [pairs[one if isinstance(one, str) else one[0]] for one in spec_functions or PAIRS]
         metadata = {**self._metadata(), **(func_to_metadata_mapping or {})}
-        return [self._tool(getattr(self, sync), getattr(self, twin), metadata[sync]) for sync, twin in wanted]
+        called = {"generate_image": (self._agent_generate, self._agent_agenerate)}
+        functions = {sync: called.get(sync) or (getattr(self, sync), getattr(self, twin)) for sync, twin in PAIRS}
+        return [self._tool(functions[sync][0], functions[sync][1], metadata[sync]) for sync, _ in wanted]
 
     def _metadata(self) -> dict[str, ToolMetadata]:
-        model = self._kit.setup.model
+        model = self._backend.model
         return {
             "generate_image": ToolMetadata(describe(model), "generate_image", arguments_schema(model)),
             "get_image_status": ToolMetadata(STATUS, "get_image_status", TaskArguments),
@@ -157,22 +160,48 @@ class RivyaImageToolSpec(ImageSpecBase):
         )
 
     def _output(self, outcome: Outcome, name: str) -> str | ToolOutput:
-        """Return what the calling model gets; the picture itself stays the tool's raw output."""
+        """Return what the calling model gets; the image itself stays the tool's raw output."""
         if not self._image_blocks or not isinstance(outcome, GeneratedImage):
-            return told(outcome)
-        blocks: list[ContentBlock] = [TextBlock(text=told(outcome)), *map(self._block, outcome.images)]
+            return outcome_text(outcome)
+        blocks: list[ContentBlock] = [TextBlock(text=outcome_text(outcome)), *map(self._block, outcome.images)]
         return ToolOutput(name, blocks=blocks, raw_input={}, raw_output=outcome)
 
-    def _block(self, picture: GeneratedImage) -> ImageBlock:
+    def _block(self, image: GeneratedImage) -> ImageBlock:
         if self._image_blocks == "base64":
-            return ImageBlock(image=picture.content, image_mimetype=picture["mime_type"])
-        return ImageBlock(url=picture["url"], image_mimetype=picture["mime_type"])
+            return ImageBlock(image=image.content, image_mimetype=image["mime_type"])
+        return ImageBlock(url=image["url"], image_mimetype=image["mime_type"])
 
-    def _wanted(
-        self, prompt: str, references: Sequence[Any] | None, ctx: Context | None, options: Mapping[str, Any]
+    def _plan_for(
+        self,
+        prompt: str,
+        references: Sequence[Any] | None,
+        ctx: Context | None,
+        options: Mapping[str, Any],
+        idempotency_key: str | None = None,
     ) -> Plan[Outcome]:
-        """Return the plan of a call; whoever makes it, texts among its references are not trusted."""
+        """Return the plan of a call; texts among its references are not trusted, whoever makes it."""
         arguments = {**options, "reference_images": references}
-        order = self._kit.order(prompt, arguments, trusted=False)
-        plan: Plan[Outcome] = self._kit.generate(order, listener_for(ctx)) if self._wait else self._kit.start(order)
-        return with_image_cost_tracking(plan)
+        request = self._backend.request(prompt, arguments, trusted=False, idempotency_key=idempotency_key)
+        if not self._wait:
+            return self._counted(self._backend.start(request), submits=True)
+        return self._counted(self._backend.generate(request, listener_for(ctx)), submits=True)
+
+    def _agent_generate(
+        self,
+        prompt: str,
+        reference_images: Sequence[Any] | None = None,
+        ctx: Context = None,  # type: ignore[assignment]
+        **options: Any,
+    ) -> Outcome:
+        """What an agent calls: `generate_image` without what only the application may say."""
+        return self._execute(self._plan_for(prompt, reference_images, ctx, options))
+
+    async def _agent_agenerate(
+        self,
+        prompt: str,
+        reference_images: Sequence[Any] | None = None,
+        ctx: Context = None,  # type: ignore[assignment]
+        **options: Any,
+    ) -> Outcome:
+        """What an agent calls; see `_agent_generate`."""
+        return await self._aexecute(self._plan_for(prompt, reference_images, ctx, options))

@@ -109,28 +109,28 @@ def get_task(endpoint: Endpoint, task_id: str, retry: RetryPolicy) -> Plan[Image
 
 
 def wait_for_task(
-    endpoint: Endpoint, task_id: str, patience: PollingPolicy, seen: Callable[[ImageTask], Plan[None]]
+    endpoint: Endpoint, task_id: str, polling: PollingPolicy, on_poll: Callable[[ImageTask], Plan[None]]
 ) -> Plan[ImageTask]:
-    """Look at a task until it succeeded; failing looks are ridden out until the deadline.
+    """Poll a task until it has succeeded; polls that fail are repeated until the deadline.
 
     Args:
-        endpoint: Where, and as whom.
+        endpoint: Endpoint and credentials.
         task_id: The provider's id.
-        patience: When to look and when to give up.
-        seen: Plan that is told every look's outcome.
+        polling: When to poll and when to give up.
+        on_poll: Plan that gets the outcome of every poll.
 
     Raises:
         TaskFailedError: The provider gave up.
         TaskTimeoutError: The deadline passed; the task goes on.
         APIError: The account may not see the task.
     """
-    ends, waits = patience.clock() + patience.deadline, patience.waits()
+    ends, delays = polling.clock() + polling.deadline, polling.delays()
     asked, trouble = 0.0, ""
     while True:
-        left = ends - patience.clock()
+        left = ends - polling.clock()
         if left <= 0 or asked > left:
-            raise _too_late(task_id, patience.deadline, trouble)
-        yield from pause(min(max(next(waits), asked), left))
+            raise _too_late(task_id, polling.deadline, trouble)
+        yield from pause(min(max(next(delays), asked), left))
         try:
             task = yield from get_task(endpoint, task_id, ONCE)
         except RivyaError as error:
@@ -139,7 +139,7 @@ def wait_for_task(
             asked, trouble = error.retry_after or 0.0, f" The last look failed: {error}"
             continue
         asked, trouble = task.retry_after or 0.0, ""
-        yield from seen(task)
+        yield from on_poll(task)
         if task.status == "failed":
             raise task.failure()
         if task.status == "succeeded":

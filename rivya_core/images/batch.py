@@ -27,48 +27,48 @@ FATAL_ERRORS = (AuthenticationError, PermissionDeniedError, InsufficientCreditsE
 
 @dataclass
 class _Batch:
-    studio: ImageGenerator
+    generator: ImageGenerator
     listener: Listener | None
-    jobs: dict[int, TaskRun | RivyaError] = field(default_factory=dict)
-    hopeless: RivyaError | None = None
+    runs: dict[int, TaskRun | RivyaError] = field(default_factory=dict)
+    fatal: RivyaError | None = None
 
-    def price(self, order: ImageRequest) -> Plan[None]:
+    def price(self, request: ImageRequest) -> Plan[None]:
         """Order the first image of its price alone, so that the budget knows it before the others go out."""
-        self.jobs[order.index] = yield from attempt(self.studio.submit(order, self.listener))
+        self.runs[request.index] = yield from attempt(self.generator.submit(request, self.listener))
 
-    def make(self, order: ImageRequest) -> Plan[GeneratedImage | RivyaError]:
+    def make(self, request: ImageRequest) -> Plan[GeneratedImage | RivyaError]:
         """Return the image or what became of it."""
-        outcome = yield from attempt(self._make(order))
+        outcome = yield from attempt(self._make(request))
         if isinstance(outcome, RivyaError):
-            yield from self.studio.tell_failed(order, self.listener, outcome)
+            yield from self.generator.report_failure(request, self.listener, outcome)
         if isinstance(outcome, FATAL_ERRORS):
-            self.hopeless = outcome
+            self.fatal = outcome
         return outcome
 
-    def _make(self, order: ImageRequest) -> Plan[GeneratedImage]:
-        job = self.jobs.get(order.index)
-        if job is None and self.hopeless is not None:
-            raise self.hopeless
-        if isinstance(job, RivyaError):
-            raise job
-        if job is None:
-            job = yield from self.studio.submit(order, self.listener)
-        return (yield from job.collect())
+    def _make(self, request: ImageRequest) -> Plan[GeneratedImage]:
+        run = self.runs.get(request.index)
+        if run is None and self.fatal is not None:
+            raise self.fatal
+        if isinstance(run, RivyaError):
+            raise run
+        if run is None:
+            run = yield from self.generator.submit(request, self.listener)
+        return (yield from run.collect())
 
 
 def generate_many(
-    studio: ImageGenerator,
-    orders: Sequence[ImageRequest],
+    generator: ImageGenerator,
+    requests: Sequence[ImageRequest],
     *,
     at_once: int,
     max_credits: float | None = None,
     listener: Listener | None = None,
 ) -> Plan[list[GeneratedImage | RivyaError]]:
-    """Make the images of *orders* and return, in their order, each image or the error that it ended with.
+    """Make the images of *requests* and return, in their order, each image or the error that it ended with.
 
     Args:
-        studio: Makes them.
-        orders: What is wanted.
+        generator: Makes them.
+        requests: What is wanted.
         at_once: How many are on their way at a time.
         max_credits: Credits that all of them may cost together.
         listener: Told of every image's progress.
@@ -80,14 +80,14 @@ def generate_many(
         raise ConfigurationError(f"`max_concurrency` must be at least 1, not {at_once}.")
     own = () if max_credits is None else (Budget(max_credits),)
     numbered = [
-        replace(order, index=index, total=len(orders), budgets=(*order.budgets, *own))
-        for index, order in enumerate(orders)
+        replace(request, index=index, total=len(requests), budgets=(*request.budgets, *own))
+        for index, request in enumerate(requests)
     ]
-    batch = _Batch(studio, listener)
-    firsts = {_price_class(order): order for order in reversed(numbered) if order.budgets}
-    for order in firsts.values():
-        yield from batch.price(order)
-    return (yield from together([batch.make(order) for order in numbered], at_once))
+    batch = _Batch(generator, listener)
+    firsts = {_price_class(request): request for request in reversed(numbered) if request.budgets}
+    for request in firsts.values():
+        yield from batch.price(request)
+    return (yield from together([batch.make(request) for request in numbered], at_once))
 
 
 def attempt(plan: Plan[T]) -> Plan[T | RivyaError]:
@@ -98,5 +98,5 @@ def attempt(plan: Plan[T]) -> Plan[T | RivyaError]:
         return error
 
 
-def _price_class(order: ImageRequest) -> str:
-    return repr((sorted((name, repr(value)) for name, value in order.arguments.items()), bool(order.references)))
+def _price_class(request: ImageRequest) -> str:
+    return repr((sorted((name, repr(value)) for name, value in request.arguments.items()), bool(request.references)))

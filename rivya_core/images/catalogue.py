@@ -36,16 +36,16 @@ def _select(key: str, default: str, options: str, description: str) -> ImagePara
 
 
 def _aspect(key: str, default: str, options: str) -> ImageParam:
-    return _select(key, default, options, "Aspect ratio of the picture, width to height.")
+    return _select(key, default, options, "Aspect ratio of the image, width to height.")
 
 
 def _format(default: str, options: str) -> ImageParam:
-    return _select("output_format", default, options, "File format of the picture.")
+    return _select("output_format", default, options, "File format of the image.")
 
 
-_RESOLUTION = _select("resolution", "1K", "1K 2K 4K", "Resolution of the picture.")
-_SEED = ImageParam("seed", "number", minimum=0, description="The same seed and prompt give a similar picture.")
-_NEGATIVE = ImageParam("negative_prompt", "text", description="What the picture must not show.")
+_RESOLUTION = _select("resolution", "1K", "1K 2K 4K", "Resolution of the image.")
+_SEED = ImageParam("seed", "number", minimum=0, description="The same seed and prompt give a similar image.")
+_NEGATIVE = ImageParam("negative_prompt", "text", description="What the image must not show.")
 _FIVE = "1:1 4:3 3:4 16:9 9:16"
 _NAMED = "square square_hd portrait_4_3 portrait_16_9 landscape_4_3 landscape_16_9"
 
@@ -126,7 +126,7 @@ _TABLE = (
             _aspect("image_size", "16:9", "1:1 3:4 4:3 9:16 16:9"),
             _format("png", "png jpeg"),
             _SEED,
-            _select("nsfw_checker", "false", "false true", "Whether the picture is checked for unsafe content."),
+            _select("nsfw_checker", "false", "false true", "Whether the image is checked for unsafe content."),
         ),
         800,
         ReferenceRules(1),
@@ -138,7 +138,7 @@ _TABLE = (
         (
             _aspect("image_size", "square_hd", _NAMED),
             _select("rendering_speed", "BALANCED", "TURBO BALANCED QUALITY", "Speed against quality."),
-            _select("style", "AUTO", "AUTO GENERAL REALISTIC DESIGN", "Style of the picture."),
+            _select("style", "AUTO", "AUTO GENERAL REALISTIC DESIGN", "Style of the image."),
             _select("expand_prompt", "true", "true false", "Whether the provider may enrich the prompt."),
             _SEED,
             _NEGATIVE,
@@ -151,7 +151,7 @@ _TABLE = (
         "flux-2-flex",
         "FLUX.2 Flex",
         14,
-        (ImageParam("aspectRatio", "select", "1:1", description="Aspect ratio of the picture, for example 1:1."),),
+        (ImageParam("aspectRatio", "select", "1:1", description="Aspect ratio of the image, for example 1:1."),),
         5000,
         ReferenceRules(16),
     ),

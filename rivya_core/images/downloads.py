@@ -190,7 +190,7 @@ class _FilePart:
         return target
 
     def _settles(self, target: Path) -> bool:
-        """Whether the picture is at *target* now, because it was free or held this very picture already."""
+        """Whether the image is at *target* now, because it was free or held this very image already."""
         if _claim(self._path, target):
             return True
         same = target.is_file() and not target.is_symlink() and filecmp.cmp(self._path, target, shallow=False)

@@ -18,7 +18,7 @@ from rivya_core.http.plan import Plan, call
 from rivya_core.images.api import ImageTask
 from rivya_core.images.downloads import make_usable
 from rivya_core.images.models import REFERENCES_KEY
-from rivya_core.images.progress import ImageProgress, Listener, tell
+from rivya_core.images.progress import ImageProgress, Listener, report
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.task_runner import ImageConfig, TaskRun
 from rivya_core.images.task_store import TaskRecord, ask
@@ -32,7 +32,7 @@ class ImageRequest:
     """What is wanted.
 
     Attributes:
-        prompt: What the picture shows.
+        prompt: What the image shows.
         arguments: Options by friendly names; None means not given.
         references: Reference images: whatever `ReferenceRegistry.given` takes.
         trusted: Whether texts among the references are the application's own paths and URLs; else a model made them up.
@@ -40,6 +40,7 @@ class ImageRequest:
         budgets: Credit budgets that must allow it.
         index: Which of a batch, from 0.
         total: How many the batch has.
+        idempotency_key: The application's own key; the same key and arguments give the same image, charged once.
     """
 
     prompt: str
@@ -50,6 +51,7 @@ class ImageRequest:
     budgets: tuple[Budget, ...] = ()
     index: int = 0
     total: int = 1
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ class ImageGenerator:
         uploads: Brings references to the provider.
     """
 
-    setup: ImageConfig
+    config: ImageConfig
     uploads: UploadCache
 
-    def generate(self, order: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Make a picture and bring it home.
+    def generate(self, request: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
+        """Make an image and download it.
 
         Raises:
             InvalidInputError: It cannot be made as wanted; nothing was sent and nothing was paid.
@@ -73,91 +75,91 @@ class ImageGenerator:
             APIError: The provider refused it.
         """
         try:
-            job = yield from self.submit(order, listener)
-            return (yield from job.collect())
+            run = yield from self.submit(request, listener)
+            return (yield from run.collect())
         except RivyaError as error:
-            yield from self.tell_failed(order, listener, error)
+            yield from self.report_failure(request, listener, error)
             raise
 
-    def submit(self, order: ImageRequest, listener: Listener | None = None) -> Plan[TaskRun]:
-        """Order a picture and return without waiting for it.
+    def submit(self, request: ImageRequest, listener: Listener | None = None) -> Plan[TaskRun]:
+        """Order an image and return without waiting for it.
 
         Raises:
             InvalidInputError: It cannot be made as wanted; nothing was sent and nothing was paid.
             APIError: The provider refused it.
         """
-        started = self.setup.patience.clock()
-        job = TaskRun(
-            self.setup, TaskRecord("", self.setup.origin, {}), listener, started, (), order.index, order.total
+        started = self.config.polling.clock()
+        run = TaskRun(
+            self.config, TaskRecord("", self.config.origin, {}), listener, started, (), request.index, request.total
         )
-        if order.references:
-            yield from job.tell("uploading")
-        body = yield from self.body(order)
-        where = self.setup.output_dir
+        if request.references:
+            yield from run.report("uploading")
+        body = yield from self.body(request)
+        where = self.config.output_dir
         if where is not None:
             yield from call(lambda: make_usable(where))
-        job = replace(job, record=(yield from self._record(body, order.call_id)))
-        if job.record.task_id is not None:
-            return job
-        return (yield from replace(job, held=self._hold(order.budgets, body)).create())
+        run = replace(run, record=(yield from self._record(body, request)))
+        if run.record.task_id is not None:
+            return run
+        return (yield from replace(run, held=self._hold(request.budgets, body)).create())
 
-    def tell_failed(self, order: ImageRequest, listener: Listener | None, error: RivyaError) -> Plan[None]:
+    def report_failure(self, request: ImageRequest, listener: Listener | None, error: RivyaError) -> Plan[None]:
         """Tell *listener* that nothing will come of *order*, for now."""
-        yield from tell(
+        yield from report(
             listener,
             ImageProgress(
                 "failed",
-                self.setup.model.id,
+                self.config.model.id,
                 task_id=getattr(error, "task_id", None),
-                index=order.index,
-                total=order.total,
+                index=request.index,
+                total=request.total,
                 message=str(error),
             ),
         )
 
     def resume(self, record_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Go on with a task by its id, from this process or another, until its picture is in hand.
+        """Go on with a task by its id, from this process or another, until its image is in hand.
 
         Raises:
             TaskError: As in `generate`.
         """
-        job = yield from self._job(record_id, listener)
-        return (yield from job.collect())
+        run = yield from self._job(record_id, listener)
+        return (yield from run.collect())
 
     def status(self, record_id: str) -> Plan[ImageTask | GeneratedImage]:
-        """Look at a task once; if it has succeeded, bring its picture home.
+        """Look at a task once; if it has succeeded, download its image.
 
         Raises:
             TaskFailedError: It failed.
         """
-        job = yield from self._job(record_id, None)
-        return (yield from job.look())
+        run = yield from self._job(record_id, None)
+        return (yield from run.look())
 
     def pending(self) -> Plan[list[TaskRecord]]:
         """Return this account's tasks that may still bring something, oldest first."""
-        records = yield from ask(self.setup.store, self.setup.store.unfinished)
-        return [record for record in records if record.origin == self.setup.origin]
+        records = yield from ask(self.config.store, self.config.store.unfinished)
+        return [record for record in records if record.origin == self.config.origin]
 
     def find(self, record_id: str) -> Plan[TaskRecord | None]:
         """Return what is remembered of a task of this account."""
-        record = yield from ask(self.setup.store, lambda: self.setup.store.get(record_id))
-        return record if record is not None and record.origin == self.setup.origin else None
+        record = yield from ask(self.config.store, lambda: self.config.store.get(record_id))
+        return record if record is not None and record.origin == self.config.origin else None
 
-    def body(self, order: ImageRequest) -> Plan[dict[str, Any]]:
+    def body(self, request: ImageRequest) -> Plan[dict[str, Any]]:
         """Return the request's body, after every check and every upload.
 
         Raises:
             InvalidInputError: It cannot be made as wanted; nothing was paid.
         """
-        model = self.setup.model
-        model.check_prompt(order.prompt)
-        model.check_references(len(order.references))
-        if REFERENCES_KEY in order.arguments:
+        model = self.config.model
+        model.check_prompt(request.prompt)
+        model.check_references(len(request.references))
+        if REFERENCES_KEY in request.arguments:
             raise InvalidInputError(f"Name reference images in `reference_images`, not in `{REFERENCES_KEY}`.")
-        params = model.wire_params(order.arguments)
-        if order.references:
-            params[REFERENCES_KEY] = yield from self._references(order)
-        body: dict[str, Any] = {"model": model.id, "prompt": order.prompt}
+        params = model.wire_params(request.arguments)
+        if request.references:
+            params[REFERENCES_KEY] = yield from self._references(request)
+        body: dict[str, Any] = {"model": model.id, "prompt": request.prompt}
         return {**body, "params": params} if params else body
 
     def _hold(self, budgets: Sequence[Budget], body: Mapping[str, Any]) -> tuple[tuple[Budget, float], ...]:
@@ -165,40 +167,64 @@ class ImageGenerator:
         held: list[tuple[Budget, float]] = []
         try:
             for budget in budgets:
-                held.append((budget, budget.hold(price_key(body), self.setup.model.credits)))
+                held.append((budget, budget.hold(price_key(body), self.config.model.credits)))
         except InvalidInputError:
             for budget, amount in held:
                 budget.settle(amount, 0)
             raise
         return tuple(held)
 
-    def _references(self, order: ImageRequest) -> Plan[list[dict[str, str]]]:
+    def _references(self, request: ImageRequest) -> Plan[list[dict[str, str]]]:
         opened: list[OpenImage] = []
-        shelf, largest, retry = self.setup.shelf, self.setup.model.largest_reference, self.setup.retry
+        registry, largest, retry = self.config.registry, self.config.model.largest_reference, self.config.retry
         try:
-            for source in order.references:
-                find = shelf.named if isinstance(source, str) and not order.trusted else shelf.given
+            for source in request.references:
+                find = registry.named if isinstance(source, str) and not request.trusted else registry.given
                 opened.append((yield from find(source, largest, retry)))
             return (yield from self.uploads.items(opened))
         finally:
             for image in opened:
                 image.file.close()
 
-    def _record(self, body: Mapping[str, Any], call_id: str | None) -> Plan[TaskRecord]:
-        """Return a new record, or the one that an earlier run of the same tool call left unfinished."""
-        store, origin = self.setup.store, self.setup.origin
-        if call_id is not None and store.durable:
-            same = json.dumps([origin, call_id, body], sort_keys=True)
-            key = hashlib.sha256(same.encode()).hexdigest()[:32]
+    def _record(self, body: Mapping[str, Any], request: ImageRequest) -> Plan[TaskRecord]:
+        """Return a new record, or the one of an earlier run under the same key or of the same tool call."""
+        store, origin = self.config.store, self.config.origin
+        if request.idempotency_key is not None:
+            return (yield from self._keyed_record(body, request.idempotency_key))
+        if request.call_id is not None and store.durable:
+            key = _hashed([origin, request.call_id, body])
             before = yield from ask(store, lambda: store.get(key))
             if before is None or before.unfinished:
                 return before or TaskRecord(key, origin, body)
         return TaskRecord(uuid.uuid4().hex, origin, body)
 
+    def _keyed_record(self, body: Mapping[str, Any], given: str) -> Plan[TaskRecord]:
+        """Return the record under the application's own key; the provider knows the key, too."""
+        store, origin = self.config.store, self.config.origin
+        key = _hashed([origin, given])
+        before = yield from ask(store, lambda: store.get(key))
+        if before is None or before.state == "failed":
+            return TaskRecord(key, origin, body)
+        if _without_references(before.body) != _without_references(body):
+            raise InvalidInputError(
+                f"The idempotency key {given!r} was used for another image; nothing was sent. Use a key for each image."
+            )
+        return before
+
     def _job(self, record_id: str, listener: Listener | None) -> Plan[TaskRun]:
         """Return the job of a task; one that may not exist yet is sent again under its key."""
         record = yield from self.find(record_id)
         if record is None:  # another process's, or older than the store: the provider knows it
-            record = TaskRecord(record_id, self.setup.origin, {}, "running", record_id)
-        job = TaskRun(self.setup, record, listener, self.setup.patience.clock())
-        return job if record.task_id is not None else (yield from job.create())
+            record = TaskRecord(record_id, self.config.origin, {}, "running", record_id)
+        run = TaskRun(self.config, record, listener, self.config.polling.clock())
+        return run if record.task_id is not None else (yield from run.create())
+
+
+def _hashed(facts: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _without_references(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's body without the uploads of its references, which get new URLs every time."""
+    params = {key: value for key, value in (body.get("params") or {}).items() if key != REFERENCES_KEY}
+    return {**body, "params": params}

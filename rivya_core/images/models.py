@@ -121,7 +121,7 @@ class ImageModel:
     Attributes:
         id: As sent; opaque.
         name: For people.
-        credits: What a picture with default options costs; None for a model that is not known.
+        credits: What an image with default options costs; None for a model that is not known.
         params: Its options.
         prompt_limit: Characters of a prompt, or None where no page says.
         references: None where it takes no reference images.
@@ -160,7 +160,7 @@ class ImageModel:
     def check_prompt(self, prompt: str) -> None:
         """Raise `InvalidInputError` for a prompt that is empty or too long."""
         if not prompt.strip():
-            raise InvalidInputError("The prompt is empty; say what the picture shows. Nothing was sent.")
+            raise InvalidInputError("The prompt is empty; say what the image shows. Nothing was sent.")
         if self.prompt_limit is not None and len(prompt) > self.prompt_limit:
             raise InvalidInputError(
                 f"The prompt has {len(prompt):,} characters and `{self.id}` takes {self.prompt_limit:,}; nothing was "

@@ -16,7 +16,7 @@ from rivya_core.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class PollingPolicy:
-    """How long and how often a task is looked at.
+    """How long and how often a task is polled.
 
     Attributes:
         deadline: Seconds after which waiting ends with `TaskTimeoutError`; the task goes on.
@@ -45,7 +45,7 @@ class PollingPolicy:
         if not self.deadline > 0:
             raise ConfigurationError(f"`deadline` must be a positive number of seconds, not {self.deadline!r}.")
 
-    def waits(self) -> Iterator[float]:
+    def delays(self) -> Iterator[float]:
         """Yield the seconds before each look, without end."""
         yield self.first + 0.5 * self.random()
         wait = self.shortest

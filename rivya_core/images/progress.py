@@ -1,7 +1,7 @@
 """What is told of an image while it is made, and the bar that people see of it.
 
 Plans tell an `ImageProgress` to a listener. The bar is `tqdm`'s, loaded only when one is shown; frameworks have
-listeners of their own. A listener that fails never costs a picture.
+listeners of their own. A listener that fails never costs an image.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class ImageProgress:
         stage: From `uploading` to `done` or `failed`.
         model: Model id.
         task_id: The provider's id, once known.
-        image_id: Short id of the picture, once it is in hand.
-        looks: How often the task has been looked at.
+        image_id: Short id of the image, once it is in hand.
+        polls: How often the task has been polled.
         seconds: Since the order.
         index: Which image of a batch, from 0.
         total: How many images the batch has.
@@ -44,7 +44,7 @@ class ImageProgress:
     model: str
     task_id: str | None = None
     image_id: str | None = None
-    looks: int = 0
+    polls: int = 0
     seconds: float = 0.0
     index: int = 0
     total: int = 1
@@ -59,16 +59,16 @@ class ImageProgress:
 Listener = Callable[[ImageProgress], object]
 
 
-def tell(listener: Listener | None, progress: ImageProgress) -> Plan[None]:
+def report(listener: Listener | None, progress: ImageProgress) -> Plan[None]:
     """Tell *listener*, off the event loop; it may be slow or fail."""
     if listener is not None:
-        yield from call(lambda: _tell(listener, progress))
+        yield from call(lambda: _report(listener, progress))
 
 
-def _tell(listener: Listener, progress: ImageProgress) -> None:
+def _report(listener: Listener, progress: ImageProgress) -> None:
     try:
         listener(progress)
-    except Exception:  # noqa: BLE001 - whatever it is, the picture is worth more
+    except Exception:  # noqa: BLE001 - whatever it is, the image is worth more
         log.warning("A progress listener failed.", exc_info=True)
 
 
@@ -80,7 +80,7 @@ def combine_listeners(*listeners: Listener | None) -> Listener | None:
 
     def all_of_them(progress: ImageProgress) -> None:
         for listener in there:
-            _tell(listener, progress)
+            _report(listener, progress)
 
     return all_of_them
 
@@ -119,8 +119,9 @@ class Bar:
         tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm  # else it warns in notebooks
         self._single, self._lock = total == 1, Lock()
         self._failed, self._credits = 0, 0.0
+        self._submitted = False
         steps = len(STAGES) - 1
-        unit: dict[str, Any] = {"unit": "step"} if self._single else {"unit": "image"}
+        unit: dict[str, Any] = {"bar_format": "{desc} |{bar}|"} if self._single else {"unit": "image"}
         if in_notebook():
             unit["file"] = sys.stdout  # notebooks show the other stream as an error
         self._bar = tqdm(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
@@ -128,19 +129,22 @@ class Bar:
     def __call__(self, progress: ImageProgress) -> None:
         """Show *progress*."""
         with self._lock:
+            self._submitted = self._submitted or progress.stage not in {"uploading", "failed"}
             if self._single:
                 self._one(progress)
             elif progress.stage in {"done", "failed"}:
                 self._many(progress)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Leave the bar as it is; one of an image that was never submitted goes."""
+        self._bar.leave = self._submitted
         self._bar.close()
 
     def _one(self, progress: ImageProgress) -> None:
         stage = progress.stage
-        looks = f", look {progress.looks}" if progress.looks else ""
-        self._bar.set_description_str(f"{progress.model}: {stage}{looks}", refresh=False)
+        polls = f", poll {progress.polls}" if progress.polls else ""
+        text = f"{progress.model}: {stage}{polls}, {progress.seconds:.0f} s"
+        self._bar.set_description_str(text, refresh=False)
         if stage != "failed":
             self._bar.n = STAGES.index(stage)
         self._bar.refresh()

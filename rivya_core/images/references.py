@@ -26,7 +26,7 @@ from rivya_core.media.local_files import open_below, open_file
 
 MOST_ON_SHELF = 512
 MOST_IN_MEMORY = 32
-"""Pictures whose bytes are kept because they were saved nowhere; older ones are fetched again when they are needed."""
+"""Images whose bytes are kept because they were saved nowhere; older ones are fetched again when they are needed."""
 MOST_NAMED = 12
 """Ids that a refusal lists."""
 
@@ -40,7 +40,7 @@ class ReferenceRegistry:
     Attributes:
         allowed_dir: Directory whose files a model may name, or None.
         fetching: Which URLs may be fetched.
-        recall: Finds a picture of another process by its id, or None; may wait for a disk.
+        recall: Finds an image of another process by its id, or None; may wait for a disk.
         refetch: Plan that gets the bytes of a result from where the provider keeps it.
     """
 
@@ -115,7 +115,7 @@ class ReferenceRegistry:
 
     def _open(self, source: Any, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         if isinstance(source, Mapping):
-            return (yield from self._picture(source, largest))
+            return (yield from self._image(source, largest))
         if isinstance(source, str) and source[:5].lower() == "data:":
             source = data_url(source).data
         if isinstance(source, str) and "://" in source:
@@ -128,19 +128,19 @@ class ReferenceRegistry:
             raise _no_image(source)
         return (yield from _memory(data, "", largest))
 
-    def _picture(self, facts: Mapping[str, Any], largest: int) -> Plan[OpenImage]:
+    def _image(self, facts: Mapping[str, Any], largest: int) -> Plan[OpenImage]:
         """Open an earlier result: from memory or disk, else from where the provider keeps it."""
-        picture = facts if isinstance(facts, GeneratedImage) else GeneratedImage(facts)
-        name, path = str(picture.get("id")), picture.get("path")
-        if picture.data is not None:
-            return (yield from _memory(picture.data, name, largest))
+        image = facts if isinstance(facts, GeneratedImage) else GeneratedImage(facts)
+        name, path = str(image.get("id")), image.get("path")
+        if image.data is not None:
+            return (yield from _memory(image.data, name, largest))
         if path and (yield from call(lambda: Path(path).is_file())):
             return (yield from _file(lambda: open_file(path), name, largest))
         try:
-            data = yield from self.refetch(picture)
+            data = yield from self.refetch(image)
         except RivyaError as error:
             raise InvalidInputError(
-                f"The picture {name} is not at hand any more ({error}). Set `output_dir` to keep pictures."
+                f"The image {name} is not at hand any more ({error}). Set `output_dir` to keep images."
             ) from error
         return (yield from _memory(data, name, largest))
 

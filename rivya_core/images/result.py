@@ -1,4 +1,4 @@
-"""A picture in the caller's hands: what people, notebooks and agents see of a finished image task.
+"""An image in the caller's hands: what people, notebooks and agents see of a finished image task.
 
 It is a dictionary of plain JSON values, so that checkpoints, traces and stores can hold it whatever they are made of;
 bytes that were not saved to a file stay beside it and do not travel. This file must not send anything.
@@ -19,16 +19,16 @@ from rivya_core.images.api import ImageTask
 from rivya_core.images.downloads import SUFFIXES, Downloaded
 
 LARGEST_SHOWN = 16 * 1024 * 1024
-"""Bytes of a picture that a notebook embeds."""
+"""Bytes of an image that a notebook embeds."""
 
 
 def image_id(task_id: str, number: int = 0) -> str:
-    """Return the short id of a task's picture: always the same, also in another process."""
+    """Return the short id of a task's image: always the same, also in another process."""
     return "img_" + hashlib.sha256(f"{task_id}\n{number}".encode()).hexdigest()[:8]
 
 
 class GeneratedImage(dict[str, Any]):
-    """A generated picture.
+    """A generated image.
 
     It is a `dict` of JSON values with these keys, each also an attribute; one that was read back from a checkpoint
     becomes whole again with `GeneratedImage(artifact)`.
@@ -44,8 +44,8 @@ class GeneratedImage(dict[str, Any]):
         mime_type: For example `image/png`.
         size: Bytes.
         credits: `{"reserved": …, "final": …}`.
-        timings: `{"created_at", "updated_at", "seconds", "looks"}`; seconds from the order to the picture in hand.
-        more: Further pictures of the same task, in the same form.
+        timings: `{"created_at", "updated_at", "seconds", "polls"}`; seconds from the order to the image in hand.
+        more: Further images of the same task, in the same form.
     """
 
     data: bytes | None = None
@@ -59,7 +59,7 @@ class GeneratedImage(dict[str, Any]):
 
     def __str__(self) -> str:
         """Return the short text that a model gets: ids and facts, no signed URL."""
-        return " ".join(_line(picture) for picture in self.images)
+        return " ".join(_line(image) for image in self.images)
 
     def __repr__(self) -> str:
         """Return what a terminal shows."""
@@ -68,7 +68,7 @@ class GeneratedImage(dict[str, Any]):
 
     @property
     def images(self) -> list[GeneratedImage]:
-        """This and the further pictures of the same task."""
+        """This and the further images of the same task."""
         return [
             self,
             *(one if isinstance(one, GeneratedImage) else GeneratedImage(one) for one in self.get("more", ())),
@@ -76,7 +76,7 @@ class GeneratedImage(dict[str, Any]):
 
     @property
     def content(self) -> bytes:
-        """The picture's bytes.
+        """The image's bytes.
 
         Raises:
             InvalidInputError: They are not here: the file is gone, or it was never saved and this is a copy.
@@ -87,12 +87,12 @@ class GeneratedImage(dict[str, Any]):
             return Path(self["path"]).read_bytes()
         except (KeyError, TypeError, OSError):
             raise InvalidInputError(
-                f"The bytes of {self.get('id')} are not here any more. Set `output_dir` to keep pictures, or resume "
+                f"The bytes of {self.get('id')} are not here any more. Set `output_dir` to keep images, or resume "
                 f"task {self.get('task_id')}."
             ) from None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to *path*, or into it under its id if it is a directory; return the file's path."""
+        """Write the image to *path*, or into it under its id if it is a directory; return the file's path."""
         target = Path(path)
         if target.is_dir():
             target /= f"{self['id']}{SUFFIXES.get(self['mime_type'], '')}"
@@ -100,7 +100,7 @@ class GeneratedImage(dict[str, Any]):
         return target
 
     def pil(self) -> Any:
-        """Return the picture as a `PIL.Image.Image`.
+        """Return the image as a `PIL.Image.Image`.
 
         Raises:
             ConfigurationError: Pillow is not installed.
@@ -115,12 +115,12 @@ class GeneratedImage(dict[str, Any]):
 
     @property
     def base64(self) -> str:
-        """The picture's bytes as base64."""
+        """The image's bytes as base64."""
         return base64.b64encode(self.content).decode()
 
     @property
     def data_url(self) -> str:
-        """The picture as a `data:` URL."""
+        """The image as a `data:` URL."""
         return f"data:{self['mime_type']};base64,{self.base64}"
 
     def _repr_png_(self) -> bytes | None:
@@ -132,7 +132,7 @@ class GeneratedImage(dict[str, Any]):
         return self._shown("image/jpeg")
 
     def _repr_html_(self) -> str | None:
-        """Let a notebook show the picture with what was asked for below it."""
+        """Let a notebook show the image with what was asked for below it."""
         if self._shown(self.get("mime_type")) is None:
             return None
         facts = f"{self['id']} · {self['model']} · {self['credits'].get('final') or 0:g} credits"
@@ -149,9 +149,9 @@ class GeneratedImage(dict[str, Any]):
 
 
 def generated(
-    task: ImageTask, body: Mapping[str, Any], files: list[Downloaded], *, seconds: float, looks: int
+    task: ImageTask, body: Mapping[str, Any], files: list[Downloaded], *, seconds: float, polls: int
 ) -> GeneratedImage:
-    """Return the pictures of a finished task, the first with the others in its `more`."""
+    """Return the images of a finished task, the first with the others in its `more`."""
     facts = {
         "task_id": task.id,
         "model": str(body.get("model") or task.model),
@@ -162,16 +162,16 @@ def generated(
             "created_at": task.created_at,
             "updated_at": task.updated_at,
             "seconds": round(seconds, 3),
-            "looks": looks,
+            "polls": polls,
         },
     }
-    pictures = [_picture(facts, task, number, file) for number, file in enumerate(files)]
-    pictures[0]["more"] = pictures[1:]
-    return pictures[0]
+    images = [_image(facts, task, number, file) for number, file in enumerate(files)]
+    images[0]["more"] = images[1:]
+    return images[0]
 
 
-def _picture(facts: Mapping[str, Any], task: ImageTask, number: int, file: Downloaded) -> GeneratedImage:
-    picture = GeneratedImage(
+def _image(facts: Mapping[str, Any], task: ImageTask, number: int, file: Downloaded) -> GeneratedImage:
+    image = GeneratedImage(
         id=image_id(task.id, number),
         **facts,
         path=str(file.path) if file.path else None,
@@ -180,12 +180,12 @@ def _picture(facts: Mapping[str, Any], task: ImageTask, number: int, file: Downl
         size=file.size,
         more=[],
     )
-    picture.data = file.data
-    return picture
+    image.data = file.data
+    return image
 
 
-def _line(picture: GeneratedImage) -> str:
-    options = ", ".join(str(value) for value in picture.get("params", {}).values())
-    made = f"{picture.get('model')}, {options}" if options else str(picture.get("model"))
-    where = f" saved as {picture['path']}" if picture.get("path") else " ready"
-    return f"Image {picture.get('id')} is{where} ({made}). Refer to it by the id {picture.get('id')}."
+def _line(image: GeneratedImage) -> str:
+    options = ", ".join(str(value) for value in image.get("params", {}).values())
+    made = f"{image.get('model')}, {options}" if options else str(image.get("model"))
+    where = f" saved as {image['path']}" if image.get("path") else " ready"
+    return f"Image {image.get('id')} is{where} ({made}). Refer to it by the id {image.get('id')}."

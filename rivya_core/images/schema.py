@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from rivya_core.images.models import ImageModel, ImageParam
 
-STATUS = "Look at an image task that was ordered before; if the picture is ready, return its image id."
+STATUS = "Look at an image task that was ordered before; if the image is ready, return its image id."
 WAIT = "Wait until an image task that was ordered before is ready, and return its image id."
 
 
@@ -26,9 +26,7 @@ class TaskArguments(BaseModel):
 
 def arguments_schema(model: ImageModel) -> type[BaseModel]:
     """Return the arguments of *model* by friendly names, as a pydantic class whose JSON schema has every option."""
-    prompt = _field(
-        {"type": "string"} | _limit(model.prompt_limit), "What the picture shows, in detail.", required=True
-    )
+    prompt = _field({"type": "string"} | _limit(model.prompt_limit), "What the image shows, in detail.", required=True)
     fields: dict[str, Any] = {"prompt": (str, prompt)}
     for param in model.params:
         fields[param.name] = (Any, _field(_shape(param), param.description))
@@ -45,13 +43,13 @@ def arguments_schema(model: ImageModel) -> type[BaseModel]:
 
 def describe(model: ImageModel) -> str:
     """Return what an agent reads of the tool."""
-    price = f" A picture costs about {model.credits:g} credits." if model.credits is not None else ""
-    change = " To change or combine pictures, name them in reference_images." if model.references is not None else ""
-    return f"Generate a picture with {model.name} and return its short id.{change}{price}"
+    price = f" An image costs about {model.credits:g} credits." if model.credits is not None else ""
+    change = " To change or combine images, name them in reference_images." if model.references is not None else ""
+    return f"Generate an image with {model.name} and return its short id.{change}{price}"
 
 
 _REFERENCES = (
-    "Pictures to start from, change or combine: ids of pictures made or given before, such as img_1a2b3c4d, or what "
+    "Images to start from, change or combine: ids of images made or given before, such as img_1a2b3c4d, or what "
     "else the application allows."
 )
 

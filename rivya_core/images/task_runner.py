@@ -1,6 +1,6 @@
-"""One image task from its request to the picture in hand, and what is told and remembered on the way.
+"""One image task from its request to the image in hand, and what is told and remembered on the way.
 
-Written as plans. A record is stored before the request leaves and settled when the picture is in hand; whatever breaks
+Written as plans. A record is stored before the request leaves and settled when the image is in hand; whatever breaks
 in between leaves an id with which the task is resumed. `generator.py` decides before what may be ordered.
 """
 
@@ -22,7 +22,7 @@ from rivya_core.images.api import ImageTask, create_task, get_task, wait_for_tas
 from rivya_core.images.downloads import download, safe_name
 from rivya_core.images.models import ImageModel
 from rivya_core.images.polling import PollingPolicy
-from rivya_core.images.progress import ImageProgress, Listener, Stage, tell
+from rivya_core.images.progress import ImageProgress, Listener, Stage, report
 from rivya_core.images.references import ReferenceRegistry
 from rivya_core.images.result import GeneratedImage, generated, image_id
 from rivya_core.images.task_store import TaskRecord, TaskStore, ask
@@ -40,9 +40,9 @@ class ImageConfig:
         endpoint: Where, and as whom.
         model: The image model.
         store: Where tasks are remembered.
-        shelf: The images within reach; new pictures are put there.
+        shelf: The images within reach; new images are put there.
         retry: How often and how patiently requests are repeated.
-        patience: When tasks are looked at, and when waiting ends.
+        patience: When tasks are polled, and when waiting ends.
         output_dir: Where images are saved, or None to keep them in memory.
         fetching: Hosts that may serve results besides public ones, and how names are resolved.
     """
@@ -50,9 +50,9 @@ class ImageConfig:
     endpoint: Endpoint
     model: ImageModel
     store: TaskStore
-    shelf: ReferenceRegistry
+    registry: ReferenceRegistry
     retry: RetryPolicy = RetryPolicy()
-    patience: PollingPolicy = PollingPolicy()
+    polling: PollingPolicy = PollingPolicy()
     output_dir: Path | None = None
     fetching: FetchRules = FetchRules()
 
@@ -76,7 +76,7 @@ class TaskRun:
         total: How many the batch has.
     """
 
-    setup: ImageConfig
+    config: ImageConfig
     record: TaskRecord
     listener: Listener | None
     started: float
@@ -91,22 +91,22 @@ class TaskRun:
             APIError: The provider refused it; it is forgotten again.
             TaskInterruptedError: Nobody knows whether it was carried out; the record's key resumes it.
         """
-        yield from self.tell("submitting")
+        yield from self.report("submitting")
         yield from self._announce()
         with _leaving_id(self.record):
             task = yield from self._send()
         record = replace(self.record, state="running", task_id=task.id)
         price = price_key(record.body)
         held = tuple((one, one.learn(price, amount, task.reserved_credits)) for one, amount in self.held)
-        job = replace(self, record=record, held=held)
+        run = replace(self, record=record, held=held)
         with _leaving_id(record):
             yield from self._note(record)
-            yield from job.tell("queued")
-        return job
+            yield from run.report("queued")
+        return run
 
     def _announce(self) -> Plan[None]:
         """Remember the request before it leaves; what cannot be remembered is not sent."""
-        store = self.setup.store
+        store = self.config.store
         try:
             yield from ask(store, lambda: store.put(self.record))
         except Exception as exc:  # whatever a store raises
@@ -115,9 +115,9 @@ class TaskRun:
 
     def _send(self) -> Plan[ImageTask]:
         """Send the request; what was certainly not carried out is forgotten again."""
-        store, record = self.setup.store, self.record
+        store, record = self.config.store, self.record
         try:
-            return (yield from create_task(self.setup.endpoint, record.body, record.key, self.setup.retry))
+            return (yield from create_task(self.config.endpoint, record.body, record.key, self.config.retry))
         except RivyaError as error:
             if error.retryable == "if_idempotent":
                 raise _interrupted(record, "may have been created", error) from error
@@ -126,23 +126,23 @@ class TaskRun:
             raise
 
     def collect(self) -> Plan[GeneratedImage]:
-        """Wait for the task and bring its picture home.
+        """Wait for the task and download its image.
 
         Raises:
             TaskError: It failed, took too long, or the waiting broke off; `task_id` resumes it.
         """
-        looks = 0
+        polls = 0
 
-        def seen(task: ImageTask) -> Plan[None]:
-            nonlocal looks
-            looks += 1
+        def on_poll(task: ImageTask) -> Plan[None]:
+            nonlocal polls
+            polls += 1
             if not task.ended:
-                yield from self.tell("queued" if task.status == "queued" else "processing", looks=looks)
+                yield from self.report("queued" if task.status == "queued" else "processing", polls=polls)
 
         try:
             with _leaving_id(self.record):
-                task = yield from wait_for_task(self.setup.endpoint, self.record.id, self.setup.patience, seen)
-                return (yield from self._download_results(task, looks))
+                task = yield from wait_for_task(self.config.endpoint, self.record.id, self.config.polling, on_poll)
+                return (yield from self._download_results(task, polls))
         except TaskFailedError:
             self._release()
             yield from self._note(replace(self.record, state="failed"))
@@ -153,48 +153,48 @@ class TaskRun:
             raise _interrupted(self.record, "goes on", error) from error
 
     def look(self) -> Plan[ImageTask | GeneratedImage]:
-        """Look at the task once; if it has succeeded, bring its picture home.
+        """Look at the task once; if it has succeeded, download its image.
 
         Raises:
             TaskFailedError: It failed.
         """
-        task = yield from get_task(self.setup.endpoint, self.record.id, self.setup.retry)
+        task = yield from get_task(self.config.endpoint, self.record.id, self.config.retry)
         if task.status == "failed":
             yield from self._note(replace(self.record, state="failed"))
             raise task.failure()
         return (yield from self._download_results(task, 1)) if task.status == "succeeded" else task
 
-    def _download_results(self, task: ImageTask, looks: int) -> Plan[GeneratedImage]:
-        yield from self.tell("downloading", looks=looks)
+    def _download_results(self, task: ImageTask, polls: int) -> Plan[GeneratedImage]:
+        yield from self.report("downloading", polls=polls)
         files = []
         for number, url in enumerate(task.urls):
             name = safe_name(str(self.record.body.get("model") or task.model), image_id(task.id, number))
-            where, rules = self.setup.endpoint.base_url, self.setup.fetching
-            files.append((yield from download(url, name, self.setup.output_dir, where, rules=rules)))
-        seconds = self.setup.patience.clock() - self.started
-        picture = generated(task, self.record.body, files, seconds=seconds, looks=looks)
-        for one in picture.images:
-            self.setup.shelf.put(one)
+            where, rules = self.config.endpoint.base_url, self.config.fetching
+            files.append((yield from download(url, name, self.config.output_dir, where, rules=rules)))
+        seconds = self.config.polling.clock() - self.started
+        image = generated(task, self.record.body, files, seconds=seconds, polls=polls)
+        for one in image.images:
+            self.config.registry.put(one)
         for budget, held in self.held:
             budget.settle(held, task.final_credits)
-        yield from self._note(replace(self.record, state="done", task_id=task.id, images=(dict(picture),)))
-        yield from self.tell("done", looks=looks, image_id=picture["id"], credits=task.final_credits, task_id=task.id)
-        return picture
+        yield from self._note(replace(self.record, state="done", task_id=task.id, images=(dict(image),)))
+        yield from self.report("done", polls=polls, image_id=image["id"], credits=task.final_credits, task_id=task.id)
+        return image
 
     def _note(self, record: TaskRecord) -> Plan[None]:
-        """Remember how a task stands; a store that fails now must not cost the picture."""
+        """Remember how a task stands; a store that fails now must not cost the image."""
         try:
-            yield from ask(self.setup.store, lambda: self.setup.store.put(record))
+            yield from ask(self.config.store, lambda: self.config.store.put(record))
         except Exception:  # noqa: BLE001 - whatever it is, the task is worth more
             log.warning("The task store failed; image task %s is not noted.", record.id, exc_info=True)
 
-    def tell(self, stage: Stage, **facts: Any) -> Plan[None]:
+    def report(self, stage: Stage, **facts: Any) -> Plan[None]:
         """Tell the listener how far it is."""
         facts.setdefault("task_id", self.record.task_id)
-        seconds = round(self.setup.patience.clock() - self.started, 3)
-        model = self.setup.model.id
+        seconds = round(self.config.polling.clock() - self.started, 3)
+        model = self.config.model.id
         progress = ImageProgress(stage, model, seconds=seconds, index=self.index, total=self.total, **facts)
-        yield from tell(self.listener, progress)
+        yield from report(self.listener, progress)
 
     def _release(self) -> None:
         for budget, held in self.held:

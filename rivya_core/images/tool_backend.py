@@ -22,6 +22,7 @@ from rivya_core.images.batch import generate_many
 from rivya_core.images.catalogue import DEFAULT_MODEL, fetch_models, image_model
 from rivya_core.images.downloads import download
 from rivya_core.images.generator import ImageGenerator, ImageRequest
+from rivya_core.images.models import ImageModel
 from rivya_core.images.polling import PollingPolicy
 from rivya_core.images.progress import Bar, ImageProgress, Listener, bar_wanted, combine_listeners
 from rivya_core.images.references import ReferenceRegistry
@@ -32,9 +33,11 @@ from rivya_core.images.uploads import UploadCache
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.rivya.credits import Budget, read_credits
 
+LONGEST_KEY = 200
+"""Characters of an idempotency key."""
 _shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)
 Outcome = GeneratedImage | ImageTask | TaskRecord
-"""What a call of a tool comes to: a picture, how a task stands, or a task that was ordered."""
+"""What a call of a tool comes to: an image, how a task stands, or a task that was ordered."""
 Progress = bool | Callable[[ImageProgress], object] | None
 
 
@@ -45,8 +48,8 @@ class ImageToolBackend:
         endpoint: Where, and as whom.
         model: Image model id.
         max_retries: Extra requests after a failure that may be repeated.
-        deadline: Seconds after which waiting for a picture ends.
-        output_dir: Where pictures are saved, or None to keep them in memory.
+        deadline: Seconds after which waiting for an image ends.
+        output_dir: Where images are saved, or None to keep them in memory.
         progress: True for a bar, False for none, None for one where a person is watching, or a listener.
         store: Where tasks are remembered: None, a path or a store.
         allowed_dir: Directory whose files an agent may name as references.
@@ -78,50 +81,65 @@ class ImageToolBackend:
         bar_wanted(progress)
         self._budgets = () if max_credits is None else (Budget(max_credits),)
         rules = fetching if isinstance(fetching, FetchRules) else FetchRules(allowed=fetching)
-        shelf = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
+        registry = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
         for name, image in (images or {}).items():
-            shelf.put(image, name)
+            registry.put(image, name)
         retry = RetryPolicy(max_retries)
         where = None if output_dir is None else Path(output_dir)
         polling = PollingPolicy(deadline)
-        setup = ImageConfig(endpoint, image_model(model), self._store, shelf, retry, polling, where, rules)
-        self.studio = ImageGenerator(setup, UploadCache(endpoint, retry, model if setup.model.known else None))
+        config = ImageConfig(endpoint, image_model(model), self._store, registry, retry, polling, where, rules)
+        self._generator = ImageGenerator(config, UploadCache(endpoint, retry, model if config.model.known else None))
 
     @property
-    def setup(self) -> ImageConfig:
-        """How images are made."""
-        return self.studio.setup
+    def model(self) -> ImageModel:
+        """The image model, with its options, limits and price."""
+        return self._config.model
 
-    def order(
-        self, prompt: Any, arguments: Mapping[str, Any], *, trusted: bool, call_id: str | None = None
+    @property
+    def _config(self) -> ImageConfig:
+        return self._generator.config
+
+    def request(
+        self,
+        prompt: Any,
+        arguments: Mapping[str, Any],
+        *,
+        trusted: bool,
+        call_id: str | None = None,
+        idempotency_key: str | None = None,
     ) -> ImageRequest:
         """Return the order for a tool's arguments.
 
         Raises:
             InvalidInputError: They are not of the types that they must be.
         """
+        options = dict(arguments)
+        key = options.pop("idempotency_key", None) if trusted and idempotency_key is None else idempotency_key
+        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable()):
+            raise InvalidInputError("`idempotency_key` must be a short printable text; nothing was sent.")
         if not isinstance(prompt, str):
             raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
-        options = dict(arguments)
         references = _references(options.pop("reference_images", None), trusted=trusted)
         params = options.pop("params", None)
         if params is not None and not isinstance(params, Mapping):
             raise InvalidInputError("`params` must be an object; nothing was sent.")
-        return ImageRequest(prompt, {**options, **(params or {})}, references, trusted, call_id, self._budgets)
+        return ImageRequest(
+            prompt, {**options, **(params or {})}, references, trusted, call_id, self._budgets, idempotency_key=key
+        )
 
-    def generate(self, order: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Make a picture; see `ImageGenerator.generate`."""
+    def generate(self, request: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
+        """Make an image; see `ImageGenerator.generate`."""
         with self._bar() as bar:
-            return (yield from self.studio.generate(order, combine_listeners(bar, listener)))
+            return (yield from self._generator.generate(request, combine_listeners(bar, listener)))
 
     def resume(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
         """Go on with a task; see `ImageGenerator.resume`."""
         with self._bar() as bar:
-            return (yield from self.studio.resume(task_id, combine_listeners(bar, listener)))
+            return (yield from self._generator.resume(task_id, combine_listeners(bar, listener)))
 
-    def start(self, order: ImageRequest) -> Plan[TaskRecord]:
-        """Order a picture and return what is remembered of its task, without waiting."""
-        return (yield from self.studio.submit(order)).record
+    def start(self, request: ImageRequest) -> Plan[TaskRecord]:
+        """Order an image and return what is remembered of its task, without waiting."""
+        return (yield from self._generator.submit(request)).record
 
     def generate_many(
         self,
@@ -130,22 +148,24 @@ class ImageToolBackend:
         max_concurrency: int,
         max_credits: float | None,
     ) -> Plan[list[GeneratedImage | RivyaError]]:
-        """Make a picture of each of *prompts*; one that is a mapping has arguments of its own."""
-        orders = []
-        for prompt in prompts:
+        """Make an image of each of *prompts*; one that is a mapping has arguments of its own."""
+        requests = []
+        for place, prompt in enumerate(prompts):
             own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}
-            orders.append(self.order(own.pop("prompt", None), {**arguments, **own}, trusted=True))
-        with self._bar(len(orders)) as bar:
+            if arguments.get("idempotency_key") is not None:
+                own.setdefault("idempotency_key", f"{arguments['idempotency_key']}-{place}")
+            requests.append(self.request(own.pop("prompt", None), {**arguments, **own}, trusted=True))
+        with self._bar(len(requests)) as bar:
             return (
                 yield from generate_many(
-                    self.studio, orders, at_once=max_concurrency, max_credits=max_credits, listener=bar
+                    self._generator, requests, at_once=max_concurrency, max_credits=max_credits, listener=bar
                 )
             )
 
     def status_for_agent(self, task_id: str) -> Plan[ImageTask | GeneratedImage]:
         """Look at a task that an agent names; it must be one of this tool's."""
         record = yield from self._known(task_id)
-        return (yield from self.studio.status(record.id))
+        return (yield from self._generator.status(record.id))
 
     def wait_for_agent(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
         """Wait for a task that an agent names; it must be one of this tool's."""
@@ -158,16 +178,24 @@ class ImageToolBackend:
         Raises:
             ConfigurationError: The service has no such image model; the message lists those that it has.
         """
-        models = yield from fetch_models(self.setup.endpoint, self.setup.retry)
-        found = models.get(self.setup.model.id)
+        models = yield from fetch_models(self._config.endpoint, self._config.retry)
+        found = models.get(self._config.model.id)
         if found is None:
             names = ", ".join(sorted(models)) or "none at all"
-            raise ConfigurationError(f"The service lists no image model `{self.setup.model.id}`; it lists {names}.")
-        self.studio = replace(self.studio, setup=replace(self.setup, model=found))
+            raise ConfigurationError(f"The service lists no image model `{self._config.model.id}`; it lists {names}.")
+        self._generator = replace(self._generator, config=replace(self._config, model=found))
+
+    def pending(self) -> Plan[list[TaskRecord]]:
+        """Return this account's tasks whose images are not downloaded yet, oldest first."""
+        return self._generator.pending()
+
+    def add_image(self, image: Any, name: str | None = None) -> str:
+        """Let agents use an image, and return the id under which they may ask for it."""
+        return self._config.registry.put(image, name)
 
     def credits(self) -> Plan[float]:
         """Return what the account can still spend."""
-        return read_credits(self.setup.endpoint, self.setup.retry)
+        return read_credits(self._config.endpoint, self._config.retry)
 
     @contextmanager
     def one_bar(self, total: int) -> Iterator[None]:
@@ -196,32 +224,32 @@ class ImageToolBackend:
             bar.close()
 
     def _known(self, task_id: str) -> Plan[TaskRecord]:
-        record = yield from self.studio.find(task_id)
+        record = yield from self._generator.find(task_id)
         if record is None:
-            pending = yield from self.studio.pending()
+            pending = yield from self._generator.pending()
             ids = ", ".join(one.id for one in pending[:12]) or "none"
             raise InvalidInputError(f"There is no image task {task_id[:100]!r} here. Tasks under way: {ids}.")
         return record
 
     def _recall(self, image_id: str) -> GeneratedImage | None:
-        """Return a picture that another process made, from the task store."""
+        """Return an image that another process made, from the task store."""
         record = self._store.with_image(image_id)
-        if record is None or record.origin != self.setup.origin:
+        if record is None or record.origin != self._config.origin:
             return None
-        pictures = [one for image in record.images for one in GeneratedImage(image).images]
-        return next((one for one in pictures if one.get("id") == image_id), None)
+        images = [one for kept in record.images for one in GeneratedImage(kept).images]
+        return next((one for one in images if one.get("id") == image_id), None)
 
-    def _refetch(self, picture: GeneratedImage) -> Plan[bytes]:
+    def _refetch(self, image: GeneratedImage) -> Plan[bytes]:
         """Get the bytes of a result that was saved nowhere."""
-        where, rules = self.setup.endpoint.base_url, self.setup.fetching
-        found = yield from download(str(picture.get("url")), "again", None, where, rules=rules)
+        where, rules = self._config.endpoint.base_url, self._config.fetching
+        found = yield from download(str(image.get("url")), "again", None, where, rules=rules)
         return found.data or b""
 
 
-def told(outcome: Outcome) -> str:
+def outcome_text(outcome: Outcome) -> str:
     """Return the short text that the calling model gets."""
     if isinstance(outcome, TaskRecord):
-        return f"Image task {outcome.id} was ordered. Ask for it with wait_for_image or get_image_status."
+        return f"Image task {outcome.id} was submitted. Use wait_for_image or get_image_status."
     if isinstance(outcome, ImageTask):
         return f"Image task {outcome.id} is {outcome.status}."
     return str(outcome)
@@ -230,7 +258,7 @@ def told(outcome: Outcome) -> str:
 def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
     """Return reference images as a tuple; one alone is understood.
 
-    What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, pictures and
+    What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, images and
     PIL images can only come from the application.
     """
     if value is None:

@@ -1,7 +1,7 @@
 """Credits: what the account has, and budgets that stop before overspending.
 
 https://rivya.ai/docs/api-credits; where a provider's answer holds the balance is told in `providers.py`. Prices of
-pictures with other than default options are on no page, so a budget learns them from what the provider reserves.
+images with other than default options are on no page, so a budget learns them from what the provider reserves.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Budget:
                 )
             if self.spent + amount > self.limit:
                 raise BudgetExceededError(
-                    f"A picture costs {amount:g} credits and {max(0, self.limit - self.spent):g} of the budget of "
+                    f"An image costs {amount:g} credits and {max(0, self.limit - self.spent):g} of the budget of "
                     f"{self.limit:g} are left; nothing was sent. Raise the budget (`max_credits`) to continue."
                 )
             self.spent += amount

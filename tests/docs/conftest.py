@@ -19,7 +19,7 @@ def service(sandbox, monkeypatch, tmp_path):
             monkeypatch.setenv(provider.url_variable, url_of(sandbox, provider))
     monkeypatch.chdir(tmp_path)
     sandbox.tasks.ready_after = 1
-    monkeypatch.setattr(PollingPolicy, "waits", lambda _: itertools.repeat(0.01))
+    monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
     loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
     asyncio.set_event_loop(loop)
     yield sandbox

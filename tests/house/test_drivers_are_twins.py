@@ -41,6 +41,7 @@ COLOURED = {
     "httpx2_clients.py": "clients again, of another library",
     "response_body.py": "a body is read by either driver",
     "account.py": "methods that people call, one line each",
+    "image_operations.py": "the same for the image tools",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 

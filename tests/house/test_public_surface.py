@@ -126,8 +126,8 @@ def test_the_base_install_brings_httpx_and_pydantic_alone() -> None:
 
 
 def test_no_extra_brings_the_other_framework() -> None:
-    assert extra("langchain") == {"langchain-core"}
-    assert extra("llamaindex") == {"llama-index-core"}
+    assert extra("langchain") == {"langchain-core", "jsonschema"}
+    assert extra("llamaindex") == {"llama-index-core", "jsonschema"}
     assert not {"langchain-core", "llama-index-core"} & (extra("sandbox") | extra("redis") | extra("notebooks"))
 
 

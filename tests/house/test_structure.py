@@ -73,7 +73,7 @@ def circles() -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("package", ["rivya_core", "llamaindex_rivya", "rivya_sandbox"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     assert not [group for group in circles() if group[0].startswith(package)]
 

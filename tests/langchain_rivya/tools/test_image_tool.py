@@ -86,7 +86,9 @@ def drawing(**arguments: Any) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_an_agent_makes_a_picture_and_changes_it_in_a_later_turn(box: Sandbox, way: str, tmp_path: Any) -> None:
     """Through a checkpointer: the later turn names the earlier picture by the id that stands in the history."""
-    model = ScriptedChatModel(script=[drawing(), "Here it is.", lambda _: wider(told(model)), "Wider now."], seen=[])
+    model = ScriptedChatModel(
+        script=[drawing(), "Here it is.", lambda _: wider(outcome_text(model)), "Wider now."], seen=[]
+    )
     tool = RivyaImageTool(output_dir=tmp_path)
     agent = create_agent(model, [tool], checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
@@ -104,7 +106,7 @@ def test_an_agent_makes_a_picture_and_changes_it_in_a_later_turn(box: Sandbox, w
     assert convert_to_openai_tool(tool) == convert_to_openai_tool(model.tools[0])
 
 
-def told(model: ScriptedChatModel) -> str:
+def outcome_text(model: ScriptedChatModel) -> str:
     return str([message for message in model.seen[-1] if isinstance(message, ToolMessage)][-1].content)
 
 
@@ -261,7 +263,7 @@ def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
     box.tasks.ready_after = 3
     ordered = run(tool, prompt="A red fox")
     task_id = ordered.artifact["task_id"]
-    assert f"Image task {task_id} was ordered" in ordered.content
+    assert f"Image task {task_id} was submitted" in ordered.content
     assert f"Image task {task_id} is processing." == run(look, task_id=task_id).content
     ready = run(wait, task_id=task_id)
     assert ready.content.startswith("Image img_")
@@ -271,7 +273,7 @@ def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
         foreign = run(companion, task_id="task_of_somebody_else")
         assert "error" == foreign.status
         assert "There is no image task" in foreign.content
-        assert "arguments are not right" in run(companion, task=1).content
+        assert "Invalid arguments" in run(companion, task=1).content
     assert 1 == len(box.ledger())
 
 
@@ -316,7 +318,7 @@ def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
     from rivya_sandbox.rivya import catalogue
 
     tool = RivyaImageTool(model="seedream-4-5")
-    tool._kit.studio = copy.copy(tool._kit.studio)
+    tool._backend._generator = copy.copy(tool._backend._generator)
     asyncio.run(tool.arefresh()) if way == "async" else tool.refresh()
     assert catalogue.IMAGE["seedream-4-5"].references is not None
     assert catalogue.IMAGE["seedream-4-5"].references.max_items == tool.args["reference_images"]["maxItems"]

@@ -78,8 +78,8 @@ def test_agents_make_a_picture_and_change_it(box: Sandbox, kind: str) -> None:
     assert 1 == len(box.tasks.all[1].references)
     kinds = [type(event) for event in events if isinstance(event, (ToolCall, ToolCallResult, RivyaImageProgressEvent))]
     assert [ToolCall] + [RivyaImageProgressEvent] * 5 + [ToolCallResult] == kinds[:7]
-    told = [event.stage for event in events if isinstance(event, RivyaImageProgressEvent)]
-    assert [*STAGES, "uploading", *STAGES] == told
+    outcome_text = [event.stage for event in events if isinstance(event, RivyaImageProgressEvent)]
+    assert [*STAGES, "uploading", *STAGES] == outcome_text
 
 
 def test_an_agent_reads_what_was_wrong(box: Sandbox) -> None:
@@ -145,7 +145,7 @@ def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
     make, look, wait = RivyaImageToolSpec(wait=False).to_tool_list()
     ordered = run(make, prompt="p")
     task_id = ordered.split()[2]
-    assert f"Image task {task_id} was ordered. Ask for it with wait_for_image or get_image_status." == ordered
+    assert f"Image task {task_id} was submitted. Use wait_for_image or get_image_status." == ordered
     assert f"Image task {task_id} is processing." == run(look, task_id=task_id)
     assert run(wait, task_id=task_id).startswith("Image img_")
     for tool in (look, wait):

@@ -49,7 +49,7 @@ LLAMAINDEX = ["Rivya", "GMI", "Evolink", "OpenAICompatible"]
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PollingPolicy, "waits", lambda _: itertools.repeat(0.01))
+    monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
 
 
 def made(name: str, **how: Any) -> Any:
@@ -145,13 +145,13 @@ class Tracer(BaseCallbackHandler):
     """Keeps all that a tracer is told."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.outcome_text: list[str] = []
 
-    def on_chat_model_start(self, *told: Any, **more: Any) -> None:
-        self.told.append(repr((told, more)))
+    def on_chat_model_start(self, *outcome_text: Any, **more: Any) -> None:
+        self.outcome_text.append(repr((outcome_text, more)))
 
-    def on_tool_start(self, *told: Any, **more: Any) -> None:
-        self.told.append(repr((told, more)))
+    def on_tool_start(self, *outcome_text: Any, **more: Any) -> None:
+        self.outcome_text.append(repr((outcome_text, more)))
 
 
 @pytest.mark.parametrize("name", LANGCHAIN)
@@ -160,10 +160,10 @@ def test_a_tracer_is_told_no_secret(name: str) -> None:
     try:
         made(name).invoke("Hi", config={"callbacks": [tracer]})
     except RivyaError as error:
-        tracer.told.append(str(error))
+        tracer.outcome_text.append(str(error))
 
-    assert len(tracer.told) >= 1
-    assert not any(map(shows, tracer.told))
+    assert len(tracer.outcome_text) >= 1
+    assert not any(map(shows, tracer.outcome_text))
 
 
 class Listener(BaseEventHandler):

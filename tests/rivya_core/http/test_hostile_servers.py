@@ -54,7 +54,7 @@ def rivya() -> RivyaWire:
     return RivyaWire(RIVYA_AT, ChatOptions("m"), MemoryLedger(), ONCE)
 
 
-def told(_: Any) -> Plan[None]:
+def outcome_text(_: Any) -> Plan[None]:
     yield from ()
 
 
@@ -101,7 +101,7 @@ WHOLE: dict[str, tuple[Callable[[], Plan[Any]], Any]] = {
     "session": (lambda: read_session(RIVYA_AT, "s", ONCE), {"id": "s", "messages": [{"id": "m", "role": "assistant", "content": "hi"}]}),
     "image order": (lambda: create_task(RIVYA_AT, {"model": "m"}, "k", ONCE), {"id": "t", "status": "queued", "reserved_credits": 4}),
     "image task": (lambda: get_task(RIVYA_AT, "t", ONCE), TASK),
-    "image polling": (lambda: wait_for_task(RIVYA_AT, "t", PollingPolicy(0.01, 0, 0, 0), told), {"data": {**TASK, "error": None}}),
+    "image polling": (lambda: wait_for_task(RIVYA_AT, "t", PollingPolicy(0.01, 0, 0, 0), outcome_text), {"data": {**TASK, "error": None}}),
     "image models": (lambda: fetch_models(RIVYA_AT, ONCE), {"data": [{"id": "m", "category": "image", "credits": 1, "params": [{"name": "size", "options": ["1"]}]}]}),
 }  # fmt: skip
 STREAMED: dict[str, tuple[Callable[[], Plan[Any]], list[Any]]] = {

@@ -147,7 +147,7 @@ def test_a_transport_of_httpx2_may_give_a_body_whole() -> None:
 @pytest.mark.parametrize("kind", [RivyaImageTool, RivyaImageToolSpec])
 def test_image_tools_take_them_too(kind: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """References are uploaded from a file, and results are downloaded."""
-    monkeypatch.setattr(PollingPolicy, "waits", lambda _: itertools.repeat(0.01))
+    monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
     tool = kind(api_key=sandbox.api_key, base_url=sandbox.rivya_url, timeout=httpx2.Timeout(9), **clients())
     logo = tool.add_image(picture_file(), "logo")
     if kind is RivyaImageTool:

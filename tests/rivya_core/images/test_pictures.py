@@ -23,7 +23,7 @@ BODY = {"model": "gpt-image-2", "prompt": "<b>fox</b>", "params": {"resolution":
 
 
 def made(*files: Downloaded) -> GeneratedImage:
-    return generated(TASK, BODY, [*files], seconds=12.3456, looks=2)
+    return generated(TASK, BODY, [*files], seconds=12.3456, polls=2)
 
 
 def in_memory(data: bytes = PNG, kind: str = "image/png") -> GeneratedImage:
@@ -36,7 +36,7 @@ def test_it_tells_all_about_itself() -> None:
 
     assert ("task_1", "gpt-image-2", {"resolution": "2K"}) == (picture.task_id, picture.model, picture.params)
     assert {"reserved": 3, "final": 3} == picture.credits
-    assert {"created_at": "then", "updated_at": "now", "seconds": 12.346, "looks": 2} == picture.timings
+    assert {"created_at": "then", "updated_at": "now", "seconds": 12.346, "polls": 2} == picture.timings
     assert f"GeneratedImage('{picture.id}', model='gpt-image-2')" == repr(picture)
     with pytest.raises(AttributeError, match="nothing"):
         _ = picture.nothing

@@ -60,7 +60,7 @@ class World:
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
 
-    def patience(self, deadline: float = 600, random: Callable[[], float] = lambda: 0.0) -> PollingPolicy:
+    def polling(self, deadline: float = 600, random: Callable[[], float] = lambda: 0.0) -> PollingPolicy:
         return PollingPolicy(deadline, clock=lambda: self.now, random=random)
 
     def note(self, task: ImageTask) -> Plan[None]:
@@ -68,7 +68,7 @@ class World:
         self.seen.append(task)
 
     def wait(self, way: str = "sync", **options: Any) -> ImageTask:
-        return self.run(wait_for_task(ENDPOINT, "task_1", self.patience(**options), self.note), way)
+        return self.run(wait_for_task(ENDPOINT, "task_1", self.polling(**options), self.note), way)
 
     def run(self, plan: Plan[Any], way: str = "sync") -> Any:
         transport = httpx.MockTransport(self)
@@ -92,10 +92,10 @@ def test_looks_first_after_two_seconds_then_ever_more_rarely(way: str) -> None:
 
 def test_looks_are_spread() -> None:
     """Two tasks of a batch are not looked at in step, and never outside of the recommended times."""
-    waits = [next(iter(World().patience(random=lambda r=r: r).waits())) for r in (0.0, 0.5, 1.0)]
+    delays = [next(iter(World().polling(random=lambda r=r: r).delays())) for r in (0.0, 0.5, 1.0)]
 
-    assert [2.0, 2.25, 2.5] == waits
-    every = World().patience(random=lambda: 1.0).waits()
+    assert [2.0, 2.25, 2.5] == delays
+    every = World().polling(random=lambda: 1.0).delays()
     assert all(2 <= next(every) <= 10 for _ in range(20))
 
 
@@ -240,7 +240,7 @@ def test_a_refused_create_is_not_repeated_beyond_its_retries() -> None:
 def test_an_id_cannot_lead_to_another_path() -> None:
     """Ids come from a server and from callers; in a path they are one segment."""
     world = World(task("succeeded"))
-    world.run(wait_for_task(ENDPOINT, "../files/x?y#z", world.patience(), world.note))
+    world.run(wait_for_task(ENDPOINT, "../files/x?y#z", world.polling(), world.note))
 
     assert b"/v1/generations/..%2Ffiles%2Fx%3Fy%23z" == world.requests[0].url.raw_path
 

@@ -61,9 +61,9 @@ def test_one_picture_is_shown_by_its_stages(
     studio.generate(studio.tool(progress=True))
     shown = capsys.readouterr().err
 
-    for stage in ("submitting", "queued", "processing, look 1", "downloading, look 2", "done, look 2"):
+    for stage in ("submitting", "queued", "processing, poll 1", "downloading, poll 2", "done, poll 2"):
         assert f"gpt-image-2: {stage}" in shown
-    assert "5/5" in shown
+    assert "step/s" not in shown
 
 
 def test_a_failure_is_shown_where_it_happened(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_a_failure_is_shown_where_it_happened(box: Sandbox, studio: Studio, caps
     shown = capsys.readouterr().err
 
     assert "gpt-image-2: failed" in shown
-    assert "5/5" not in shown
+    assert "done" not in shown
 
 
 def test_a_batch_is_shown_by_one_bar(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,9 +115,9 @@ def test_a_function_of_ones_own_is_told(box: Sandbox, studio: Studio) -> None:
 
     assert ["submitting", "queued", "processing", "downloading", "done"] == [one.stage for one in told]
     last = told[-1]
-    assert (picture["id"], picture["task_id"], 3, 2) == (last.image_id, last.task_id, last.credits, last.looks)
+    assert (picture["id"], picture["task_id"], 3, 2) == (last.image_id, last.task_id, last.credits, last.polls)
     assert told[0].seconds <= last.seconds
-    assert {"stage", "model", "looks", "seconds", "index", "total"} == set(told[0].to_json())
+    assert {"stage", "model", "polls", "seconds", "index", "total"} == set(told[0].to_json())
 
 
 def test_a_failure_is_told(box: Sandbox, studio: Studio) -> None:
@@ -158,4 +158,4 @@ def test_resuming_is_shown_too(box: Sandbox, studio: Studio, capsys: pytest.Capt
     capsys.readouterr()
     studio.call(tool, "resume", picture["task_id"])
 
-    assert "5/5" in capsys.readouterr().err
+    assert "gpt-image-2: done, poll 1" in capsys.readouterr().err

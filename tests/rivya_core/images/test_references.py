@@ -35,8 +35,8 @@ def sent_references(box: Sandbox) -> list[bytes]:
 def test_a_follow_up_names_the_earlier_picture_by_its_id(box: Sandbox, studio: Studio) -> None:
     """An agent that was told an id can have that picture changed; its bytes go up, and the result shows them."""
     tool = studio.tool()
-    told = studio.ask(tool, prompt="A red fox")
-    image_id = told.split()[1]
+    outcome_text = studio.ask(tool, prompt="A red fox")
+    image_id = outcome_text.split()[1]
     wider = studio.ask(tool, prompt="make it wider", aspect_ratio="16:9", reference_images=[image_id])
 
     assert wider.startswith("Image img_")
@@ -56,9 +56,9 @@ def _result(box: Sandbox, number: int) -> bytes:
 def test_an_agent_may_name_files_in_the_allowed_directory(
     box: Sandbox, studio: Studio, gallery: Path, name: str
 ) -> None:
-    told = studio.ask(studio.tool(allowed_dir=gallery), prompt="p", reference_images=[name])
+    outcome_text = studio.ask(studio.tool(allowed_dir=gallery), prompt="p", reference_images=[name])
 
-    assert told.startswith("Image img_")
+    assert outcome_text.startswith("Image img_")
     assert [(gallery / name).read_bytes()] == sent_references(box)
 
 
@@ -132,11 +132,11 @@ def test_an_agent_reaches_nothing_else(box: Sandbox, gallery: Path, hostile: str
     """It is told what is allowed; nothing is opened, uploaded or paid, and nothing of the file is told."""
     studio = Studio("langchain", "sync")
     tool = studio.tool(allowed_dir=gallery, images={"logo": picture_file()})
-    told = studio.ask(tool, prompt="p", reference_images=[HOSTILE[hostile](gallery)])
+    outcome_text = studio.ask(tool, prompt="p", reference_images=[HOSTILE[hostile](gallery)])
 
-    assert "Nothing was sent" in told or "nothing was sent" in told
-    assert "Allowed are the image ids logo; files in the allowed directory" in told
-    assert "rvya_sk" not in told
+    assert "Nothing was sent" in outcome_text or "nothing was sent" in outcome_text
+    assert "Allowed are the image ids logo; files in the allowed directory" in outcome_text
+    assert "rvya_sk" not in outcome_text
     assert not box.journal.to("/files")
     assert not box.ledger()
 
@@ -180,9 +180,9 @@ def test_systems_that_cannot_walk_open_without_following_the_last_link(
 @pytest.mark.parametrize("names", [[5], [{"path": "/etc/passwd", "id": "x"}], [None], [["fox.png"]], {"id": "x"}, 7])
 def test_what_json_can_carry_beside_text_is_no_reference(box: Sandbox, studio: Studio, names: Any) -> None:
     """A model cannot pass for the application by writing a result's dictionary."""
-    told = studio.ask(studio.tool(), prompt="p", reference_images=names)
+    outcome_text = studio.ask(studio.tool(), prompt="p", reference_images=names)
 
-    assert "must be a list of image ids" in told
+    assert "must be a list of image ids" in outcome_text
     assert not box.ledger()
 
 
@@ -191,10 +191,10 @@ def test_what_json_can_carry_beside_text_is_no_reference(box: Sandbox, studio: S
     [({"prompt": 5}, "`prompt` must be text"), ({"prompt": "p", "params": [1]}, "`params` must be an object")],
 )
 def test_arguments_of_the_wrong_type_are_refused(arguments: dict[str, Any], said: str) -> None:
-    kit = RivyaImageTool(api_key="rvya_sk_x", model="brand-new")._kit
+    kit = RivyaImageTool(api_key="rvya_sk_x", model="brand-new")._backend
     prompt = arguments.pop("prompt")
     with pytest.raises(InvalidInputError, match=said):
-        kit.order(prompt, arguments, trusted=False)
+        kit.request(prompt, arguments, trusted=False)
 
 
 def test_one_name_alone_is_understood(box: Sandbox, studio: Studio) -> None:
@@ -208,9 +208,9 @@ def test_the_models_own_key_is_no_way_round(box: Sandbox) -> None:
     """An agent of a model that is not known cannot slip references into its free params."""
     studio = Studio("langchain", "sync")
     params = {"referenceMediaItems": [{"url": "https://evil.test", "kind": "image"}]}
-    told = studio.ask(studio.tool(model="brand-new"), prompt="p", params=params)
+    outcome_text = studio.ask(studio.tool(model="brand-new"), prompt="p", params=params)
 
-    assert "reference_images" in told
+    assert "reference_images" in outcome_text
     assert not box.journal.to("/generations")
 
 
@@ -274,10 +274,10 @@ def test_sixteen_references_go_up_together_each_content_once(box: Sandbox, studi
     pictures = [picture_file("red", (8, 8 + number)) for number in range(15)]
     tool = studio.tool(images={f"p{number}": data for number, data in enumerate([*pictures, pictures[3]])})
     names = [f"p{number}" for number in range(16)]
-    told = studio.ask(tool, prompt="p", reference_images=names)
+    outcome_text = studio.ask(tool, prompt="p", reference_images=names)
     again = studio.ask(tool, prompt="q", reference_images=names[:4])
 
-    assert told.startswith("Image img_")
+    assert outcome_text.startswith("Image img_")
     assert again.startswith("Image img_")
     assert 15 == len(box.journal.to("/files"))
     assert pictures[:4] == sent_references(box)
@@ -295,7 +295,7 @@ def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, mo
         RivyaImageTool(images={"a": picture_file("red"), "b": picture_file("blue")}),
         Studio("langchain", "sync"),
     )
-    uploads = tool._kit.studio.uploads
+    uploads = tool._backend._generator.uploads
     monkeypatch.setattr("rivya_core.images.uploads.MOST_KNOWN", 1)
     now = 0.0
     uploads.clock = lambda: now
@@ -313,9 +313,9 @@ def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, mo
 
 def test_too_many_references_are_refused_before_one_goes_up(box: Sandbox, studio: Studio) -> None:
     tool = studio.tool(images={"logo": picture_file()})
-    told = studio.ask(tool, prompt="p", reference_images=["logo"] * 17)
+    outcome_text = studio.ask(tool, prompt="p", reference_images=["logo"] * 17)
 
-    assert "at most 16 reference images, not 17" in told
+    assert "at most 16 reference images, not 17" in outcome_text
     assert not box.journal.to("/files")
 
 
@@ -353,9 +353,9 @@ def test_urls_are_named_only_where_they_are_switched_on(box: Sandbox, studio: St
     assert studio.ask(tool, prompt="p", reference_images=[f"{box.media_url}/media/x"]).startswith("Image img_")
     assert [picture_file("pink")] == sent_references(box)
 
-    told = studio.ask(tool, prompt="p", reference_images=["https://10.0.0.1/x.png"])
-    assert "not a public one" in told
-    assert "https URLs of public hosts" in told
+    outcome_text = studio.ask(tool, prompt="p", reference_images=["https://10.0.0.1/x.png"])
+    assert "not a public one" in outcome_text
+    assert "https URLs of public hosts" in outcome_text
 
 
 def test_a_picture_that_was_kept_nowhere_is_fetched_again(box: Sandbox, slept: Slept) -> None:
@@ -364,17 +364,17 @@ def test_a_picture_that_was_kept_nowhere_is_fetched_again(box: Sandbox, slept: S
     tool = studio.tool()
     first = studio.generate(tool)
     for number in range(MOST_IN_MEMORY):
-        tool._kit.setup.shelf.put(_kept(number))
+        tool._backend._config.registry.put(_kept(number))
     assert first.data is not None, "what the caller holds stays whole"
-    told = studio.ask(tool, prompt="p", reference_images=[first["id"]])
+    outcome_text = studio.ask(tool, prompt="p", reference_images=[first["id"]])
 
-    assert told.startswith("Image img_")
+    assert outcome_text.startswith("Image img_")
     assert [first.content] == sent_references(box)
 
     box.tasks.all[0].fault = "expired"
-    told = studio.ask(tool, prompt="p", reference_images=[first["id"]])
-    assert "not at hand any more" in told
-    assert "output_dir" in told
+    outcome_text = studio.ask(tool, prompt="p", reference_images=[first["id"]])
+    assert "not at hand any more" in outcome_text
+    assert "output_dir" in outcome_text
 
 
 def _kept(number: int) -> GeneratedImage:
@@ -384,12 +384,12 @@ def _kept(number: int) -> GeneratedImage:
 
 
 def test_the_shelf_is_bounded_and_forgets_the_oldest() -> None:
-    shelf = RivyaImageTool(api_key="rvya_sk_x")._kit.setup.shelf
+    registry = RivyaImageTool(api_key="rvya_sk_x")._backend._config.registry
     for number in range(MOST_ON_SHELF + 5):
-        shelf.put(b"%d" % number, f"n{number}")
+        registry.put(b"%d" % number, f"n{number}")
 
-    assert MOST_ON_SHELF == len(shelf.ids())
-    assert f"n{MOST_ON_SHELF + 4}" == shelf.ids()[0]
+    assert MOST_ON_SHELF == len(registry.ids())
+    assert f"n{MOST_ON_SHELF + 4}" == registry.ids()[0]
 
 
 def test_what_is_put_within_reach_gets_an_id(box: Sandbox, studio: Studio, gallery: Path) -> None:

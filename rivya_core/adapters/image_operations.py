@@ -1,0 +1,119 @@
+"""What people call on the image tools of both frameworks, beside what agents call."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from rivya_core.errors import RivyaError
+from rivya_core.http.clients import Clients
+from rivya_core.http.plan import Plan
+from rivya_core.images.result import GeneratedImage
+from rivya_core.images.task_store import TaskRecord
+from rivya_core.images.tool_backend import ImageToolBackend
+
+T = TypeVar("T")
+
+
+class ImageOperations:
+    """Batches, resuming and the account, for whatever has a backend and clients."""
+
+    @property
+    @abstractmethod
+    def _backend(self) -> ImageToolBackend: ...
+
+    @property
+    @abstractmethod
+    def _clients(self) -> Clients: ...
+
+    def _execute(self, plan: Plan[T]) -> T:
+        return self._clients.driver.run(plan)
+
+    async def _aexecute(self, plan: Plan[T]) -> T:
+        return await self._clients.async_driver.run(plan)
+
+    def _counted(self, plan: Plan[T], *, submits: bool) -> Plan[T]:  # noqa: ARG002 - for a framework that counts here
+        """Return *plan* with its images counted, where the framework does not count them itself."""
+        return plan
+
+    def _show_model(self) -> None:
+        """Show agents the options of the image model, where the framework keeps a copy of them."""
+
+    def generate_many(
+        self,
+        prompts: Sequence[str | Mapping[str, Any]],
+        *,
+        max_concurrency: int = 8,
+        max_credits: float | None = None,
+        **options: Any,
+    ) -> list[GeneratedImage | RivyaError]:
+        """Make an image of each prompt, some at a time, and return each image or the error that it ended with.
+
+        Args:
+            prompts: Texts, or mappings with a `prompt` and options of their own.
+            max_concurrency: How many are under way at a time.
+            max_credits: Credits that all of them may cost together.
+            options: Options of all of them. With an `idempotency_key`, each image gets a key made from it and its
+                place.
+        """
+        return self._execute(self._many(prompts, options, max_concurrency, max_credits))
+
+    async def agenerate_many(
+        self,
+        prompts: Sequence[str | Mapping[str, Any]],
+        *,
+        max_concurrency: int = 8,
+        max_credits: float | None = None,
+        **options: Any,
+    ) -> list[GeneratedImage | RivyaError]:
+        """Make an image of each prompt; see `generate_many`."""
+        return await self._aexecute(self._many(prompts, options, max_concurrency, max_credits))
+
+    def resume(self, task_id: str) -> GeneratedImage:
+        """Wait for a task, of this process or another, and return its image; nothing is charged again."""
+        return self._execute(self._counted(self._backend.resume(task_id), submits=False))
+
+    async def aresume(self, task_id: str) -> GeneratedImage:
+        """Wait for a task and return its image; see `resume`."""
+        return await self._aexecute(self._counted(self._backend.resume(task_id), submits=False))
+
+    def pending(self) -> list[TaskRecord]:
+        """Return the tasks whose images are not downloaded yet; the `id` of each is what `resume` takes."""
+        return self._execute(self._backend.pending())
+
+    async def apending(self) -> list[TaskRecord]:
+        """Return the tasks whose images are not downloaded yet; see `pending`."""
+        return await self._aexecute(self._backend.pending())
+
+    def credits(self) -> float:
+        """Return the credits that the account can still spend."""
+        return self._execute(self._backend.credits())
+
+    async def acredits(self) -> float:
+        """Return the credits that the account can still spend."""
+        return await self._aexecute(self._backend.credits())
+
+    def refresh(self) -> None:
+        """Read the image model's options, limits and price from the service instead of the built-in table."""
+        self._execute(self._backend.refresh())
+        self._show_model()
+
+    async def arefresh(self) -> None:
+        """Read the image model's data from the service; see `refresh`."""
+        await self._aexecute(self._backend.refresh())
+        self._show_model()
+
+    def add_image(self, image: Any, name: str | None = None) -> str:
+        """Let agents use an image, and return the id under which they may ask for it."""
+        return self._backend.add_image(image, name)
+
+    def _many(
+        self,
+        prompts: Sequence[str | Mapping[str, Any]],
+        options: Mapping[str, Any],
+        max_concurrency: int,
+        max_credits: float | None,
+    ) -> Plan[list[GeneratedImage | RivyaError]]:
+        plan = self._backend.generate_many(prompts, options, max_concurrency, max_credits)
+        return self._counted(plan, submits=True)

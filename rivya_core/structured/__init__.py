@@ -1,0 +1,1 @@
+"""Structured replies: schemas on their way out, objects on their way back."""

@@ -1,0 +1,319 @@
+"""One schema writer for both frameworks and both APIs: classes and JSON schemas in the form that servers take.
+
+`$defs` and `$ref` stay, so recursive models stay whole. A strict schema follows
+https://platform.openai.com/docs/guides/structured-outputs: every object is closed and requires all of its properties.
+What a strict schema cannot express is refused with its path before anything is sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, Field, RootModel, TypeAdapter
+from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
+
+from rivya_core.errors import InvalidInputError
+
+NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+LONGEST_NAME = 64
+WRAPPER = "value"
+"""Property that holds a reply whose schema is not an object; servers take only objects."""
+REFUSED = {
+    "patternProperties": "keys by pattern",
+    "prefixItems": "a tuple",
+    "not": "`not`",
+    "if": "`if`",
+    "dependentRequired": "`dependentRequired`",
+    "dependentSchemas": "`dependentSchemas`",
+    "unevaluatedProperties": "`unevaluatedProperties`",
+    "contains": "`contains`",
+    "propertyNames": "`propertyNames`",
+}
+DROPPED = frozenset({"default", "discriminator", "uniqueItems", "examples", "deprecated", "readOnly", "writeOnly"})
+"""Keywords that strict schemas do not have. What they ask for is checked when the reply is read."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A schema as it is sent, and what a reply to it is read as.
+
+    Attributes:
+        name: Legal name: letters, digits, `_` and `-`, at most 64.
+        description: What the model is told about it, empty for nothing.
+        parameters: JSON schema of an object.
+        wrapped: Whether the reply is in the property `value`, because its own schema is no object.
+        adapter: Reads a value, for classes; None for a JSON schema, which is checked as it is.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    wrapped: bool = False
+    adapter: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The properties that a reply may have at its top; empty where any are allowed."""
+        return _keys(self.inner, self.parameters)
+
+    @property
+    def inner(self) -> Mapping[str, Any]:
+        """The schema of the reply itself, without the wrapper."""
+        return self.parameters["properties"][WRAPPER] if self.wrapped else self.parameters
+
+    def function(self, *, strict: bool | None = None) -> dict[str, Any]:
+        """Return a tool whose arguments are the object."""
+        parameters = strict_schema(self.parameters, self.name) if strict else dict(self.parameters)
+        function: dict[str, Any] = {"name": self.name, "description": self.description, "parameters": parameters}
+        if strict is not None:
+            function["strict"] = strict
+        return {"type": "function", "function": function}
+
+    def response_format(self, *, strict: bool | None = None) -> dict[str, Any]:
+        """Return the `response_format` that asks for the object."""
+        schema = strict_schema(self.parameters, self.name) if strict else dict(self.parameters)
+        inner: dict[str, Any] = {"name": self.name, "schema": schema}
+        if self.description:
+            inner["description"] = self.description
+        if strict is not None:
+            inner["strict"] = strict
+        return {"type": "json_schema", "json_schema": inner}
+
+
+def schema_of(wanted: Any) -> Schema:
+    """Return the schema of a class or of a JSON schema.
+
+    Args:
+        wanted: A pydantic class (version 2 or 1), `RootModel`, TypedDict or dataclass; or a JSON schema, a function
+            (`{"name", "parameters"}`), a tool (`{"type": "function", ...}`) or `{"name", "schema"}`.
+
+    Raises:
+        InvalidInputError: It is none of these.
+    """
+    if isinstance(wanted, Mapping):
+        return _from_mapping(wanted)
+    if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+        return _made(wanted.__name__, wanted.model_json_schema(), wanted.model_validate, _own_doc(wanted))
+    if is_model_class(wanted):  # pydantic's version 1
+        return _made(wanted.__name__, wanted.schema(), wanted.parse_obj, wanted.__doc__)
+    if is_typeddict(wanted) or (isinstance(wanted, type) and dataclasses.is_dataclass(wanted)):
+        adapter = TypeAdapter(_modern(wanted, {}) if is_typeddict(wanted) else wanted)
+        return _made(wanted.__name__, adapter.json_schema(), adapter.validate_python, _own_doc(wanted))
+    raise InvalidInputError(
+        f"A schema must be a pydantic class, a TypedDict, a dataclass or a JSON schema, not {wanted!r}. Nothing was "
+        "sent."
+    )
+
+
+def legal_name(name: str) -> str:
+    """Return *name* with every character that servers refuse as `_`, at most 64 characters long."""
+    return NOT_IN_NAMES.sub("_", name).strip("_")[:LONGEST_NAME] or "output"
+
+
+def strict_schema(schema: Mapping[str, Any], name: str = "output") -> dict[str, Any]:
+    """Return *schema* in the strict form.
+
+    Raises:
+        InvalidInputError: A part of it has no strict form; the message has its path. Nothing was sent.
+    """
+    if "properties" not in schema and schema.get("type") == "object" and "additionalProperties" not in schema:
+        schema = {**schema, "properties": {}}
+    closed = _strict(schema, name)
+    if closed.get("type") != "object":
+        raise _not_strict(name, "is no object")
+    return closed
+
+
+def is_model_class(wanted: Any) -> bool:
+    """Whether *wanted* is a pydantic class, of version 2 or 1."""
+    return isinstance(wanted, type) and (
+        issubclass(wanted, BaseModel) or (hasattr(wanted, "parse_obj") and hasattr(wanted, "construct"))
+    )
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a schema that is only a local `$ref` refers to."""
+    for _ in range(20):
+        if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
+            break
+        place: Any = root
+        for step in schema["$ref"].removeprefix("#").strip("/").split("/"):
+            place = place.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
+        schema = place
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | None, doc: str | None) -> Schema:
+    title = schema.get("title")
+    description = schema.get("description") or doc or ""
+    bare = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    top = resolved(bare, bare)
+    is_object = top.get("type") == "object" or "properties" in top or not top
+    if is_object and "$ref" in bare:  # a recursive class at the top
+        bare = {
+            **{key: value for key, value in top.items() if key not in ("title", "description")},
+            "$defs": bare["$defs"],
+        }
+    if is_object:
+        bare.setdefault("type", "object")
+        bare.setdefault("properties", {})
+    else:
+        definitions = bare.pop("$defs", None)
+        bare = {"type": "object", "properties": {WRAPPER: bare}, "required": [WRAPPER]}
+        bare |= {"$defs": definitions} if definitions else {}
+    legal = legal_name(name or (title if isinstance(title, str) else "") or "output")
+    return Schema(legal, inspect.cleandoc(str(description)), bare, not is_object, read)
+
+
+def _from_mapping(wanted: Mapping[str, Any]) -> Schema:
+    inner = wanted.get("function")
+    if isinstance(inner, Mapping):
+        wanted = inner
+    key = next(
+        (
+            key
+            for key in ("parameters", "schema", "input_schema", "json_schema")
+            if isinstance(wanted.get(key), Mapping)
+        ),
+        "",
+    )
+    is_schema = (
+        "properties" in wanted or isinstance(wanted.get("type"), (str, list)) or "anyOf" in wanted or "$ref" in wanted
+    )
+    if key and isinstance(wanted.get("name"), str) and "properties" not in wanted:
+        return _made(wanted["name"], wanted[key], None, wanted.get("description") or wanted[key].get("description"))
+    name = wanted.get("title") or wanted.get("name")
+    if not is_schema and not (isinstance(name, str) and name):
+        raise InvalidInputError(
+            "A JSON schema needs a `type` or `properties`, and a tool a `name` and `parameters`. Nothing was sent."
+        )
+    bare = {k: v for k, v in wanted.items() if k not in ("name", "strict") or not isinstance(v, (str, bool))}
+    return _made(str(name or ""), bare, None, None)
+
+
+def _own_doc(kind: type) -> str:
+    """The docstring of a class itself; those that pydantic and the standard library write are no description."""
+    doc = kind.__dict__.get("__doc__") or ""
+    generated = doc.startswith((f"{kind.__name__}(", "Usage Documentation")) or kind in (BaseModel, RootModel)
+    return "" if generated else doc
+
+
+def _modern(kind: Any, known: dict[Any, Any]) -> Any:
+    """A TypedDict in the form that pydantic takes on every Python, with texts in `Annotated` as descriptions."""
+    if get_origin(kind) is Annotated:
+        inner, *extras = get_args(kind)
+        text = next((extra for extra in extras if isinstance(extra, str)), None)
+        return Annotated[_modern(inner, known), Field(description=text)] if text else _modern(inner, known)
+    if is_typeddict(kind):
+        return known.get(kind) or _modern_dict(kind, known)
+    if get_args(kind) and get_origin(kind) in (list, tuple, set, dict):
+        return get_origin(kind)[tuple(_modern(part, known) for part in get_args(kind))]
+    if get_args(kind) and not isinstance(kind, type) and all(not isinstance(part, str) for part in get_args(kind)):
+        return _rebuilt(kind, known)
+    return kind
+
+
+def _rebuilt(kind: Any, known: dict[Any, Any]) -> Any:
+    """A union with its TypedDicts in the modern form; anything else stays as it is."""
+    from types import UnionType
+    from typing import Union
+
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_modern(part, known) for part in get_args(kind))]  # noqa: UP007 - made at run time
+    if get_origin(kind) in (Required, NotRequired):
+        return _modern(get_args(kind)[0], known)
+    return kind
+
+
+def _modern_dict(kind: Any, known: dict[Any, Any]) -> Any:
+    hints = get_type_hints(kind, include_extras=True)
+    known[kind] = Any  # what refers to itself is not checked deeper
+    made = {
+        name: _modern(hint, known) if _is_required(kind, name, hint) else NotRequired[_modern(hint, known)]
+        for name, hint in hints.items()
+    }
+    make: Any = TypedDict
+    found: Any = make(kind.__name__, made)
+    found.__doc__ = kind.__doc__
+    known[kind] = found
+    return found
+
+
+def _is_required(kind: Any, name: str, hint: Any) -> bool:
+    """Annotations that are texts hide `NotRequired` from the class, but not from its hints."""
+    return name in kind.__required_keys__ and get_origin(hint) is not NotRequired
+
+
+def _keys(schema: Mapping[str, Any], root: Mapping[str, Any]) -> frozenset[str]:
+    top = resolved(schema, root)
+    options = [
+        option for key in ("anyOf", "oneOf", "allOf") for option in top.get(key, ()) if isinstance(option, Mapping)
+    ]
+    inner = [_keys(resolved(option, root), root) for option in options]
+    own = top.get("properties")
+    return frozenset(own if isinstance(own, Mapping) else ()).union(*inner)
+
+
+def _strict(schema: Any, path: str) -> dict[str, Any]:
+    if not isinstance(schema, Mapping) or not schema:
+        raise _not_strict(path, "allows any value")
+    found = next((REFUSED[key] for key in REFUSED if key in schema), None)
+    if found:
+        raise _not_strict(path, f"uses {found}")
+    schema = _flattened(schema, path)
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}  # siblings of a reference are not allowed
+    made = {key: value for key, value in schema.items() if key not in DROPPED} | _strict_parts(schema, path)
+    made.pop("oneOf", None)
+    if not made.keys() & {"type", "anyOf", "enum", "const"}:
+        raise _not_strict(path, "allows any value")
+    return made
+
+
+def _strict_parts(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The strict form of what a schema holds."""
+    made: dict[str, Any] = {}
+    options = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
+    if options:
+        made["anyOf"] = [_strict(option, f"{path}.anyOf[{place}]") for place, option in enumerate(options)]
+    if "$defs" in schema:
+        made["$defs"] = {name: _strict(part, name) for name, part in schema["$defs"].items()}
+    if schema.get("type") == "object" or "properties" in schema:
+        _close(schema, made, path)
+    if schema.get("type") == "array":
+        made["items"] = _strict(schema.get("items", {}), f"{path}[]")
+    return made
+
+
+def _flattened(schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """`allOf` with one schema is that schema; more of them have no strict form."""
+    every = schema.get("allOf")
+    if every is None:
+        return schema
+    if len(every) != 1 or not isinstance(every[0], Mapping):
+        raise _not_strict(path, "uses `allOf`")
+    rest = {key: value for key, value in schema.items() if key != "allOf"}
+    return every[0] if "$ref" in every[0] else {**rest, **every[0]}
+
+
+def _close(schema: Mapping[str, Any], made: dict[str, Any], path: str) -> None:
+    properties = schema.get("properties")
+    if properties is None or schema.get("additionalProperties", False) is not False:
+        raise _not_strict(path, "is an object with free keys")
+    made["type"] = schema.get("type", "object")
+    made["properties"] = {name: _strict(part, f"{path}.{name}") for name, part in properties.items()}
+    made["required"] = list(properties)
+    made["additionalProperties"] = False
+
+
+def _not_strict(path: str, why: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"`{path}` {why}, which a strict schema cannot express. Nothing was sent. Change the type, or leave out "
+        "`strict=True`."
+    )
