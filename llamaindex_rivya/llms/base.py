@@ -34,7 +34,7 @@ class HTTPLLM(Connection, StructuredPrediction):
 
     takes: ClassVar[InputCapabilities]
     """What messages may hold in addition to text."""
-    not_pickled: ClassVar[tuple[str, ...]] = ("callback_manager", "rate_limiter")
+    not_pickled: ClassVar[frozenset[str]] = frozenset({"callback_manager", "rate_limiter"})
 
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:

@@ -26,7 +26,7 @@ LONGEST_OUTPUT = 4_096
 """Tokens that prompts leave free at most, when `max_tokens` does not say."""
 
 
-class FunctionCallingModel(OpenAIFields, HTTPLLM, FunctionCallingLLM):
+class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
     """Base of the models that speak chat completions; not for use by itself. What is not set is not sent."""
 
     takes: ClassVar[InputCapabilities] = InputCapabilities(

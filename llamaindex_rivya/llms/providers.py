@@ -4,14 +4,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from llamaindex_rivya.llms.openai_base import FunctionCallingModel
+from llamaindex_rivya.llms.openai_base import BaseOpenAILLM
 from rivya_core import providers
 from rivya_core.providers import Provider
 
 __all__ = ["GMI", "Evolink", "OpenAICompatible"]
 
 
-class Evolink(FunctionCallingModel):
+class Evolink(BaseOpenAILLM):
     """Chat models behind Evolink, with tools, structured output and media.
 
     Source: https://docs.evolink.ai
@@ -50,7 +50,7 @@ class Evolink(FunctionCallingModel):
         return "evolink_llm"
 
 
-class GMI(FunctionCallingModel):
+class GMI(BaseOpenAILLM):
     """Chat models behind GMI Cloud, with tools, structured output and media.
 
     Source: https://docs.gmicloud.ai
@@ -81,7 +81,7 @@ class GMI(FunctionCallingModel):
         return "gmi_llm"
 
 
-class OpenAICompatible(FunctionCallingModel):
+class OpenAICompatible(BaseOpenAILLM):
     """Chat models behind any other server that speaks chat completions: vLLM, Ollama, LM Studio, a gateway.
 
     Nothing is read from the environment, least of all `OPENAI_API_KEY`.

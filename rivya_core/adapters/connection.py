@@ -30,6 +30,7 @@ from typing_extensions import Self
 from rivya_core.adapters import pickling
 from rivya_core.adapters.account import Account
 from rivya_core.adapters.arguments import CALL_NAMES, Signature, configuration_error, constructor_names
+from rivya_core.errors import ConfigurationError
 from rivya_core.http.endpoint import Endpoint, checked_headers, checked_query, endpoint
 from rivya_core.http.headers import public_query
 from rivya_core.http.httpx2_clients import check_client
@@ -70,7 +71,7 @@ class Connection(Account, BaseModel):
     """What a call may override by keyword."""
     lacking: ClassVar[Mapping[str, str]] = {}
     """What other chat classes of this package take and this one does not, with the reason."""
-    not_pickled: ClassVar[tuple[str, ...]] = ()
+    not_pickled: ClassVar[frozenset[str]] = frozenset()
     """Fields that a pickle leaves out, apart from clients; they get their defaults where it is read."""
 
     model: str = ""
@@ -104,7 +105,10 @@ class Connection(Account, BaseModel):
 
     _found: tuple[Any, Endpoint] | None = PrivateAttr(default=None)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, *unnamed: Any, **values: Any) -> None:
+        if unnamed:
+            name = type(self).__name__
+            raise ConfigurationError(f"`{name}` takes its arguments by name, for example `{name}(model=...)`.")
         if not type(self).__pydantic_complete__:
             with _building:  # pydantic builds a deferred schema at its first use, but not safely in several threads
                 type(self).model_rebuild()
@@ -223,9 +227,9 @@ class Connection(Account, BaseModel):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Take the fields, and the defaults of those that stayed behind; this never raises."""
-        defaults = {
-            name: type(self).model_fields[name].get_default(call_default_factory=True) for name in self.not_pickled
-        }
+        known = type(self).model_fields
+        left = self.not_pickled & known.keys()  # older versions of a framework have fewer fields
+        defaults = {name: known[name].get_default(call_default_factory=True) for name in left}
         fields = {**defaults, **pickling.from_pickle(state["__dict__"])}
         private = {"_found": None, **state["__pydantic_private__"]}
         BaseModel.__setstate__(self, {**state, "__dict__": fields, "__pydantic_private__": private})

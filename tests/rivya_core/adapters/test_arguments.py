@@ -107,6 +107,14 @@ def test_nothing_that_is_passed_is_none_of_pythons_errors(way: Way, name: str) -
 
 
 @every_framework
+@every_class
+def test_arguments_are_named(way: Way, name: str) -> None:
+    """LlamaIndex's own classes take the model first."""
+    with pytest.raises(ConfigurationError, match="by name"):
+        way.kind(name)("gpt-5.2", api_key=KEY)
+
+
+@every_framework
 def test_missing_arguments_are_named_together(way: Way) -> None:
     with pytest.raises(ConfigurationError, match="needs `model` and `base_url`"):
         way.kind("OpenAICompatible")()
