@@ -1,7 +1,7 @@
-"""What all wires have in common: how a turn goes out, and how the stream of its reply is decoded.
+"""What all wires have in common: their interface, and how the stream of a reply is decoded.
 
-A wire says what one event means, what to add at the end, and how a whole reply is read; the rest is here: bytes to
-events, a plain JSON answer to a stream request, an error behind good events, and the objection to a missing end.
+A wire defines what one event means, what to add at the end, and how a whole reply is read. Here are the parts that all
+share: bytes to events, a plain JSON response to a stream request, an error after good events, and a missing end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_QUOTE = 200
 
 
 class Wire(Protocol):
-    """Carries the turns of one call."""
+    """Sends the turns of one call."""
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn and return the whole reply."""
@@ -41,7 +41,7 @@ class ChatStreamDecoder(ABC):
     """Decodes the body of a streamed reply into deltas.
 
     Args:
-        response: The open response, for its headers and for errors; it is not read here.
+        response: The open response, for its headers and for errors. Its body is not read here.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -113,8 +113,8 @@ class ChatStreamDecoder(ABC):
         """Return the closing deltas.
 
         Raises:
-            StreamBrokenError: The end of the reply never came.
-            APIError: A frame reported an error, or the answer was not a reply.
+            StreamBrokenError: The stream ended before the end of the reply.
+            APIError: A frame reported an error, or the response is not a reply.
         """
         if self._sse is None:
             return [self.whole(_plain(self.response, b"".join(self._body)))]
@@ -126,34 +126,29 @@ class ChatStreamDecoder(ABC):
         return [*rest, _without_halves(self.closing()) if self._may_hold_halves else self.closing()]
 
     def _begin(self, data: bytes) -> bytes:
-        """Look at the first bytes that are no blanks: a plain answer may have a stream's type."""
-        head = b"".join((*self._body, data)).lstrip()
+        """Check the first bytes after blanks, because a plain response may have the type of a stream."""
+        head = data.lstrip()
         self._begun = bool(head)
-        if not _may_begin_stream(head, self.response):
+        if self._begun and not _may_begin_stream(head, self.response):
             self._sse = None
-            return data
-        if not self._begun:
-            self._body.append(data)
-            return b""
-        self._body = []
         return head
 
     def _take(self, events: Sequence[Event]) -> list[ChatDelta]:
-        """An error behind good events waits until those are delivered, however the bytes were cut."""
+        """Read *events*; an error after good events is kept until those are delivered, however the bytes are cut."""
         deltas: list[ChatDelta] = []
         for event in events:
-            if self.done:  # what comes after the end is not read, however the bytes were cut
+            if self.done:  # the rest is ignored, however the bytes are cut
                 break
             try:
                 found = self.read(event)
                 deltas.extend(map(_without_halves, found) if self._may_hold_halves else found)
             except RivyaError as error:
-                self._failure = error.with_traceback(None)  # its frames hold what the server may have repeated
+                self._failure = error.with_traceback(None)  # its frames may hold a key that the server repeated
         return deltas
 
 
 def _without_halves(delta: ChatDelta) -> ChatDelta:
-    """Replace the halves of characters that no later frame completed."""
+    """Replace halves of surrogate pairs that no later frame has completed."""
     calls = tuple(
         replace(call, id=repaired(call.id), name=repaired(call.name), arguments=paired(call.arguments))
         for call in delta.tool_calls
@@ -168,18 +163,18 @@ def _without_halves(delta: ChatDelta) -> ChatDelta:
 
 
 def may_stream(response: httpx.Response) -> bool:
-    """Whether the body is to be read as events: its type says so, or says nothing."""
+    """Whether to read the body as events: its type allows it or is missing."""
     kind = response.headers.get("content-type", "").lower()
     return not kind or any(word in kind for word in ("event-stream", "text/plain", "octet-stream", "ndjson"))
 
 
 def looks_like_sse(response: httpx.Response) -> bool:
-    """Whether a whole answer came as events after all, whatever its type says."""
+    """Whether a whole response consists of events, whatever its type says."""
     return response.is_success and response.content.lstrip().startswith((b"data:", b"event:", b":"))
 
 
 def _may_begin_stream(head: bytes, response: httpx.Response) -> bool:
-    """Whether a body that begins with *head* may be events: not JSON, not a page, and no words without that type."""
+    """Whether a body that begins with *head* may be events: not JSON, not a page, and not other text."""
     if head[:1] in (b"{", b"[", b"<"):
         return False
     named = "event-stream" in response.headers.get("content-type", "").lower()
@@ -202,7 +197,7 @@ def join(stream: ChatStreamDecoder, body: bytes) -> ChatDelta:
 
 
 def _plain(response: httpx.Response, body: bytes) -> httpx.Response:
-    """A stream's response with its body read, the way a whole answer looks."""
+    """Return the response to a stream request with its body, like a whole response."""
     dropped = (b"content-encoding", b"content-length")
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
     return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)

@@ -1,4 +1,4 @@
-"""What is known of models before anything is asked: sizes, abilities, and which ones make images only."""
+"""What is known about models before a request: sizes, abilities, and which ones make images only."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class ModelFacts:
         context_window: Tokens of input and output together.
         max_output: Tokens of output.
         tools: Whether it calls tools.
-        structured_output: Whether it takes a JSON schema as response format.
-        images: Whether it takes images.
-        reasoning: Whether it reasons before it answers.
+        structured_output: Whether it accepts a JSON schema as response format.
+        images: Whether it accepts images.
+        reasoning: Whether it reasons before it replies.
     """
 
     context_window: int
@@ -51,7 +51,7 @@ class ModelFacts:
 
     @property
     def max_input(self) -> int:
-        """Tokens of input when the output may take all that it can."""
+        """Tokens of input that leave room for the largest output."""
         return self.context_window - self.max_output
 
 
@@ -68,10 +68,10 @@ FACTS: dict[str, ModelFacts] = {
 
 
 def facts_for(model: str) -> ModelFacts | None:
-    """Return what is known of *model*, or None.
+    """Return what is known about *model*, or None.
 
-    A suffix behind a hyphen (a date, `latest`, `mini`) is taken for a variant of the same size; another version number
-    is another model.
+    An id with a suffix after a hyphen (a date, `latest`, `mini`) counts as a variant of the same size; another version
+    number is another model.
     """
     bare = model.rpartition("/")[2]
     fits = [name for name in FACTS if bare == name or bare.startswith(f"{name}-")]

@@ -20,10 +20,10 @@ class ModelEntry:
     """A model that an API lists.
 
     Attributes:
-        id: For `model`.
-        owned_by: Whose it is.
-        created: Unix seconds.
-        raw: All that the API says of it.
+        id: Value for `model`.
+        owned_by: Owner, if the API names one.
+        created: Unix time in seconds.
+        raw: The entry as the API returned it.
     """
 
     id: str
@@ -36,7 +36,7 @@ def list_models(endpoint: Endpoint, retry: RetryPolicy) -> Plan[tuple[ModelEntry
     """Return all models that the API lists.
 
     Raises:
-        InvalidResponseError: The answer is no list of models.
+        InvalidResponseError: The response is not a list of models.
     """
     response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
     return read_models(response, parse_json(response))
@@ -52,7 +52,7 @@ def read_models(response: httpx.Response, value: Any) -> tuple[ModelEntry, ...]:
     """Return the models in the JSON *value* of *response*.
 
     Raises:
-        InvalidResponseError: It is no list of models.
+        InvalidResponseError: It is not a list of models.
     """
     listed = value.get("data", value.get("models")) if isinstance(value, Mapping) else value
     if not isinstance(listed, list):

@@ -1,7 +1,7 @@
 """Rivya, Evolink and GMI Cloud as data.
 
-What the pages of a provider leave open stands here as a value, so that one edit mends it when the real service
-says otherwise. Capabilities are consulted where they matter; nothing compares provider names.
+What the pages of a provider leave open is a value here, so that one edit corrects it when the real service differs. The
+code asks for capabilities; it never compares provider names.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class CompletionsProfile:
-    """How a chat completion request is to be written for a model.
+    """How chat completion requests are written for a model.
 
     Attributes:
         limit_key: Name of the limit of the reply's tokens, `max_tokens` or `max_completion_tokens`.
-        stream_options: Whether usage is asked for in streams with `stream_options`. A back end that refuses it once is
-            not asked again.
-        developer_role: Whether `developer` is a role; else its messages go out as `system`.
-        one_system_message: Whether all system messages have to be one, at the beginning; they are joined then.
+        stream_options: Whether streams request usage with `stream_options`. After one refusal it is no longer sent.
+        developer_role: Whether `developer` is a role; otherwise its messages are sent as `system`.
+        one_system_message: Whether the API takes one system message only, at the beginning; several are joined.
         names: Whether a message may have a `name`.
         reasoning_key: Under which key an assistant's reasoning is sent back, for example `reasoning_content`; None
             where it is not.
@@ -39,7 +38,7 @@ class CompletionsProfile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """What there is to know about a provider before the first request; one value each, compared by identity.
+    """Everything that is known about a provider before the first request. There is one value per provider.
 
     Attributes:
         name: As frameworks report it (`ls_provider`, `model_provider`).

@@ -1,9 +1,9 @@
-"""Many requests at once on one event loop: several small clients instead of one large one.
+"""Many concurrent requests on one event loop: several small clients instead of one large one.
 
-httpx looks through all connections of a client for each request, so that a client costs more the more connections it
-has. A pool sends each request with the first of its clients that has room, and adds one when none has: a single
-caller keeps to one client and its connections, a thousand get as many small ones as they need. What a crowd leaves
-behind is closed after a while.
+httpx looks through all connections of a client for each request, so a client with more connections costs more per
+request. A pool sends each request with its first client that has room, and adds a client when none has. A single caller
+uses one client; a thousand concurrent callers use as many as they need. Clients that are no longer needed are closed
+after a while.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from rivya_core.http.proxies import usable_environment
 REQUESTS_PER_CLIENT = 2
 """Requests that one client carries at a time."""
 MAX_IDLE_CLIENTS = 20
-"""Clients that stay when there is nothing to do."""
+"""Clients that are kept when there is nothing to do."""
 MAX_IDLE_CONNECTIONS = 8
 """Idle connections of one client, to as many hosts."""
 IDLE_SECONDS = 20.0
-"""How long the other clients stay, and an unused connection of any."""
+"""How long the other clients are kept, and unused connections of any."""
 
 
 class PooledClient(FastAsyncClient):
-    """A client that knows how many of its requests are still being answered.
+    """A client that counts its requests under way.
 
     Args:
-        left: Called with *index* each time one of them is over.
-        index: Which of the pool it is.
-        options: The client's own.
+        left: Called with *index* each time a request ends.
+        index: Position in the pool.
+        options: Options of the client.
     """
 
     def __init__(self, left: Callable[[int], None], index: int, **options: Any) -> None:
@@ -42,7 +42,7 @@ class PooledClient(FastAsyncClient):
         self._index = index
 
     async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
-        """Send *request* and count it until its answer is closed."""
+        """Send *request* and count it until its response is closed."""
         self.busy += 1
         try:
             response = await super().send(request, **how)
@@ -56,13 +56,13 @@ class PooledClient(FastAsyncClient):
         return response
 
     def release(self) -> None:
-        """A request is over."""
+        """A request has ended."""
         self.busy -= 1
         self._left(self._index)
 
 
 class _Counted(httpx.AsyncByteStream):
-    """The body of an answer, which is over when it is closed."""
+    """The body of a response; the request ends when it is closed."""
 
     def __init__(self, body: Any, member: PooledClient) -> None:
         self._body = body
@@ -94,7 +94,7 @@ class AsyncClientPool:
         self._loop = asyncio.get_running_loop()
         self._members: list[PooledClient] = []
         self._full = 0
-        """How many of the first ones have no room."""
+        """How many clients at the beginning have no room."""
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -118,13 +118,13 @@ class AsyncClientPool:
             await member.aclose()
 
     def _close_expired(self, index: int = 0) -> None:
-        """There is room at *index* again."""
+        """The client at *index* has room again."""
         self._full = min(self._full, index)
         if self._timer is None and len(self._members) > MAX_IDLE_CLIENTS:
             self._timer = self._loop.call_later(IDLE_SECONDS, self._close_idle)
 
     def _close_idle(self) -> None:
-        """Close the clients at the end that have nothing to do; they were needed by a crowd only."""
+        """Close the clients at the end that have nothing to do."""
         self._timer = None
         while len(self._members) > MAX_IDLE_CLIENTS and not self._members[-1].busy:
             task = self._loop.create_task(self._members.pop().aclose())

@@ -1,8 +1,8 @@
-"""httpx clients: whose they are, when they are made, and which event loop they belong to.
+"""HTTP clients: the shared ones, the caller's own, and the event loops that they belong to.
 
-The shared clients are made at the first request, once a process, with one SSL context between them. They keep
-no cookies and no credentials, so that all models, accounts and base URLs can share their connections. Async clients
-belong to one event loop and are closed with it. A caller's own clients are used as they are.
+The shared clients are made at the first request, once per process, and share one SSL context. They keep no cookies and
+no credentials, so that all models, accounts and base URLs can use their connections. Async clients belong to one event
+loop and are closed with it. A caller's own clients are used as they are.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ class Clients:
 
     @property
     def driver(self) -> Driver:
-        """Carries out plans, blocking."""
+        """The driver for blocking calls."""
         own = adapted(self.sync)
         return Driver(lambda: own or shared_client())
 
     @property
     def async_driver(self) -> AsyncDriver:
-        """Carries out plans on the running event loop."""
+        """The driver for the running event loop."""
         own = adapted(self.asynchronous)
         return AsyncDriver(lambda: own or shared_async_client())
 
 
 def shared_client() -> httpx.Client:
-    """The process's client."""
+    """Return the client of this process."""
     with _lock:
         return _shared_client()
 
 
 def shared_async_client() -> httpx.AsyncClient:
-    """One of the running event loop's clients: the first that has room for another request."""
+    """Return a client of the running event loop: the first that has room for another request."""
     loop = asyncio.get_running_loop()
     kept = _pools.get(loop)
     if kept is None:
@@ -81,10 +81,10 @@ def shared_async_client() -> httpx.AsyncClient:
 
 
 class _Kept:
-    """A pool and the async generator that closes it when its loop shuts its generators down.
+    """A pool, and an async generator that closes it when its event loop shuts its generators down.
 
-    `asyncio.run` closes the loop's async generators but knows nothing of clients; without this each run would
-    leave its connections behind.
+    `asyncio.run` closes the loop's async generators but does not know about clients. Without this, each run would leave
+    its connections open.
     """
 
     def __init__(self, pool: AsyncClientPool) -> None:
@@ -134,18 +134,18 @@ def _settings(limits: httpx.Limits) -> dict[str, Any]:
 
 
 class _NoCookies(CookieJar):
-    """Keeps nothing: a cookie of one account must not reach another one's request."""
+    """Keeps no cookies, because a cookie of one account must not reach the request of another."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Pass them over."""
+        """Ignore them."""
 
 
 def _forget() -> None:
-    """After a fork the sockets are the parent's; sharing them would mix two processes' answers."""
+    """Drop the clients after a fork: their sockets belong to the parent, and sharing them would mix responses."""
     global _lock  # noqa: PLW0603 - the parent may have held it at the fork
     _lock = Lock()
     _shared_client.cache_clear()
-    _left_to_parent.append(dict(_pools))  # ending them here would reach into the parent's loops
+    _left_to_parent.append(dict(_pools))  # closing them here would reach into the parent's event loops
     _pools.clear()
 
 

@@ -1,4 +1,4 @@
-"""Plans side by side in threads, for the blocking driver; its twin for event loops is in `drivers.py`."""
+"""Concurrent plans in threads, for the blocking driver; `drivers.py` has the counterpart for event loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rivya_core.http.plan import Plan
 
 
 def together(run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
-    """Carry out *plans* in threads. An interrupt does not wait for those under way; they end by themselves."""
+    """Carry out *plans* in threads. An interrupt does not wait for the ones under way; they end by themselves."""
     work = _Work(run, plans)
     threads = [Thread(target=copy_context().run, args=(work.share,), daemon=True) for _ in plans[:at_once]]
     try:
@@ -28,7 +28,7 @@ def together(run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]], at_onc
 
 
 class _Work:
-    """Plans that several threads share."""
+    """Plans that several threads carry out."""
 
     def __init__(self, run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]]) -> None:
         self._run, self._waiting, self._lock = run, deque(enumerate(plans)), Lock()
@@ -45,7 +45,7 @@ class _Work:
                 self.failures.append(exc)
 
     def stop(self) -> None:
-        """Let no further plan begin."""
+        """Prevent further plans from beginning."""
         with self._lock:
             self._waiting.clear()
 

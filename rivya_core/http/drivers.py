@@ -1,7 +1,7 @@
-"""The only I/O: two drivers that carry out plans and pump streams.
+"""The two drivers, which carry out plans and read streams. They do all I/O of the core.
 
-`AsyncDriver` is `Driver` with `async` and `await`, word for word; a test holds the two texts equal. What a
-step's failure means is not decided here: it is thrown into the plan. Nothing else in the core may do I/O.
+`AsyncDriver` is `Driver` with `async` and `await`, word for word; a test compares the two texts. A driver does not
+decide what the failure of a step means: it throws the failure into the plan.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 DRAIN_SECONDS = 0.25
-"""How long the end of a body may take to come after the answer's own end, so that its connection is kept."""
+"""How long to wait for the end of a body after the end of the reply, so that the connection can be used again."""
 
 
 class Driver:
     """Carries out plans with a blocking client.
 
     Args:
-        client: Gives the client to send with, asked anew for every request.
+        client: Returns the client to send with; called for every request.
         sleep: Waits for a number of seconds.
     """
 
@@ -67,7 +67,7 @@ class Driver:
             plan.close()
 
     def stream(self, opening: Plan[Streaming[E]]) -> Generator[E, None, None]:
-        """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
+        """Yield the events of the response that *opening* opens; the closing ones only after it is settled."""
         streaming = self.run(opening)
         settled, event = False, None
         with closing(streaming.response):
@@ -136,7 +136,7 @@ class AsyncDriver:
     """Carries out plans with an async client.
 
     Args:
-        client: Gives the client to send with, asked anew for every request.
+        client: Returns the client to send with; called for every request.
         sleep: Waits for a number of seconds.
     """
 
@@ -168,7 +168,7 @@ class AsyncDriver:
             plan.close()
 
     async def stream(self, opening: Plan[Streaming[E]]) -> AsyncGenerator[E, None]:
-        """Yield the events of the answer that *opening* opens; the closing ones only once it is settled."""
+        """Yield the events of the response that *opening* opens; the closing ones only after it is settled."""
         streaming = await self.run(opening)
         settled, event = False, None
         async with aclosing(streaming.response):
@@ -236,7 +236,7 @@ class AsyncDriver:
 
 
 def call(work: Callable[[], Any]) -> Any:
-    """Do *work* here.
+    """Do *work* in this thread.
 
     Raises:
         ConfigurationError: It has to be awaited.
@@ -252,18 +252,18 @@ def call(work: Callable[[], Any]) -> Any:
 
 
 async def acall(work: Callable[[], Any]) -> Any:
-    """Do *work* in a thread, to its end even if the caller is cancelled meanwhile; await its result if it must be."""
+    """Do *work* in a thread, to its end even if the caller is cancelled; await its result if it is awaitable."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         result = await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])  # what follows must find it done, not half done
+        await asyncio.wait([task])  # clean-up must not meet work that is still running
         raise
     return await result if isawaitable(result) else result
 
 
 async def atogether(run: Callable[[Plan[Any]], Awaitable[Any]], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
-    """Carry out *plans* as tasks; none is left behind when one fails or the caller is cancelled."""
+    """Carry out *plans* as tasks; no task is left running when one fails or the caller is cancelled."""
     results: list[Any] = [None] * len(plans)
     waiting = deque(enumerate(plans))
 
@@ -283,9 +283,9 @@ async def atogether(run: Callable[[Plan[Any]], Awaitable[Any]], plans: Sequence[
 
 
 def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:
-    """Read the rest of a finished answer, so that its connection can serve the next request.
+    """Read the rest of a complete response, so that its connection can be used again.
 
-    The socket's own timeout cannot be changed once a body is being read, so a timer ends a wait that is too long.
+    The socket's own timeout cannot be changed while a body is being read, so a timer ends a wait that is too long.
     """
     stream = response.extensions.get("network_stream")
     socket = stream.get_extra_info("socket") if stream else None
@@ -300,7 +300,7 @@ def drain(response: httpx.Response, pieces: Iterator[bytes]) -> None:
 
 
 async def adrain(_response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
-    """Read the rest of a finished answer, so that its connection can serve the next request."""
+    """Read the rest of a complete response, so that its connection can be used again."""
     with suppress(httpx.RequestError, RivyaError, asyncio.TimeoutError):  # only the connection is lost
         await asyncio.wait_for(_exhaust(pieces), DRAIN_SECONDS)
 

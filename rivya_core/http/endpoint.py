@@ -1,4 +1,4 @@
-"""An endpoint: a provider's API as one account reaches it, found once and checked before anything is sent."""
+"""Endpoints: the API of a provider with the URL, key and headers of one account, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ KEY_SOURCE = "rivya_key_source"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A provider's API as one account reaches it.
+    """The API of a provider, with the URL, key and headers of one account.
 
     Attributes:
-        provider: Whose API.
-        base_url: Where, without a trailing slash.
+        provider: The provider.
+        base_url: URL of the API, without a trailing slash.
         key: The account's key, what gives a fresh one for each request, or None where none is needed.
         headers: Further headers of every request.
         timeout: Overrides the client's.
@@ -72,7 +72,7 @@ class Endpoint:
             path: Path below the base URL.
             body: Sent as JSON.
             files: Multipart files in httpx's form.
-            fields: Multipart fields beside *files*.
+            fields: Multipart fields in addition to *files*.
             headers: Further headers of this request.
 
         Raises:
@@ -92,14 +92,14 @@ class Endpoint:
         if content is None:
             return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
         every["content-length"] = str(len(content))
-        # What httpx would do with `content=`, which looks for headers that are known to be there or not.
+        # The same as `content=`, without httpx's search for headers that are known to be there or not.
         request = httpx.Request(method, url, headers=every, stream=httpx.ByteStream(content), extensions=extensions)
         request.read()
         return request
 
     @cached_property
     def _headers(self) -> httpx.Headers:
-        """What every request of this account says."""
+        """Headers of every request of this account."""
         host = _url(self.base_url).netloc.decode("ascii")
         agent, encodings = f"rivya-integrations/{__version__}", ", ".join(COMPRESSED)
         every = httpx.Headers({"host": host, "user-agent": agent, "accept-encoding": encodings})
@@ -243,7 +243,7 @@ def checked_key(provider: Provider, api_key: SecretStr | KeySource | StoredKey |
 
 
 def _is_printable_word(key: SecretStr) -> bool:
-    """Whether it can stand in a header; asked here, so that no local of a traceback holds the key."""
+    """Whether *key* can be in a header. Checked here, so that no local variable of a traceback holds the key."""
     given = key.get_secret_value()
     return given.isascii() and given.isprintable() and " " not in given
 

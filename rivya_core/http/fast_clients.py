@@ -1,8 +1,8 @@
-"""The clients that nobody set up: httpx's own, which go straight to their transport where nothing else is to be done.
+"""The default clients: httpx's own, which send straight through their transport.
 
-httpx's `send` does a good deal for each request that these clients have no use for: cookies, redirects, authentication
-and hooks. Going without saves a sixth of a call. The ordinary way is taken where the environment names a proxy, and
-where somebody has wrapped httpx's `send` to see the requests, as tracing tools do.
+httpx's `send` handles cookies, redirects, authentication and hooks for each request. These clients have none of them,
+and leaving that out saves a sixth of a call. They use httpx's `send` if the environment names a proxy, or if a tool has
+wrapped `send` to see the requests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class FastClient(httpx.Client):
     Args:
         verify: The SSL context.
         limits: How many connections are kept, and how long.
-        proxied: Whether the environment names a proxy; it is read here only then.
+        proxied: Whether the environment names a proxy. The environment is read only then.
         options: Further options of httpx's client.
     """
 
@@ -29,7 +29,7 @@ class FastClient(httpx.Client):
         self.headers.clear()
 
     def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
-        """Send *request*, the short way if there is one."""
+        """Send *request*, directly through the transport if possible."""
         if self._direct is None or not is_unpatched(httpx.Client.send):
             return super().send(request, stream=stream, **how)
         response = self._direct.handle_request(request)
@@ -45,7 +45,7 @@ class FastAsyncClient(httpx.AsyncClient):
     Args:
         verify: The SSL context.
         limits: How many connections are kept, and how long.
-        proxied: Whether the environment names a proxy; it is read here only then.
+        proxied: Whether the environment names a proxy. The environment is read only then.
         options: Further options of httpx's client.
     """
 
@@ -55,7 +55,7 @@ class FastAsyncClient(httpx.AsyncClient):
         self.headers.clear()
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
-        """Send *request*, the short way if there is one."""
+        """Send *request*, directly through the transport if possible."""
         if self._direct is None or not is_unpatched(httpx.AsyncClient.send):
             return await super().send(request, stream=stream, **how)
         response = await self._direct.handle_async_request(request)
@@ -66,7 +66,7 @@ class FastAsyncClient(httpx.AsyncClient):
 
 
 def is_unpatched(send: Any) -> bool:
-    """Whether *send* is httpx's own method and not somebody's wrapper around it."""
+    """Whether *send* is httpx's own method and not a wrapper around it."""
     own = isinstance(send, FunctionType) and send.__code__.co_filename == SOURCE
     return own and not hasattr(send, "__wrapped__")
 

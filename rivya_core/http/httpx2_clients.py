@@ -1,7 +1,7 @@
 """Clients and timeouts of httpx2, the successor of httpx, in the places of httpx's own.
 
-Requests and responses are translated in both directions; headers, authentication, hooks, proxies and certificates of
-the client are its own business and stay in effect. httpx2 is not imported here: whoever passes a client of it has it.
+Requests and responses are translated in both directions. Headers, authentication, hooks, proxies and certificates of
+the client stay in effect. httpx2 is not imported here; if a client of it is passed, it is imported already.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What an exchange does, written once: generators that know neither sync nor async.
+"""Plans: generators that describe an exchange once, for sync and async.
 
-A plan yields *steps* and is sent back each step's outcome; what it returns is the result of the whole.
-The two drivers in `drivers.py` carry steps out. A step that fails is thrown into the plan, so that the
-rule for what happens next (retry, release, give up) lives in the plan beside the other rules. That holds
-for cancellation too: a plan may still yield clean-up steps before it lets the exception pass.
+A plan yields *steps*, receives the outcome of each, and returns the result. The two drivers in `drivers.py` carry out
+the steps. A failure of a step is thrown into the plan, so that the plan decides what happens next (retry, release, give
+up). That includes cancellation: a plan may yield clean-up steps before it lets the exception pass.
 
 This file must not do I/O, sleep or import a framework.
 """
@@ -38,18 +37,18 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Do *work* that may block (a disk, a database); the async driver takes it off the event loop."""
+    """Do *work* that may block (a disk, a database); the async driver does it in a thread."""
 
     work: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Send *request* to a host that is not the provider's and hand the body of its answer to *sink*, piece by piece.
+    """Send *request* to a host that is not the provider's, and pass the body of the response to *sink* in pieces.
 
-    Of the client only its connections are used: no headers, credentials, cookies or redirects, so that no key can
-    reach a foreign host. *sink* sees the head of the answer and returns what takes the body, or None to leave it
-    unread; what it raises ends the step. It may write to a disk.
+    Only the connections of the client are used: no headers, credentials, cookies or redirects, so that no key reaches
+    a foreign host. *sink* gets the response before its body and returns a function for the pieces, or None to leave
+    the body unread. What it raises ends the step. It may write to a disk.
     """
 
     request: httpx.Request
@@ -60,7 +59,7 @@ class Receive:
 class Together:
     """Carry out *plans*, at most *at_once* of them at a time; the outcome is the list of their results, in order.
 
-    The first failure is the step's: plans that have not begun are left out, those under way end first.
+    The first failure is the failure of the step. Plans that have not begun are left out; those under way end first.
     """
 
     plans: Sequence[Plan[Any]]
@@ -89,41 +88,41 @@ def together(plans: Sequence[Plan[T]], at_once: int) -> Plan[list[T]]:
 
 
 class Decoder(Protocol[E_co]):
-    """A push machine: bytes in, events out, and an objection if the end never came."""
+    """Takes the bytes of a body and returns events; raises if the end is missing."""
 
     @property
     def complete(self) -> bool:
-        """Whether the end of the answer was seen."""
+        """Whether the end of the reply was seen."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether nothing that may still come is worth waiting for."""
+        """Whether the rest of the body can be ignored."""
         ...
 
     @property
     def partial(self) -> str:
-        """The text so far, for the error if the rest never comes."""
+        """The text so far, for the error when the stream stops early."""
         ...
 
     def feed(self, data: bytes) -> Sequence[E_co]:
-        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        """Take the next bytes, which may be cut anywhere, and return the events that they complete."""
         ...
 
     def finish(self) -> Sequence[E_co]:
-        """Return the closing events, or raise `StreamBrokenError` if the answer is not whole."""
+        """Return the closing events, or raise `StreamBrokenError` if the reply is incomplete."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Streaming(Generic[E]):
-    """An answer that has begun.
+    """A streamed response that has begun.
 
     Attributes:
-        response: The open response; its body is the decoder's.
-        decoder: Turns the body into events.
-        settle: Plan that takes the closing events, remembers the outcome and returns what to hand on.
-        abandon: Plan for a stream that was left before its end or broke.
+        response: The open response.
+        decoder: Turns its body into events.
+        settle: Plan that takes the closing events, records the outcome and returns the events for the caller.
+        abandon: Plan for a stream that broke or was left before its end.
     """
 
     response: httpx.Response

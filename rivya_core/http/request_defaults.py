@@ -1,4 +1,4 @@
-"""What the drivers do to a request before it leaves: headers and timeouts that it left open."""
+"""Headers and timeouts that a request gets from the client before it is sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rivya_core.http.httpx2_clients import is_timeout
 from rivya_core.http.library import httpx
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
-"""Seconds to wait for a connection and between two reads, when nothing else is said."""
+"""Default seconds to wait for a connection and between two reads."""
 HTTPX_TIMEOUT = httpx.Timeout(5.0)
 DEFAULTS = TIMEOUT.as_dict()
 
@@ -33,7 +33,7 @@ def read_timeout(given: Any) -> httpx.Timeout:
 
 
 def apply_client_defaults(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-    """Give *request* what it left open and *client* was set up with: headers and timeout."""
+    """Give *request* the headers and the timeout of *client* that it does not set itself."""
     if not client.headers:  # the shared clients have none
         return apply_timeout(request, client)
     own = {name.lower() for name, _ in request.headers.raw}
@@ -44,16 +44,16 @@ def apply_client_defaults(request: httpx.Request, client: httpx.Client | httpx.A
 
 
 def apply_timeout(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-    """Give a *request* to a foreign host nothing of what *client* was set up with but its timeout."""
+    """Give *request* the timeout of *client*, and nothing else."""
     request.extensions["timeout"] = fill_timeouts(request.extensions.get("timeout") or _limits(client.timeout))
     return request
 
 
 def fill_timeouts(limits: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return *limits*, in httpx's form, with an end where there was none."""
+    """Return *limits*, in httpx's form, with the default in place of None."""
     return {name: default if (given := limits.get(name)) is None else given for name, default in DEFAULTS.items()}
 
 
 def _limits(timeout: httpx.Timeout) -> Mapping[str, float | None]:
-    """A client's five seconds are httpx's own default and nobody's wish; no model answers within them."""
+    """Ignore httpx's own default of five seconds, which no user has chosen and which is too short for a model."""
     return DEFAULTS if timeout == HTTPX_TIMEOUT else timeout.as_dict()

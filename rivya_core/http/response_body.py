@@ -32,7 +32,7 @@ CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]{1,40})")
 TEXT_CODECS = re.compile(
     r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp12\d\d|cp437|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|euc_(jp|kr)"
 )
-"""Decoders that always return text. Python has others, which raise, decompress or return bytes."""
+"""Decoders that always return text. Others of Python raise, decompress or return bytes."""
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -42,8 +42,8 @@ class Limits:
 
     Attributes:
         max_response_bytes: Bytes of a response's body, decompressed.
-        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply, for example with nothing but
-            pings; for a response that is no stream, seconds that its body may take.
+        stream_idle_timeout: Seconds that a stream may continue without a piece of the reply, for example with pings
+            only. For a response that is not a stream: seconds that its body may take.
     """
 
     max_response_bytes: int = 64 * MEGABYTE
@@ -79,7 +79,7 @@ class BodyReader:
 
     Args:
         response: The open response.
-        streamed: Whether its body is a stream, which may go on as long as it brings something.
+        streamed: Whether its body is a stream, which may take as long as it brings pieces of the reply.
     """
 
     __slots__ = "_ends _failed _headers _inflater _largest _request _seconds _size _status encoding full".split()

@@ -45,7 +45,7 @@ MOST_DOUBLINGS = 30
 ENOUGH = 1.0
 """Seconds after which a server is believed that asks for this little a second time."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 2.0
-"""Seconds between two looks at the time of a turn, which changes with the rate."""
+"""Seconds after which the time of a turn is checked again, because it changes with the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class RetryPolicy:
         left = self.max_retry_seconds - waited
         own = min(self.first_wait * 2.0 ** min(repetition - 1, MOST_DOUBLINGS), self.longest_wait)
         own *= 1 - JITTER * self.random()
-        asked = error.retry_after or 0.0  # a server that asks for nothing, or for a time that is past, leaves it to us
+        asked = error.retry_after or 0.0  # 0 or a time in the past means our own backoff
         if (asked or own) > left:
             return None
         asked *= 1 + JITTER * self.random()

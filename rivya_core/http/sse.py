@@ -1,8 +1,8 @@
 """Server-sent events, fed piece by piece, cut anywhere.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, with two liberties that real servers need: data
-stays bytes (its UTF-8 may be cut by a piece's end, never by a line's end), and an event at the very end of the
-body counts even without its blank line. What the data means is the wires' business.
+https://html.spec.whatwg.org/multipage/server-sent-events.html, with two deviations for real servers: data stays bytes
+(a piece may end inside a UTF-8 character, a line cannot), and an event at the very end of the body counts without its
+blank line. The decoders of the wires interpret the data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rivya_core.errors import StreamBrokenError
 
 LARGEST_EVENT = 32 * 1024 * 1024
-"""Bytes that one event may have before the stream is given up."""
+"""Bytes that one event may have."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -53,7 +53,7 @@ class SSEDecoder:
         return self._events([rest])
 
     def _wait(self, data: bytes) -> None:
-        """Keep the beginning of an event; it is put together once, however small the pieces are."""
+        """Keep the beginning of an event; the pieces are joined once, however small they are."""
         if data:
             self._waiting.append(data)
             self._size += len(data)
@@ -67,14 +67,14 @@ class SSEDecoder:
         return [event for block in blocks if (event := _event(block)) is not None]
 
     def _plain(self, data: bytes) -> bytes:
-        """All three line ends as one; a CR at the very end may be half of a CRLF and waits for the next piece."""
+        """Normalise line ends; a CR at the end may be half of a CRLF and waits for the next piece."""
         data = self._held + data
         self._held = b"\r" if data.endswith(b"\r") else b""
         return data.removesuffix(self._held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _event(block: bytes) -> Event | None:
-    if block.startswith(b"data: ") and b"\n" not in block:  # nearly all events look like this
+    if block.startswith(b"data: ") and b"\n" not in block:  # the usual form
         return Event("", block[6:])
     name, data = "", []
     for line in block.split(b"\n"):

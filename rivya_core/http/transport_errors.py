@@ -1,4 +1,4 @@
-"""Failures of the transport: which exceptions they are, what they are called here, and what their traces may hold."""
+"""Failures of the transport: how they are recognised and translated, and what is removed from their tracebacks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRANSPORTS = frozenset(
 """Packages whose exceptions are failures of a transport and whose frames hold what went over it."""
 BODY_MODULE = "rivya_core.http.response_body"
 GENERATORS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-"""Functions that may wait where an exception has passed."""
+"""Functions that may be suspended after an exception has passed through them."""
 HANDLERS = frozenset({"handle_request", "handle_async_request"})
 """Functions of a connection that end when a response has begun."""
 FOREIGN_LOOP = ("Event loop is closed", "different loop", "different event loop")
@@ -42,7 +42,7 @@ def is_transport_failure(error: BaseException) -> bool:
 
 
 def translated(error: Exception, request: httpx.Request) -> RivyaError | None:
-    """Return what a failure to send *request* or to read its response is called here; None if it is something else."""
+    """Return our error for a failure to send *request* or to read its response; None for other exceptions."""
     if isinstance(error, RivyaError):
         return error
     hide_secrets(error, request)
@@ -118,7 +118,7 @@ def _named(error: Exception) -> str:
 def died_on_reuse(error: BaseException) -> bool:
     """Whether *error* came before the response began, on a connection that had served other requests.
 
-    Only httpcore's connections know that. Where it cannot be seen, the answer is no.
+    Only httpcore's connections tell. With other transports the result is False.
     """
     for found in _chain(error):
         trace = found.__traceback__
@@ -144,9 +144,9 @@ def _hidden(value: Any, request: httpx.Request) -> Any:
 
 
 def forget_locals(error: BaseException) -> None:
-    """Clear the local variables in the traces of *error* that may hold a key: those of the core and of the transport.
+    """Clear the local variables in the tracebacks of *error* that may hold a key: those of the core and the transport.
 
-    A server may repeat the key that it was sent, and tools show locals in tracebacks.
+    A server may repeat the key that it was sent, and some tools show local variables in tracebacks.
     """
     for found in _chain(error):
         trace = found.__traceback__
@@ -158,7 +158,7 @@ def forget_locals(error: BaseException) -> None:
 
 
 def _may_be_cleared(trace: TracebackType) -> bool:
-    """Whether a function is over; clearing a generator that waits would close it, and only those of the core may."""
+    """Whether a function has ended. Clearing a suspended generator would close it; only the core has such."""
     frame = trace.tb_frame
     module = str(frame.f_globals.get("__name__", ""))
     package = module.partition(".")[0]

@@ -1,8 +1,7 @@
-"""Bodies from hosts that are not the provider's API: limited in size and time, checked, and taken up where they broke.
+"""Downloads from hosts that are not the provider's API: limited in size and time, checked, and resumed after a failure.
 
-A *landing* is where a body goes: memory or a file on disk. What may be asked for is decided by the caller's
-*approach*, anew for every redirect. No key, cookie or header of the API can get here, because the `Receive` step
-uses none of the client's.
+The body goes to a *target*: memory or a file on disk. The caller's *build_request* decides which URLs are allowed, for
+the first URL and for every redirect. No key, cookie or header of the API is sent: `Receive` uses none of the client's.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ RequestBuilder = Callable[[str], Plan[httpx.Request]]
 
 @dataclass
 class DownloadTarget:
-    """Where a body goes, and what it may be.
+    """Where a body goes, and its limits.
 
     Attributes:
-        file: Takes the bytes; what it holds already is not asked for again.
+        file: Takes the bytes. The download continues after what it already holds.
         largest: Bytes that the body may have.
-        ends: When it must be here, by *clock*.
-        clock: Gives the time in seconds.
+        ends: Deadline, by *clock*.
+        clock: Returns the time in seconds.
     """
 
     file: BinaryIO
@@ -46,20 +45,20 @@ class DownloadTarget:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Find out what is there already."""
+        """Find out how much is already there."""
         self.size = self.file.seek(0, 2)
         self.etag = ""
         self._total: int | None = None
 
     @property
     def range(self) -> dict[str, str]:
-        """Headers that ask for what is missing."""
+        """Headers that request the missing part."""
         if not self.size:
             return {}
         return {"range": f"bytes={self.size}-", **({"if-range": self.etag} if self.etag else {})}
 
     def begin(self, response: httpx.Response) -> Callable[[bytes], object] | None:
-        """Look at the head of an answer; return what takes its body, or None if it has none to take."""
+        """Check the headers of a response and return a function for its body, or None to leave the body unread."""
         if response.status_code not in {200, 206}:
             return None
         kind = response.headers.get("content-type", IMAGE_LIKE[0]).lower()
@@ -69,7 +68,7 @@ class DownloadTarget:
         if start != self.size:
             self._restart()
             if start:
-                return None  # a part that does not fit; the next request asks for the whole
+                return None  # a part that does not fit; the next request is for the whole
         length = response.headers.get("content-length", "")
         self._total = total if total is not None else (start + int(length) if length.isdecimal() else None)
         self._check(self._total or 0, response)
@@ -78,8 +77,8 @@ class DownloadTarget:
         return lambda piece: self._take(piece, response)
 
     def lacks(self, response: httpx.Response) -> bool:
-        """Whether the body is not whole after *response*."""
-        if response.status_code == 416:  # noqa: PLR2004 - what is here may already be all
+        """Whether the body is incomplete after *response*."""
+        if response.status_code == 416:  # noqa: PLR2004 - the file may already be complete
             whole = response.headers.get("content-range", "") == f"bytes */{self.size}" and self.size > 0
             if not whole:
                 self._restart()
@@ -102,41 +101,41 @@ class DownloadTarget:
         self.size, self.etag = 0, ""
 
 
-def download_to(url: str, approach: RequestBuilder, landing: DownloadTarget, retry: RetryPolicy) -> Plan[None]:
-    """Bring the body at *url* into *landing*, through redirects and broken connections.
+def download_to(url: str, build_request: RequestBuilder, target: DownloadTarget, retry: RetryPolicy) -> Plan[None]:
+    """Download the body at *url* into *target*, through redirects and broken connections.
 
     Raises:
-        RivyaError: What *approach* refused, or the last failure when the retries are used up.
+        RivyaError: *build_request* refused a URL, or the last failure when the retries are used up.
     """
     hops = failures = 0
     while True:
-        before = landing.size
+        before = target.size
         try:
-            response = yield from _receive((yield from approach(url)), landing)
-            target = _redirect(response)
-            if target is None and not landing.lacks(response):
+            response = yield from _receive((yield from build_request(url)), target)
+            location = _redirect(response)
+            if location is None and not target.lacks(response):
                 return
-            if target is None:
+            if location is None:
                 raise _not_whole(response)
         except (APIConnectionError, ResponseLostError) as error:
-            failures = 1 if landing.size > before else failures + 1  # whatever brings us further is not in vain
+            failures = 1 if target.size > before else failures + 1  # progress restores all retries
             wait = retry.delay_before(failures, error)
-            if failures > retry.max_retries or wait is None or landing.clock() > landing.ends:
+            if failures > retry.max_retries or wait is None or target.clock() > target.ends:
                 raise
             yield from pause(wait)
             continue
         hops += 1
         if hops > MOST_REDIRECTS:
             raise InvalidResponseError(f"{place(response)} redirects more than {MOST_REDIRECTS} times.")
-        url = _joined(url, target)
+        url = _joined(url, location)
 
 
-def _receive(request: httpx.Request, landing: DownloadTarget) -> Plan[httpx.Response]:
-    """Send one request; raise what may be repeated as a lost answer and what is final as another error."""
-    request.headers.update(landing.range)
+def _receive(request: httpx.Request, target: DownloadTarget) -> Plan[httpx.Response]:
+    """Send one request; failures that may be repeated are lost responses or failed connections, others are final."""
+    request.headers.update(target.range)
     host = request.headers.get("host", request.url.host)
     try:
-        response: httpx.Response = yield Receive(request, landing.begin)
+        response: httpx.Response = yield Receive(request, target.begin)
     except NOT_SENT as exc:
         raise APIConnectionError(f"Could not connect to {host} ({type(exc).__name__}: {exc}).") from exc
     except Exception as exc:
@@ -154,13 +153,13 @@ def _receive(request: httpx.Request, landing: DownloadTarget) -> Plan[httpx.Resp
 
 
 class _BrokenOffError(ResponseLostError):
-    """A download that broke off; nothing was carried out, so nothing can be charged."""
+    """A download that broke off. Downloads are not charged."""
 
-    advice = "It can be tried again."
+    advice = "Try again."
 
 
 def place(response: httpx.Response) -> str:
-    """Return the host of an answer, for messages; never its path or query, which may be a signature."""
+    """Return the host of a response for messages, without path and query, which may hold a signature."""
     return str(response.request.headers.get("host", response.request.url.host))
 
 
@@ -168,11 +167,11 @@ def _joined(url: str, target: str) -> str:
     try:
         return urljoin(url, target)
     except ValueError:
-        return target  # no URL; the approach says so
+        return target  # not a URL; `build_request` refuses it
 
 
 def _not_whole(response: httpx.Response) -> RivyaError:
-    return _BrokenOffError(f"The download from {place(response)} is not whole.")
+    return _BrokenOffError(f"The download from {place(response)} is incomplete.")
 
 
 def _redirect(response: httpx.Response) -> str | None:
@@ -183,5 +182,5 @@ def _redirect(response: httpx.Response) -> str | None:
 def _content_range(response: httpx.Response) -> tuple[int, int | None]:
     found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("content-range", ""))
     if found is None:
-        return -1, None  # a part of nobody knows what
+        return -1, None  # an unknown part
     return int(found[1]), None if found[2] == "*" else int(found[2])

@@ -50,8 +50,8 @@ class FetchRules:
 
     Attributes:
         allowed: Whether messages and models may name images by URL. Results are fetched in any case.
-        trusted_hosts: Hosts, as written in the URL, that the application vouches for: they may be private, without
-            TLS and on any port, for example `127.0.0.1` or a media server of your own.
+        trusted_hosts: Hosts, as written in the URL, that the application trusts: they may be private, without TLS and
+            on any port, for example `127.0.0.1` or a media server of your own.
         largest: Bytes that an image may have.
         seconds: How long one image may take, with redirects.
         resolve: Finds the addresses of a host.
@@ -81,9 +81,9 @@ def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
             "`fetch_image_urls=True`. Nothing was sent."
         )
     file = io.BytesIO()
-    landing = DownloadTarget(file, rules.largest, rules.clock() + rules.seconds, rules.clock)
+    target = DownloadTarget(file, rules.largest, rules.clock() + rules.seconds, rules.clock)
     try:
-        yield from download_to(url, PinnedRequests(rules, _refused).request, landing, retry)
+        yield from download_to(url, PinnedRequests(rules, _refused).request, target, retry)
     except InvalidInputError:
         raise
     except RivyaError as error:
@@ -144,7 +144,7 @@ class PinnedRequests:
         address = addresses[self._tried[host] % len(addresses)]
         self._tried[host] += 1
         shown = f"[{host}]" if ":" in host else host
-        # A kept connection to this address may have been opened for another name, so none is kept.
+        # A connection to this address may have been opened for another name, so connections are not reused.
         headers |= {"host": shown if port == HTTPS_PORT else f"{shown}:{port}", "connection": "close"}
         pinned = plain.url.copy_with(host=address, fragment=None)
         return httpx.Request("GET", pinned, headers=headers, extensions={"timeout": limits, "sni_hostname": host})

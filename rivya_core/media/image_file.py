@@ -1,4 +1,4 @@
-"""An image that was found: opened, checked and known by its content, whatever it was given as."""
+"""Images as opened files: checked, and identified by their content."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 @dataclass(frozen=True)
 class OpenImage:
-    """An image that was found, checked and opened.
+    """An image that is opened and checked.
 
     Attributes:
         file: Its bytes, from the beginning.
         name: File name for the provider.
-        mime_type: What its first bytes prove.
+        mime_type: MIME type, from its first bytes.
         digest: SHA-256 of its bytes.
     """
 
@@ -35,7 +35,7 @@ class OpenImage:
 
 
 def opened(file: BinaryIO, name: str, largest: int) -> OpenImage:
-    """Check an opened file and return it with its digest; it is read in pieces, never whole."""
+    """Check an opened file and return it with its digest. It is read in pieces."""
     try:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -53,7 +53,7 @@ def opened(file: BinaryIO, name: str, largest: int) -> OpenImage:
 
 
 def bytes_of(source: Any) -> bytes | None:
-    """The bytes of anything that has some: bytes, an open file, a PIL image."""
+    """Return the bytes of *source*: bytes, an open file or a PIL image; None for anything else."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if callable(getattr(source, "save", None)) and hasattr(source, "mode"):
@@ -97,12 +97,11 @@ def check_head(head: bytes, size: int, largest: int = LARGEST_IMAGE) -> str:
     """
     if size > largest:
         raise InvalidInputError(
-            f"The image has {size:,} bytes and may have {largest:,}; nothing was sent. Scale it down first."
+            f"The image has {size:,} bytes; {largest:,} are allowed. Nothing was sent. Scale it down first."
         )
     found = image_type(head)
     if found is None:
         raise InvalidInputError(
-            f"The image is none of {', '.join(IMAGE_TYPES)} (its first bytes say so, whatever its name); nothing was "
-            "sent."
+            f"The image is none of {', '.join(IMAGE_TYPES)}, judging by its first bytes. Nothing was sent."
         )
     return found

@@ -1,8 +1,8 @@
-"""Opening local files by names that are not trusted, and by names that are.
+"""Opening local files, by trusted and by untrusted names.
 
-A name that a model made up may leave the allowed directory (`..`, an absolute path, a symbolic link), name a device
-or a pipe that never ends, or be swapped between the check and the opening. So the path is resolved first, then walked
-from the allowed directory without following any link, and what was opened is checked, not what the name said.
+A name that a model has made up may leave the allowed directory (`..`, an absolute path, a symbolic link), name a device
+or an endless pipe, or be replaced between check and opening. So the path is resolved first and then opened part by part
+from the allowed directory, without following links, and the opened file is checked rather than its name.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def open_below(root: Path, name: str) -> BinaryIO:
     """Open the regular file *name* inside *root*, for reading.
 
     Raises:
-        InvalidInputError: It is not inside, does not exist or is not a regular file. Whether something outside
-            exists is not told.
+        InvalidInputError: It is not inside, does not exist or is not a regular file. The message does not reveal
+            whether something outside exists.
     """
     try:
         base = root.resolve(strict=True)
@@ -51,7 +51,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _walk(base: Path, parts: tuple[str, ...]) -> int:
-    """Open a path part by part; none of them may have become a link since it was resolved."""
+    """Open a path part by part; fails if a part has become a link since the path was resolved."""
     if not parts:
         raise IsADirectoryError
     if not _WALKS:

@@ -338,7 +338,7 @@ def test_an_upload_without_a_url_is_a_clear_error(box: Sandbox) -> None:
 def test_a_models_own_limits_hold(box: Sandbox, tmp_path: Path) -> None:
     """A larger file goes to a model that takes it, and the provider is told which model it is for."""
     studio, large = Studio("langchain", "sync"), tmp_path / _huge(tmp_path / "huge.png")
-    with pytest.raises(InvalidInputError, match="may have 10,485,760"):
+    with pytest.raises(InvalidInputError, match="10,485,760 are allowed"):
         studio.generate(studio.tool(), reference_images=[large])
     studio.generate(studio.tool(model="nano-banana-pro"), reference_images=[large])
 
