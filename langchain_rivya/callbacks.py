@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,19 @@ from typing_extensions import Self
 
 from rivya_core.reporting.costs import cost_of
 from rivya_core.reporting.credits import CreditsReportMixin
-from rivya_core.reporting.steps import step
+from rivya_core.reporting.steps import newest_facts, step
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that is under way: the credits that it holds back, what it asks, and the newest reply before it."""
+
+    held: float
+    asked: str = ""
+    before: Mapping[str, Any] | None = None
 
 
 class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
@@ -47,7 +57,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def __init__(self, limit: float | None = None) -> None:
         super().__init__()
         self._begin(limit)
-        self._under_way: dict[UUID, tuple[str, float]] = {}
+        self._under_way: dict[UUID, _Call] = {}
         self._token: Token[RivyaCreditsHandler | None] | None = None
 
     def on_chat_model_start(
@@ -56,7 +66,8 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         """Refuse the call once the limit is reached, and hold back what it may cost."""
         known = kwargs.get("metadata") or {}
         held = self._start(str(known.get("ls_model_name") or "unknown"), str(known.get("ls_provider") or ""))
-        self._under_way[run_id] = (messages[0][-1].text if messages and messages[0] else "", held)
+        history = messages[0] if messages else []
+        self._under_way[run_id] = _Call(held, history[-1].text if history else "", newest_facts(history))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Give back what a call that failed has held back."""
@@ -68,18 +79,18 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a reply."""
-        asked = self._end(run_id)
+        call = self._end(run_id)
         for generation in (one for several in response.generations for one in several):
             message = generation.message if isinstance(generation, ChatGeneration) else None
             if isinstance(message, AIMessage):
-                done = step(message.response_metadata, message.usage_metadata, asked)
+                done = step(message.response_metadata, message.usage_metadata, call.asked, call.before)
                 self._add(str(run_id), done)
 
-    def _end(self, run_id: UUID) -> str:
-        """End a call, and return what it asked."""
-        asked, held = self._under_way.pop(run_id, ("", 0.0))
-        self._costs.release(held)
-        return asked
+    def _end(self, run_id: UUID) -> _Call:
+        """End a call, and return what is known of it."""
+        call = self._under_way.pop(run_id, _Call(0.0))
+        self._costs.release(call.held)
+        return call
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count an image: its artifact says what it cost."""

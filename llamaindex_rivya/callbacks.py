@@ -20,7 +20,7 @@ from rivya_core.http.plan import Plan, Streaming
 from rivya_core.images.result import GeneratedImage
 from rivya_core.reporting.costs import cost_of
 from rivya_core.reporting.credits import CreditsReportMixin
-from rivya_core.reporting.steps import step, step_of
+from rivya_core.reporting.steps import newest_facts, step, step_of
 from rivya_core.types import ChatDelta, Message
 
 T = TypeVar("T")
@@ -86,7 +86,8 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         reply = said.get(EventPayload.RESPONSE) or said.get(EventPayload.COMPLETION)
         if event_type is CBEventType.LLM and isinstance(reply, (ChatResponse, CompletionResponse)):
             facts = reply.raw if isinstance(reply.raw, dict) else {}
-            done = step(facts, reply.additional_kwargs, _asked(said))
+            history = said.get(EventPayload.MESSAGES) or []
+            done = step(facts, reply.additional_kwargs, _asked(said), newest_facts(history))
             self._add(str(facts.get("id") or event_id), done)
 
     def start(self, model: str, provider: str) -> float:
@@ -107,9 +108,9 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def end_trace(self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None) -> None:
         """Nothing is kept by trace."""
 
-    def count(self, reply: ChatDelta, asked: str) -> None:
-        """Count a whole reply, or the last piece of one."""
-        self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, asked))
+    def count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
+        """Count a whole reply to *messages*, or the last piece of one."""
+        self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, messages))
 
     def count_image(self, image: GeneratedImage) -> None:
         """Count an image task, once however often its image is asked for."""
@@ -232,7 +233,7 @@ class _Metered:
 
     def _count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
         for handler in self._handlers:
-            handler.count(reply, messages[-1].text if messages else "")
+            handler.count(reply, messages)
 
 
 def _asked(payload: dict[str, Any]) -> str:

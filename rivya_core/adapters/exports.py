@@ -16,6 +16,7 @@ from rivya_core.providers import PROVIDERS, RIVYA
 SHARED = {
     "FetchRules": "rivya_core.media.fetch_url",
     "GeneratedImage": "rivya_core.images.result",
+    "ImageBatch": "rivya_core.images.contact_sheet",
     "MemoryLedger": "rivya_core.sessions.ledger",
     "ModelEntry": "rivya_core.models",
     "RedisLedger": "rivya_core.sessions.redis_ledger",

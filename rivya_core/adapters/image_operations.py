@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from rivya_core.errors import RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.plan import Plan
+from rivya_core.images.contact_sheet import ImageBatch
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.task_store import TaskRecord
 from rivya_core.images.tool_backend import ImageToolBackend
@@ -47,8 +47,10 @@ class ImageOperations:
         max_concurrency: int = 8,
         max_credits: float | None = None,
         **options: Any,
-    ) -> list[GeneratedImage | RivyaError]:
+    ) -> ImageBatch:
         """Make an image of each prompt, some at a time, and return each image or the error that it ended with.
+
+        The list that it returns draws a contact sheet in a notebook.
 
         Args:
             prompts: Texts, or mappings with a `prompt` and options of their own.
@@ -66,7 +68,7 @@ class ImageOperations:
         max_concurrency: int = 8,
         max_credits: float | None = None,
         **options: Any,
-    ) -> list[GeneratedImage | RivyaError]:
+    ) -> ImageBatch:
         """Make an image of each prompt; see `generate_many`."""
         return await self._aexecute(self._many(prompts, options, max_concurrency, max_credits))
 
@@ -114,6 +116,6 @@ class ImageOperations:
         options: Mapping[str, Any],
         max_concurrency: int,
         max_credits: float | None,
-    ) -> Plan[list[GeneratedImage | RivyaError]]:
+    ) -> Plan[ImageBatch]:
         plan = self._backend.generate_many(prompts, options, max_concurrency, max_credits)
         return self._counted(plan, submits=True)

@@ -133,11 +133,17 @@ class GeneratedImage(dict[str, Any]):
 
     def _repr_html_(self) -> str | None:
         """Let a notebook show the image with what was asked for below it."""
-        if self._shown(self.get("mime_type")) is None:
+        if not self.displayable:
             return None
         facts = f"{self['id']} · {self['model']} · {self['credits'].get('final') or 0:g} credits"
         caption = html.escape(f"{self.get('prompt') or ''} ({facts})")
-        return f'<figure><img src="{self.data_url}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+        shown = f'<img src="{html.escape(self.data_url)}" alt="{caption}" style="max-width:100%;height:auto">'
+        return f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"
+
+    @property
+    def displayable(self) -> bool:
+        """Whether a notebook can show it: its bytes are here and not too many."""
+        return self._shown(self.get("mime_type")) is not None
 
     def _shown(self, mime_type: str | None) -> bytes | None:
         if mime_type is None or self.get("mime_type") != mime_type or self.get("size", 0) > LARGEST_SHOWN:

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from rivya_core.errors import ConfigurationError, InvalidInputError, RivyaError
+from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.images.api import ImageTask
 from rivya_core.images.batch import generate_many
 from rivya_core.images.catalogue import DEFAULT_MODEL, fetch_models, image_model
+from rivya_core.images.contact_sheet import ImageBatch
 from rivya_core.images.downloads import download
 from rivya_core.images.generator import ImageGenerator, ImageRequest
 from rivya_core.images.models import ImageModel
@@ -147,7 +148,7 @@ class ImageToolBackend:
         arguments: Mapping[str, Any],
         max_concurrency: int,
         max_credits: float | None,
-    ) -> Plan[list[GeneratedImage | RivyaError]]:
+    ) -> Plan[ImageBatch]:
         """Make an image of each of *prompts*; one that is a mapping has arguments of its own."""
         requests = []
         for place, prompt in enumerate(prompts):
@@ -156,11 +157,10 @@ class ImageToolBackend:
                 own.setdefault("idempotency_key", f"{arguments['idempotency_key']}-{place}")
             requests.append(self.request(own.pop("prompt", None), {**arguments, **own}, trusted=True))
         with self._bar(len(requests)) as bar:
-            return (
-                yield from generate_many(
-                    self._generator, requests, at_once=max_concurrency, max_credits=max_credits, listener=bar
-                )
+            outcomes = yield from generate_many(
+                self._generator, requests, at_once=max_concurrency, max_credits=max_credits, listener=bar
             )
+        return ImageBatch(outcomes, [request.prompt for request in requests])
 
     def status_for_agent(self, task_id: str) -> Plan[ImageTask | GeneratedImage]:
         """Look at a task that an agent names; it must be one of this tool's."""

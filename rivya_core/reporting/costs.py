@@ -22,12 +22,24 @@ class Cost:
         credits: Credits charged, where the provider says.
         input_tokens: Tokens read.
         output_tokens: Tokens written.
+        priced_calls: How many of the calls have a reply that names its credits.
     """
 
     calls: int = 0
     credits: float = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    priced_calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def credits_text(self) -> str:
+        """The credits for a person, or `not reported` where no reply names them."""
+        return f"{self.credits:,.10g}" if self.priced_calls or not self.calls else "not reported"
 
     def __add__(self, other: Cost) -> Cost:
         """Return both together."""
@@ -37,6 +49,7 @@ class Cost:
             credits=self.credits + other.credits,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            priced_calls=self.priced_calls + other.priced_calls,
         )
 
 
@@ -121,8 +134,8 @@ def cost_of(credits_spent: Any, usage: Mapping[str, Any] | None) -> Cost:
         usage: An object with `input_tokens` and `output_tokens` or OpenAI's names for them, or None.
     """
     final = credits_spent.get("final") if isinstance(credits_spent, Mapping) else credits_spent
-    spent = final if isinstance(final, (int, float)) and not isinstance(final, bool) else 0
+    spent = final if isinstance(final, (int, float)) and not isinstance(final, bool) else None
     counts = usage or {}
     inputs = counts.get("input_tokens") or counts.get("prompt_tokens") or 0
     outputs = counts.get("output_tokens") or counts.get("completion_tokens") or 0
-    return Cost(1, spent, inputs, outputs)
+    return Cost(1, spent or 0, inputs, outputs, priced_calls=int(spent is not None))

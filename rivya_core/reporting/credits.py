@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rivya_core.reporting.costs import Cost, CostTracker
+from rivya_core.reporting.credits_html import credits_html
 from rivya_core.reporting.steps import Step
+from rivya_core.reporting.summary import credits_table
 from rivya_core.reporting.timeline import SessionTimeline
-from rivya_core.reporting.timeline_html import credits_html
 
 ASSUMED_RESERVATION = 3.0
 """Credits that Rivya's chat page shows as reserved for a call; used until a reply says what is."""
@@ -52,6 +53,10 @@ class CreditsReportMixin:
     def timeline(self) -> SessionTimeline:
         """Which of the calls continued a session, forked or replayed, and what each cost."""
         return SessionTimeline.of(self._steps)
+
+    def __repr__(self) -> str:
+        """Return what a terminal shows."""
+        return credits_table(self.by_model, self._costs.limit)
 
     def _repr_html_(self) -> str:
         return credits_html(self.by_model, self._costs.limit)

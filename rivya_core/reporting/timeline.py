@@ -1,7 +1,7 @@
 """What happened to a conversation's sessions, call by call: which continued, forked or replayed, and what each cost.
 
 Everything is read from the metadata that replies carry, so that it works on any messages of either framework, also on
-those out of a checkpoint. How it looks in a notebook is told in `timeline_html.py`.
+those out of a checkpoint. How it looks is told in `timeline_html.py` (notebooks) and `summary.py` (terminals).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rivya_core.reporting.steps import Step, step
+from rivya_core.reporting.steps import Step, facts_of, step
+from rivya_core.reporting.summary import timeline_table
 from rivya_core.reporting.timeline_html import timeline_html
 
 
@@ -25,7 +26,7 @@ class SessionTimeline:
         SessionTimeline(history)  # messages of LangChain or LlamaIndex, in the order of the calls
         ```
 
-    A notebook draws it; `print` gives the same as text. `RivyaCreditsHandler.timeline` is that of all calls it counted.
+    A notebook draws it; a terminal shows a table. `RivyaCreditsHandler.timeline` is that of all calls it counted.
 
     Args:
         messages: Messages or responses; replies that are seen again (in a second list that shares its beginning with
@@ -42,17 +43,18 @@ class SessionTimeline:
         timeline.steps = list(steps)
         return timeline
 
-    def __str__(self) -> str:
-        return "\n".join(_line(number, step) for number, step in enumerate(self.steps, 1)) or "No calls."
+    def __repr__(self) -> str:
+        """Return what a terminal shows."""
+        return timeline_table(self.steps)
 
     def _repr_html_(self) -> str:
         return timeline_html(self.steps)
 
 
 def _steps(messages: Iterable[Any]) -> Iterator[Step]:
-    asked, seen = "", set[str]()
+    asked, before, seen = "", None, set[str]()
     for message in _flat(messages):
-        facts = _facts(message)
+        facts = facts_of(message)
         if facts is None:
             asked = _text(message)
             continue
@@ -60,7 +62,8 @@ def _steps(messages: Iterable[Any]) -> Iterator[Step]:
         if name not in seen:
             seen.add(name)
             usage = getattr(message, "usage_metadata", None) or getattr(message, "additional_kwargs", None)
-            yield step(facts, usage if isinstance(usage, Mapping) else None, asked)
+            yield step(facts, usage if isinstance(usage, Mapping) else None, asked, before)
+        before = facts
 
 
 def _flat(messages: Iterable[Any]) -> Iterator[Any]:
@@ -71,21 +74,6 @@ def _flat(messages: Iterable[Any]) -> Iterator[Any]:
             yield message
 
 
-def _facts(message: Any) -> Mapping[str, Any] | None:
-    """The metadata of a reply, wherever its framework keeps them, or None for what is no reply."""
-    for name in ("response_metadata", "raw", "additional_kwargs"):
-        facts = getattr(message, name, None)
-        if isinstance(facts, Mapping) and ("session_route" in facts or "finish_reason" in facts or "credits" in facts):
-            return facts
-    return None
-
-
 def _text(message: Any) -> str:
     text = getattr(message, "text", None) or getattr(message, "content", None)
     return str(text) if isinstance(text, str) else ""
-
-
-def _line(number: int, step: Step) -> str:
-    where = f"{(step.session or '-')[:16]:<16}"
-    cost = f"{step.cost.credits:>5g} credits {step.cost.input_tokens:>6} in {step.cost.output_tokens:>5} out"
-    return f"{number:>3}  {step.route or 'whole':<8}  {where}  {cost}  {step.asked}"

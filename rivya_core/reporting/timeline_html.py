@@ -1,60 +1,31 @@
-"""Timelines and credits as HTML for notebooks: inline SVG, no script, no network, legible on dark pages too.
+"""A session timeline as HTML for notebooks: inline SVG, no script, no network, for light and dark pages.
 
-What is shown may be written by a model, so all of it is escaped.
+Text and lines have the colour of the page's own text; the colours of the routes are badges with white text. So both are
+legible on any page. What is shown may be written by a model: all of it is escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
-from rivya_core.reporting.costs import Cost
-from rivya_core.reporting.steps import Step
+from rivya_core.reporting.html_table import CELL, NUMBER, SHORT, table
+from rivya_core.reporting.lanes import Strand, strands_of
+from rivya_core.reporting.steps import Step, shortened
 
-COLOURS = {"new": "#3b7dd8", "continue": "#2e9e5b", "replay": "#d9822b", "pinned": "#8a63d2", "whole": "#7f8792"}
+COLOURS = {"new": "#2a6fc9", "continue": "#1f7d46", "replay": "#b3560b", "pinned": "#8059cc", "whole": "#667180"}
+"""Badges: white on each of them has a contrast of 4.5:1 or more."""
 MEANINGS = {
     "new": "began a session",
-    "continue": "went on in its session; only what was new was sent",
-    "replay": "edited, forked or trimmed: a new session got the whole transcript",
+    "continue": "continued its session; only the new messages were sent",
+    "replay": "edited, forked or trimmed; the whole transcript was sent to a new session",
     "pinned": "went to the session that you named",
-    "whole": "no sessions; the whole history was sent",
+    "whole": "no session; the whole history was sent",
 }
 ROW, LANE, RADIUS = 30, 18, 5
-CELL = "padding:0 12px 0 0;text-align:left;vertical-align:middle;border:0;background:none"
-NUMBER = CELL.replace("left", "right") + ";font-variant-numeric:tabular-nums"
-
-
-def timeline_html(steps: Sequence[Step]) -> str:
-    """Return one row a call, with the sessions as lanes to the left, as version control draws branches."""
-    if not steps:
-        return "<p>No calls.</p>"
-    lanes = _lanes(steps)
-    head = "".join(f'<th style="{style}">{name}</th>' for name, style in _COLUMNS)
-    rows = "".join(_row(number, steps, lanes) for number in range(len(steps)))
-    used = dict.fromkeys(_route(step) for step in steps)
-    legend = "".join(f'<div><b style="color:{COLOURS[name]}">{name}</b> {MEANINGS[name]}</div>' for name in used)
-    return (
-        '<div style="font-size:13px;line-height:1.4"><table style="border-collapse:collapse;border:0">'
-        f'<thead><tr style="opacity:.65">{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f'<div style="margin-top:6px;opacity:.8">{legend}</div></div>'
-    )
-
-
-def credits_html(by_model: Mapping[str, Cost], limit: float | None = None) -> str:
-    """Return one bar a model, as long as its share of the credits, or of the tokens where nothing cost credits."""
-    total = sum(cost.credits for cost in by_model.values())
-    calls = sum(cost.calls for cost in by_model.values())
-    share = {name: cost.credits if total else cost.input_tokens + cost.output_tokens for name, cost in by_model.items()}
-    longest = max([*share.values(), limit or 0]) or 1
-    rows = "".join(_bar(name, cost, share[name] / longest) for name, cost in by_model.items())
-    bound = "" if limit is None else f" of {limit:g}"
-    return (
-        f'<div style="font-size:13px"><b>{total:g}{bound} credits</b> in {_counted(calls, "call")}'
-        f'<table style="border-collapse:collapse;border:0;margin-top:4px"><tbody>{rows}</tbody></table></div>'
-    )
-
-
-_COLUMNS = (
+MOST_ROWS = 200
+"""Calls that are drawn; of a longer timeline the newest."""
+COLUMNS = (
     ("", CELL),
     ("asked", CELL),
     ("sent as", CELL),
@@ -64,74 +35,65 @@ _COLUMNS = (
 )
 
 
+def timeline_html(steps: Sequence[Step]) -> str:
+    """Return one row for each call, with the sessions as lanes to the left, as version control draws branches."""
+    if not steps:
+        return "<p>No calls.</p>"
+    shown = steps[-MOST_ROWS:]
+    strands = strands_of(shown)
+    rows = [_cells(row, step, strands) for row, step in enumerate(shown)]
+    hidden = len(steps) - len(shown)
+    left_out = f"<div>The newest {len(shown)} of {len(steps):,} calls.</div>" if hidden else ""
+    legend = "".join(
+        f'<div style="margin-top:4px">{_badge(name)} {MEANINGS[name]}</div>'
+        for name in dict.fromkeys(_route(step) for step in shown)
+    )
+    return f'<div style="font-size:13px;line-height:1.4">{left_out}{table(COLUMNS, rows, height=ROW)}{legend}</div>'
+
+
+def _cells(row: int, step: Step, strands: Sequence[Strand]) -> list[str]:
+    asked = escape(step.asked)
+    return [
+        _graph(row, strands, COLOURS[_route(step)]),
+        f'<div style="{SHORT}" title="{asked}">{asked}</div>',
+        f'<span title="{escape(shortened(step.session or ""))}">{_badge(_route(step))}</span>',
+        escape(step.cost.credits_text),
+        f"{step.cost.input_tokens:,}",
+        f"{step.cost.output_tokens:,}",
+    ]
+
+
 def _route(step: Step) -> str:
     return step.route if step.route in COLOURS else "whole"
 
 
-def _lanes(steps: Sequence[Step]) -> list[int]:
-    """The lane of each step: one a session, in the order in which they began.
-
-    Where replies continue replies, a lane is a chain of them, and a second continuation of a reply a lane of its own.
-    """
-    numbers: dict[str, int] = {}
-    tips: dict[str, str] = {}
-    lanes = []
-    for step in steps:
-        name = step.session or (tips.pop(step.after or "", step.id) if step.route else "")
-        tips[step.id] = name
-        lanes.append(numbers.setdefault(name, len(numbers)))
-    return lanes
+def _badge(route: str) -> str:
+    style = f"background:{COLOURS[route]};color:#fff;border-radius:3px;padding:1px 6px;white-space:nowrap"
+    return f'<span style="{style}">{route}</span>'
 
 
-def _row(number: int, steps: Sequence[Step], lanes: Sequence[int]) -> str:
-    step = steps[number]
-    colour = COLOURS[_route(step)]
-    cells = (
-        (CELL, _graph(number, lanes, colour)),
-        (CELL, escape(step.asked)),
-        (CELL, f'<span title="{escape(step.session or "")}" style="color:{colour}">{escape(_route(step))}</span>'),
-        (NUMBER, f"{step.cost.credits:g}"),
-        (NUMBER, f"{step.cost.input_tokens:,}"),
-        (NUMBER, f"{step.cost.output_tokens:,}"),
+def _graph(row: int, strands: Sequence[Strand], colour: str) -> str:
+    """The lanes at one row: a line for each session that goes on, a curve to each fork, a dot for the call."""
+    here = sorted({strand for strand in strands if strand.top <= row <= strand.last}, key=lambda each: each.lane)
+    lines = "".join(f'<path d="{path}"/>' for strand in here if (path := _path(row, strand, strands)))
+    dot = f'<circle cx="{_x(strands[row])}" cy="{ROW // 2}" r="{RADIUS}" fill="{colour}"/>'
+    width = (max(strand.lane for strand in strands) + 1) * LANE
+    return (
+        f'<svg width="{width}" height="{ROW}" style="display:block;max-width:none" aria-hidden="true" fill="none" '
+        f'stroke="currentColor" stroke-width="1.5">{lines}{dot}</svg>'
     )
-    inside = "".join(f'<td style="{style}">{text}</td>' for style, text in cells)
-    return f'<tr style="background:none;height:{ROW}px">{inside}</tr>'
 
 
-def _graph(number: int, lanes: Sequence[int], colour: str) -> str:
-    """The lanes at one row: a line through those that go on, a dot where the call went."""
-    parts = []
-    for lane in range(max(lanes) + 1):
-        first, last = lanes.index(lane), len(lanes) - 1 - lanes[::-1].index(lane)
-        top, bottom = (0 if number > first else ROW // 2), (ROW if number < last else ROW // 2)
-        if first <= number <= last and top < bottom:
-            x = _x(lane)
-            parts.append(f'<path d="M{x} {top}V{bottom}" stroke="#9aa3ad" stroke-width="2"/>')
-    parts.append(f'<circle cx="{_x(lanes[number])}" cy="{ROW // 2}" r="{RADIUS}" fill="{colour}"/>')
-    width = (max(lanes) + 1) * LANE
-    return f'<svg width="{width}" height="{ROW}" style="display:block" role="img">{"".join(parts)}</svg>'
+def _path(row: int, strand: Strand, strands: Sequence[Strand]) -> str:
+    """The part of a session's line in one row; it begins at the reply that it forked from."""
+    x, middle = _x(strand), ROW // 2
+    if row == strand.fork:
+        parent = _x(strands[row])
+        return f"M{parent} {middle}C{parent} {ROW} {x} {middle} {x} {ROW}"
+    top = middle if row == strand.top else 0
+    bottom = middle if row == strand.last else ROW
+    return f"M{x} {top}V{bottom}" if top < bottom else ""
 
 
-def _x(lane: int) -> int:
-    return lane * LANE + LANE // 2
-
-
-def _bar(name: str, cost: Cost, share: float) -> str:
-    tokens = f"{cost.input_tokens:,} tokens in, {cost.output_tokens:,} out" if cost.input_tokens else ""
-    bar = (
-        f'<svg width="200" height="14" style="display:block"><rect width="200" height="14" rx="3" fill="#9aa3ad" '
-        f'opacity=".25"/><rect width="{max(share * 200, 2):.0f}" height="14" rx="3" fill="#3b7dd8"/></svg>'
-    )
-    cells = (
-        (CELL, escape(name)),
-        (CELL, bar),
-        (NUMBER, f"{cost.credits:g} credits"),
-        (NUMBER, _counted(cost.calls, "call")),
-        (CELL, tokens),
-    )
-    inside = "".join(f'<td style="{style}">{text}</td>' for style, text in cells)
-    return f'<tr style="background:none;height:22px">{inside}</tr>'
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _x(strand: Strand) -> int:
+    return strand.lane * LANE + LANE // 2

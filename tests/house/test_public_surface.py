@@ -28,8 +28,8 @@ ERRORS = """
     TaskError TaskFailedError TaskInterruptedError TaskTimeoutError APITimeoutError ServiceUnavailableError
 """.split()
 SHARED = """
-    FetchRules GeneratedImage MemoryLedger ModelEntry RedisLedger RivyaCreditsHandler SQLiteLedger SQLiteTaskStore
-    SessionTimeline
+    FetchRules GeneratedImage ImageBatch MemoryLedger ModelEntry RedisLedger RivyaCreditsHandler SQLiteLedger
+    SQLiteTaskStore SessionTimeline
 """.split()
 SURFACE: dict[ModuleType, list[str]] = {
     langchain_rivya: [

@@ -22,6 +22,7 @@ from langchain_rivya import (
     ChatRivya,
     CreditLimitError,
     GeneratedImage,
+    ImageBatch,
     MemoryLedger,
     ModelEntry,
     RateLimitError,
@@ -71,7 +72,7 @@ def pictures() -> None:
     assert tool
     picture = RivyaImageTool().generate("A lighthouse", aspect_ratio="16:9")
     assert_type(picture, GeneratedImage)
-    assert_type(RivyaImageTool().generate_many(["A"]), list[GeneratedImage | RivyaError])
+    assert_type(RivyaImageTool().generate_many(["A"]), ImageBatch)
     assert_type(picture.content, bytes)
 
 
