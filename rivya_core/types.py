@@ -72,9 +72,11 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a transcript.
+NOTHING: Mapping[str, Any] = {}
+
+
+class Message(NamedTuple):
+    """One message of a transcript; a named tuple, because each call makes one for every message of a history.
 
     Attributes:
         role: Who speaks.
@@ -96,7 +98,7 @@ class Message:
     failed: bool = False
     reasoning: str = ""
     pointer: Any = None
-    extras: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, Any] = NOTHING
 
     @property
     def text(self) -> str:
@@ -140,9 +142,6 @@ class Usage:
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     cache_write_tokens: int | None = None
-
-
-NOTHING: Mapping[str, Any] = {}
 
 
 class ChatDelta(NamedTuple):

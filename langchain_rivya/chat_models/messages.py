@@ -67,12 +67,14 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 def _message(message: BaseMessage) -> Message:
     content = message.content
     parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content))
+    if isinstance(message, HumanMessage):
+        return Message("user", parts, message.name)
     if isinstance(message, AIMessage):
         return Message(
             "assistant",
             parts,
-            name=message.name,
-            tool_calls=tuple(_calls(message)),
+            message.name,
+            tuple(_calls(message)) if message.tool_calls or message.invalid_tool_calls else (),
             reasoning=_reasoning(message),
             pointer=message.response_metadata.get(POINTER_KEY),
             extras={**message.response_metadata, **message.additional_kwargs},
@@ -81,12 +83,10 @@ def _message(message: BaseMessage) -> Message:
         return Message(
             "tool", parts, name=message.name, tool_call_id=message.tool_call_id, failed=message.status == "error"
         )
-    return Message(_role(message), parts, name=message.name)
+    return Message(_role(message), parts, message.name)
 
 
 def _role(message: BaseMessage) -> Role:
-    if isinstance(message, HumanMessage):
-        return "user"
     if isinstance(message, SystemMessage):
         developer = message.additional_kwargs.get("__openai_role__") == "developer"
         return "developer" if developer else "system"
@@ -110,6 +110,8 @@ def _reasoning(message: AIMessage) -> str:
     kept = message.additional_kwargs.get("reasoning_content")
     if isinstance(kept, str) and kept:
         return kept
+    if isinstance(message.content, str):
+        return ""
     blocks = [block for block in message.content if isinstance(block, dict)]
     reasonings = [
         block.get("reasoning") or block.get("thinking") for block in blocks if block.get("type") in REASONING_BLOCKS

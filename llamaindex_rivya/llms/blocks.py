@@ -57,12 +57,17 @@ class InputCapabilities:
 
 def needs_reading(blocks: Sequence[Any]) -> bool:
     """Whether a disk or a stream must be read to convert *blocks*."""
-    return any(
-        getattr(block, "path", None) is not None
-        or (type(block) in KINDS and isinstance(getattr(block, KINDS[type(block)][1]), IOBase))
-        or (isinstance(block, CitableBlock) and needs_reading(block.content))
-        for block in blocks
-    )
+    return any(_needs_reading(block) for block in blocks if type(block) is not TextBlock)
+
+
+def _needs_reading(block: Any) -> bool:
+    if isinstance(block, CitableBlock):
+        return needs_reading(block.content)
+    if isinstance(block, CitationBlock):
+        return needs_reading([block.cited_content])
+    if type(block) not in KINDS:
+        return False
+    return block.path is not None or isinstance(getattr(block, KINDS[type(block)][1]), IOBase)
 
 
 def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tuple[Text | Media, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
 
 from llamaindex_rivya.llms.blocks import InputCapabilities, needs_reading, parts_of
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Plan, call
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.sessions.modes import POINTER_KEY
-from rivya_core.types import Message, Role, ToolCall
+from rivya_core.types import Message, Role, Text, ToolCall
 
 ROLES: dict[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -50,9 +50,11 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
     Raises:
         InvalidInputError: Something in it cannot be carried.
     """
-    role, facts = ROLES[message.role], message.additional_kwargs
-    said = [block for block in message.blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
-    if role != "assistant" and len(said) < len(message.blocks):
+    role, facts, blocks = ROLES[message.role], message.additional_kwargs, message.blocks
+    if not facts and len(blocks) == 1 and type(blocks[0]) is TextBlock:  # nearly every message of a long history
+        return Message(role, (Text(blocks[0].text),))
+    said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
+    if role != "assistant" and len(said) < len(blocks):
         raise NotSupportedError(f"A {role} message cannot hold thoughts or tool calls; nothing was sent.")
     name, call_id = facts.get("name"), facts.get("tool_call_id")
     return Message(
@@ -61,7 +63,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         name=name if isinstance(name, str) and name else None,
         tool_calls=tool_calls_of(message) if role == "assistant" else (),
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
-        reasoning="\n".join(b.content for b in message.blocks if isinstance(b, ThinkingBlock) and b.content),
+        reasoning="\n".join([b.content for b in blocks if isinstance(b, ThinkingBlock) and b.content]),
         pointer=facts.get(POINTER_KEY),
         extras={key: facts[key] for key in ("refusal", ITEMS_KEY) if facts.get(key)},
     )

@@ -93,7 +93,8 @@ def needs_responses(given: Mapping[str, Any], messages: Sequence[Message]) -> bo
         return True
     if any(_is_built_in(tool) for tool in given.get("tools", ())):
         return True
-    return any(_by_reference(media) for message in messages for media in message.media)
+    parts = (part for message in messages for part in message.parts)
+    return any(isinstance(part, Media) and _by_reference(part) for part in parts)
 
 
 def _is_built_in(tool: Mapping[str, Any]) -> bool:

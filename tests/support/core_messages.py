@@ -37,19 +37,26 @@ media = st.builds(
 )
 parts = st.builds(Text, words) | media | st.builds(RawBlock, st.dictionaries(words, json_values, max_size=2))
 calls = st.builds(ToolCall, words, st.text(max_size=6), arguments)
+
+
+def _message(*facts: Any, **more: Any) -> Message:
+    """`st.builds` would guess the fields of a named tuple that are not given; it does not guess for a function."""
+    return Message(*facts, **more)
+
+
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        Message, st.sampled_from(["system", "developer", "user"]), st.lists(parts, max_size=4).map(tuple), name=names
+        _message, st.sampled_from(["system", "developer", "user"]), st.lists(parts, max_size=4).map(tuple), name=names
     ),
     st.builds(
-        Message,
+        _message,
         st.just("assistant"),
         st.lists(parts, max_size=3).map(tuple),
         name=names,
         tool_calls=st.lists(calls, max_size=2).map(tuple),
     ),
     st.builds(
-        Message,
+        _message,
         st.just("tool"),
         st.lists(parts, max_size=3).map(tuple),
         name=names,

@@ -110,6 +110,8 @@ def _tool_content(message: Message, rules: CompletionsProfile) -> Any:
 
 def _content(parts: Sequence[Part], role: str) -> Any:
     """Text alone as a string, which every back end takes; anything else as a list of parts."""
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        return parts[0].text
     if all(isinstance(part, Text) for part in parts):
         return "".join(part.text for part in parts if isinstance(part, Text))
     return [_part(part, role) for part in parts if part != Text("")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def reply(*before: Message, session: str = "s1", turn: int = 1) -> Message:
     """The reply SAID after *before*, with its pointer."""
     pointer = ORIGIN.pointer(session, turn, [*before, SAID], "ledger-1")
     assert pointer is not None
-    return replace(SAID, pointer=pointer.to_json())
+    return SAID._replace(pointer=pointer.to_json())
 
 
 class TestDigest:
@@ -40,7 +39,7 @@ class TestDigest:
     @given(transcripts)
     def test_it_does_not_depend_on_how_a_text_is_cut(self, transcript: list[Message]) -> None:
         """Streamed pieces, blocks and one string are the same text."""
-        cut = [replace(message, parts=tuple(pieces(message))) for message in transcript]
+        cut = [message._replace(parts=tuple(pieces(message))) for message in transcript]
 
         assert digest_of(cut) == digest_of(transcript)
 
@@ -48,7 +47,7 @@ class TestDigest:
     @given(transcripts)
     def test_it_does_not_depend_on_what_a_model_does_not_see(self, transcript: list[Message]) -> None:
         """Reasoning and wire facts are no part of it, and a copy is the same."""
-        noisy = [replace(message, reasoning="hm", extras={"id": "x"}) for message in transcript]
+        noisy = [message._replace(reasoning="hm", extras={"id": "x"}) for message in transcript]
 
         assert digest_of(noisy) == digest_of(transcript)
         assert digest_of(pickle.loads(pickle.dumps(transcript))) == digest_of(copy.deepcopy(transcript))
@@ -60,13 +59,13 @@ class TestDigest:
         at = data.draw(st.integers(0, len(transcript) - 1))
         message = transcript[at]
         edited = [
-            replace(message, parts=(*message.parts, Text("!"))),
-            replace(message, parts=(*message.parts, IMAGE)),
-            replace(message, role="tool" if message.role != "tool" else "user"),
-            replace(message, name=(message.name or "") + "x"),
-            replace(message, failed=not message.failed),
-            replace(message, tool_call_id=(message.tool_call_id or "") + "x"),
-            replace(message, tool_calls=(*message.tool_calls, ToolCall("c", "n", "{}"))),
+            message._replace(parts=(*message.parts, Text("!"))),
+            message._replace(parts=(*message.parts, IMAGE)),
+            message._replace(role="tool" if message.role != "tool" else "user"),
+            message._replace(name=(message.name or "") + "x"),
+            message._replace(failed=not message.failed),
+            message._replace(tool_call_id=(message.tool_call_id or "") + "x"),
+            message._replace(tool_calls=(*message.tool_calls, ToolCall("c", "n", "{}"))),
         ]
         others = [[*transcript[:at], one, *transcript[at + 1 :]] for one in edited]
         others += [
@@ -81,7 +80,7 @@ class TestDigest:
     @given(messages, messages)
     def test_messages_cannot_run_into_each_other(self, first: Message, second: Message) -> None:
         """Where one message ends and the next begins is part of it."""
-        together = replace(first, parts=first.parts + second.parts)
+        together = first._replace(parts=first.parts + second.parts)
 
         assert digest_of([first, second]) != digest_of([together])
 
@@ -98,7 +97,7 @@ class TestDigest:
     )
     def test_arguments_count_by_their_value(self, one: str, other: str, same: bool) -> None:
         """Blanks and the order of keys are no edit; broken or absurd arguments do not crash."""
-        digests = {digest_of([replace(SAID, tool_calls=(ToolCall("c", "n", text),))]) for text in (one, other)}
+        digests = {digest_of([SAID._replace(tool_calls=(ToolCall("c", "n", text),))]) for text in (one, other)}
 
         assert (len(digests) == 1) is same
 
@@ -106,8 +105,8 @@ class TestDigest:
         """Agents sign a model's replies after the fact; a name on anybody else's message is part of it."""
         ours = reply(USER)
 
-        assert digest_of([replace(ours, name="agent")]) == digest_of([SAID])
-        assert digest_of([replace(SAID, name="agent")]) != digest_of([SAID])
+        assert digest_of([ours._replace(name="agent")]) == digest_of([SAID])
+        assert digest_of([SAID._replace(name="agent")]) != digest_of([SAID])
 
     def test_a_block_that_json_cannot_carry_is_refused(self) -> None:
         """Nothing can be said about it, and it could not be sent either."""
@@ -140,12 +139,12 @@ class TestRoute:
         "history",
         [
             [Message("user", (Text("edited"),)), reply(USER), USER],
-            [USER, replace(reply(USER), parts=(Text("edited"),)), USER],
+            [USER, reply(USER)._replace(parts=(Text("edited"),)), USER],
             [Message("system", (Text("new"),)), USER, reply(USER), USER],
             [reply(USER), USER],
             [USER, reply(USER)],
             [USER, SAID, USER],
-            [USER, reply(USER), USER, replace(reply(USER, reply(USER), USER, turn=2), parts=()), USER],
+            [USER, reply(USER), USER, reply(USER, reply(USER), USER, turn=2)._replace(parts=()), USER],
         ],
         ids=["edited human", "edited reply", "system prompt", "trimmed", "regenerate", "pointer lost", "newest edited"],
     )
@@ -178,7 +177,7 @@ class TestRoute:
     )
     def test_a_forged_pointer_is_a_mismatch(self, changes: dict[str, Any]) -> None:
         """Whoever can write metadata but has no key cannot lead into another session or claim another turn."""
-        forged = replace(SAID, pointer={**reply(USER).pointer, **changes})
+        forged = SAID._replace(pointer={**reply(USER).pointer, **changes})
 
         assert route([USER, forged, USER], ORIGIN).reason == "replay"
 
@@ -186,11 +185,11 @@ class TestRoute:
         """A sound pointer on the wrong message leads nowhere."""
         stolen = reply(*RICH).pointer
 
-        assert route([USER, replace(SAID, pointer=stolen), USER], ORIGIN).reason == "replay"
+        assert route([USER, SAID._replace(pointer=stolen), USER], ORIGIN).reason == "replay"
 
     def test_a_pointer_on_a_users_message_counts_for_nothing(self) -> None:
         """Only replies have pointers."""
-        assert route([replace(USER, pointer=reply(USER).pointer)], ORIGIN).reason == "new"
+        assert route([USER._replace(pointer=reply(USER).pointer)], ORIGIN).reason == "new"
 
 
 ABSURD = st.recursive(
@@ -206,14 +205,14 @@ class TestPointer:
     def test_anything_in_the_metadata_is_a_pointer_or_none(self, value: Any) -> None:
         """Metadata is untrusted: no value crashes, and what is no pointer is not sent."""
         assert Pointer.from_json(value) is None
-        assert route([USER, replace(SAID, pointer=value), USER], ORIGIN).session_id is None
+        assert route([USER, SAID._replace(pointer=value), USER], ORIGIN).session_id is None
 
     @given(st.sampled_from(KEYS), ABSURD)
     def test_a_pointer_with_a_wrong_value_is_none_or_a_mismatch(self, key: str, value: Any) -> None:
         """Wrong types, absurd numbers and other versions are never sent."""
         damaged = {**reply(USER).pointer, key: value}
 
-        found = route([USER, replace(SAID, pointer=damaged), USER], ORIGIN)
+        found = route([USER, SAID._replace(pointer=damaged), USER], ORIGIN)
         assert found.session_id is None or damaged == reply(USER).pointer
 
     @pytest.mark.parametrize("key", [key for key in KEYS if key != "ledger"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from core_messages import HOSTILE, messages, transcripts
 from hypothesis import given, settings
@@ -120,7 +118,7 @@ def test_the_same_messages_give_the_same_text() -> None:
     """A repeated request is the same request."""
     transcript = [Message("user", (Text(text),)) for text in HOSTILE]
 
-    assert render(transcript) == render([replace(message) for message in transcript])
+    assert render(transcript) == render([message._replace() for message in transcript])
 
 
 def test_the_token_is_in_nothing_that_was_said() -> None:
