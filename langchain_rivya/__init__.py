@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_rivya.callbacks import RivyaCreditsHandler as RivyaCreditsHandler
     from langchain_rivya.chat_models import *
     from langchain_rivya.errors import *
+    from langchain_rivya.rate_limiter import SharedRateLimiter as SharedRateLimiter
     from langchain_rivya.registry import register as register
     from langchain_rivya.tools.image_tool import RivyaImageTool as RivyaImageTool
     from langchain_rivya.tools.task_tools import RivyaImageStatusTool as RivyaImageStatusTool
@@ -22,6 +23,7 @@ else:
         __name__,
         {
             "RivyaCreditsHandler": "langchain_rivya.callbacks",
+            "SharedRateLimiter": "langchain_rivya.rate_limiter",
             "RivyaImageStatusTool": "langchain_rivya.tools.task_tools",
             "RivyaImageTool": "langchain_rivya.tools.image_tool",
             "RivyaWaitForImageTool": "langchain_rivya.tools.task_tools",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llamaindex_rivya.callbacks import RivyaCreditsHandler as RivyaCreditsHandler
     from llamaindex_rivya.errors import *
     from llamaindex_rivya.llms import *
+    from llamaindex_rivya.rate_limiter import SharedRateLimiter as SharedRateLimiter
     from llamaindex_rivya.tools.events import RivyaImageProgressEvent as RivyaImageProgressEvent
     from llamaindex_rivya.tools.image_tool_spec import RivyaImageToolSpec as RivyaImageToolSpec
     from rivya_core.adapters.shared_names import *
@@ -21,6 +22,7 @@ else:
         {
             "OutputError": "llamaindex_rivya.errors",
             "RivyaCreditsHandler": "llamaindex_rivya.callbacks",
+            "SharedRateLimiter": "llamaindex_rivya.rate_limiter",
             "RivyaImageProgressEvent": "llamaindex_rivya.tools.events",
             "RivyaImageToolSpec": "llamaindex_rivya.tools.image_tool_spec",
             **chat_classes("llamaindex_rivya.llms"),

@@ -34,7 +34,7 @@ class HTTPLLM(Connection, StructuredPrediction):
 
     takes: ClassVar[InputCapabilities]
     """What messages may hold in addition to text."""
-    not_pickled: ClassVar[frozenset[str]] = frozenset({"callback_manager", "rate_limiter"})
+    not_pickled: ClassVar[frozenset[str]] = frozenset({"callback_manager"})
 
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:
@@ -123,7 +123,7 @@ class HTTPLLM(Connection, StructuredPrediction):
     def _counted_wire(self, kwargs: Mapping[str, Any]) -> Wire:
         """Return the wire of a call, counted by the credit handlers of this context."""
         model = str(kwargs.get("model") or self.model)
-        wire = self._wire(self._read_call(kwargs))
+        wire = self._followed(self._wire(self._read_call(kwargs)))
         return with_cost_tracking(wire, self.callback_manager.handlers, model, self.provider.name)
 
     def _chunks(

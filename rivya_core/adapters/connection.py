@@ -42,6 +42,7 @@ from rivya_core.model_facts import check_chats
 from rivya_core.providers import PROVIDERS, RIVYA, Provider
 
 if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.chat_stream import Wire
     from rivya_core.http.clients import Clients
     from rivya_core.http.retry import RetryPolicy
 
@@ -204,6 +205,18 @@ class Connection(Account, BaseModel):
 
         return retry_policy(self.max_retries, self.max_retry_seconds)
 
+    def _followed(self, wire: Wire) -> Wire:
+        """Return *wire* for one call, under the model's shared rate limiter."""
+        limiter = self.__dict__.get("rate_limiter")
+        if limiter is None:
+            return wire
+        from rivya_core.limits.call_limits import CallLimits
+        from rivya_core.limits.limiter import RateLimiter
+        from rivya_core.reporting.observed_wire import ObservedWire
+
+        shared = isinstance(limiter, RateLimiter)
+        return ObservedWire(wire, (CallLimits(limiter),), paced=False) if shared else wire
+
     def _read_call(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a call by our names.
 
@@ -228,7 +241,7 @@ class Connection(Account, BaseModel):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Take the fields, and the defaults of those that stayed behind; this never raises."""
         known = type(self).model_fields
-        left = self.not_pickled & known.keys()  # older versions of a framework have fewer fields
+        left = (self.not_pickled | {"rate_limiter"}) & known.keys()  # older versions of a framework have fewer fields
         defaults = {name: known[name].get_default(call_default_factory=True) for name in left}
         fields = {**defaults, **pickling.from_pickle(state["__dict__"])}
         private = {"_found": None, **state["__pydantic_private__"]}

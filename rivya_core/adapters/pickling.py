@@ -18,6 +18,7 @@ from rivya_core.errors import ConfigurationError
 from rivya_core.http import credentials
 from rivya_core.http.headers import public_query
 from rivya_core.http.secrets import Headers, StoredKey, missing, plain
+from rivya_core.limits.limiter import RateLimiter
 
 CLIENTS = ("http_client", "http_async_client")
 
@@ -52,6 +53,8 @@ def for_pickle(fields: Mapping[str, Any]) -> dict[str, Any]:
             f"A model or tool with its own `{own[0]}` cannot be pickled, because connections cannot leave their "
             f"process. Pickle a copy without it, and set it again on the other side."
         )
+    if not isinstance(kept.get("rate_limiter"), RateLimiter):
+        kept.pop("rate_limiter", None)  # others hold locks and count for their process alone
     key = kept.get("api_key")
     if key is not None:
         kept["api_key"] = _stored_key(key)

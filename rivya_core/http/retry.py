@@ -34,6 +34,7 @@ from rivya_core.errors import (
 from rivya_core.http.endpoint import KEY_SOURCE, set_key
 from rivya_core.http.error_responses import error_from_response
 from rivya_core.http.library import httpx
+from rivya_core.http.observers import RequestObserver
 from rivya_core.http.plan import Plan, Send, call, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.request_log import CallLog
@@ -60,6 +61,8 @@ class RetryPolicy:
             not waited for.
         retry_lost_answers: Whether a stateless request is repeated after a timeout or a lost connection, although it
             may have been carried out and charged.
+        observers: Follow each request; a rate limiter among them delays it.
+        paced: Whether requests that meet a rate limit together queue in this process; a shared limiter does it better.
         random: Gives numbers from 0 to 1.
     """
 
@@ -68,6 +71,8 @@ class RetryPolicy:
     longest_wait: float = 8.0
     max_retry_seconds: float = 60.0
     retry_lost_answers: bool = False
+    observers: tuple[RequestObserver, ...] = ()
+    paced: bool = True
     random: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
     def delay_before(self, repetition: int, error: RivyaError, waited: float = 0.0) -> float | None:
@@ -125,6 +130,7 @@ def send_with_retries(
     while True:
         if queue.waits:
             yield from queue.take_turn(attempts)
+        yield from _announce(request, retry)
         queue.sends()
         log.sends()
         try:
@@ -133,6 +139,7 @@ def send_with_retries(
             wait = attempts.delay_after(error)
             queue.failed(error, joins=wait is not None)
             log.failed(error, retry=attempts.failures, retries=retry.max_retries, wait=wait)
+            yield from _report(error, wait, retry)
             if wait is None:
                 final = attempts.final(error)
                 if final is error:
@@ -145,13 +152,23 @@ def send_with_retries(
         yield from attempts.wait(wait, queue)
 
 
+def _announce(request: httpx.Request, retry: RetryPolicy) -> Plan[None]:
+    for observer in retry.observers:
+        yield from observer.sends(request)
+
+
+def _report(error: RivyaError, wait: float | None, retry: RetryPolicy) -> Plan[None]:
+    for observer in retry.observers:
+        yield from observer.failed(error, wait)
+
+
 class _Queue:
     """The place of one request among those that wait for the same rate limit."""
 
     __slots__ = ("_paced", "_pacer", "_sent_at", "_turn")
 
     def __init__(self, request: httpx.Request, retry: RetryPolicy) -> None:
-        self._pacer = pacer_for(request) if retry.max_retries else None
+        self._pacer = pacer_for(request) if retry.max_retries and retry.paced else None
         self._turn = self._pacer.join() if self._pacer else None
         self._paced = False
         self._sent_at = 0.0

@@ -5,22 +5,13 @@ The client comes from the extra `rivya-integrations[redis]` and is imported at t
 
 from __future__ import annotations
 
-import os
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from pydantic import SecretStr
+from typing import Any
 
 from rivya_core.errors import ConfigurationError, LedgerError
-from rivya_core.http import credentials as keys
 from rivya_core.sessions.ledger import Head
 from rivya_core.sessions.stored_ledger import StoredLedger, WhenDown
+from rivya_core.storage.redis_server import RedisServer
 
-if TYPE_CHECKING:
-    import redis
-
-URL_VARIABLE = "RIVYA_REDIS_URL"
 VERDICT = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local function verdict(proven)
@@ -83,8 +74,8 @@ class RedisLedger(StoredLedger):
         super().__init__(when_down)
         if ttl < 1:
             raise ConfigurationError(f"`ttl` must be at least one second, not {ttl}.")
-        self._url = SecretStr(_checked(url or os.environ.get(URL_VARIABLE) or ""))
-        self._ttl, self._prefix, self._timeout = ttl, prefix, timeout
+        self._server = RedisServer(url, timeout=timeout, user="RedisLedger")
+        self._ttl, self._prefix = ttl, prefix
 
     def settle(self, head: Head) -> None:
         """Remember *head* as the newest of its session and end the claim."""
@@ -96,21 +87,10 @@ class RedisLedger(StoredLedger):
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
-        client = self.__dict__.pop("_client", None)
-        if client is not None:
-            client.close()
+        self._server.close()
 
     def __repr__(self) -> str:
-        return f"RedisLedger({self._where!r})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the password out: where the ledger is read back, the process or the environment knows the URL."""
-        kept = {key: value for key, value in self.__dict__.items() if key != "_client"}
-        return {**kept, "_url": keys.register(self._url)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        url = keys.lookup(state["_url"]) or SecretStr(os.environ.get(URL_VARIABLE) or "")
-        self.__dict__.update({**state, "_url": url})
+        return f"RedisLedger({self._server.place!r})"
 
     def _claim(self, head: Head, *, proven: bool) -> bool:
         return bool(self._run(CLAIM, head, "1" if proven else "0"))
@@ -119,42 +99,13 @@ class RedisLedger(StoredLedger):
         return bool(self._run(KNOWS, head, ""))
 
     def _run(self, script: str, head: Head, argument: str) -> Any:
-        client = self._client
+        client = self._server.client
         from redis.exceptions import RedisError
 
         try:
             return client.eval(script, 1, self._prefix + head.session, head.turn, head.digest, argument, self._ttl)
         except (RedisError, OSError) as exc:
             raise LedgerError(
-                f"The session ledger at {self._where} cannot be used ({type(exc).__name__}: {self._clean(exc)}); no "
+                f"The session ledger at {self._server.place} cannot be used ({self._server.described(exc)}); no "
                 'session was continued. Check the server, or set `when_down="replay"` to go on without it.'
             ) from None
-
-    @cached_property
-    def _client(self) -> redis.Redis:
-        try:
-            from redis import Redis
-        except ImportError:
-            raise ConfigurationError("`RedisLedger` needs the extra: pip install 'rivya-integrations[redis]'") from None
-        return Redis.from_url(
-            _checked(self._url.get_secret_value()), socket_timeout=self._timeout, socket_connect_timeout=self._timeout
-        )
-
-    @property
-    def _where(self) -> str:
-        parts = urlsplit(self._url.get_secret_value())
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-    def _clean(self, exc: Exception) -> str:
-        """The client's words; should they hold the password, they do not any more."""
-        password = urlsplit(self._url.get_secret_value()).password
-        return str(exc).replace(password, "***") if password else str(exc)
-
-
-def _checked(url: str) -> str:
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ConfigurationError(
-            f"`url` (or `{URL_VARIABLE}`) must begin with redis://, rediss:// or unix://; a plain value is "
-            "redis://localhost:6379/0."
-        )
-    return url

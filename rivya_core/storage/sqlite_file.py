@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 from weakref import WeakSet
+
+LOCK_PAUSE = 0.01
 
 _creation = Lock()
 _files: WeakSet[SQLiteFile] = WeakSet()
@@ -76,10 +79,23 @@ class SQLiteFile:
             self._connection = sqlite3.connect(
                 self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._share(self._connection)
             self._connection.executescript(self._schema)
             self._identity = _identity(self.path)
         return self._connection
+
+    def _share(self, connection: sqlite3.Connection) -> None:
+        """Turn to the journal for several processes. SQLite does not wait while another process is doing the same."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as exc:
+                if "locked" not in str(exc) or time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCK_PAUSE)
+            else:
+                return
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -29,7 +29,7 @@ ERRORS = """
 """.split()
 SHARED = """
     FetchRules GeneratedImage ImageBatch MemoryLedger ModelEntry RedisLedger RivyaCreditsHandler SQLiteLedger
-    SQLiteTaskStore SessionTimeline
+    SQLiteTaskStore SessionTimeline SharedRateLimiter
 """.split()
 SURFACE: dict[ModuleType, list[str]] = {
     langchain_rivya: [

@@ -16,7 +16,7 @@ LAYERS = (
     "types providers model_facts",
     "http storage",
     "chat_stream models media sessions structured",
-    "reporting prompted",
+    "reporting prompted limits",
     "openai rivya",
     "images",
     "adapters",

@@ -1,0 +1,1 @@
+"""Rate limits that threads, processes and hosts share."""
