@@ -18,7 +18,8 @@ EDGE = 480
 LARGEST_SHEET = 16 * 1024 * 1024
 """Bytes of images that a sheet embeds; beyond that it shows captions only."""
 GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:12px;max-width:1040px;font-size:12px"
-FIGURE = "margin:0;min-width:0;overflow-wrap:anywhere"
+FIGURE = "margin:0;min-width:0;overflow-wrap:anywhere;text-align:left"
+CAPTION = "margin:0;max-width:none;font-style:normal"
 SHORT = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 FAILED = "background:#b3261e;color:#fff;border-radius:3px;padding:1px 6px"
 
@@ -91,7 +92,7 @@ def _figure(image: GeneratedImage, prompt: str, source: str) -> str:
     shown = f'<img src="{source}" alt="{text}" style="width:100%;height:auto;border-radius:4px">' if source else ""
     cost = f"{(image.get('credits') or {}).get('final') or 0:,.10g} credits"
     facts = escape(f"{image.get('id')} · {cost}")
-    caption = f'<figcaption><div style="{SHORT}" title="{text}">{text}</div>{facts}</figcaption>'
+    caption = f'<figcaption style="{CAPTION}"><div style="{SHORT}" title="{text}">{text}</div>{facts}</figcaption>'
     return f'<figure style="{FIGURE}">{shown}{caption}</figure>'
 
 

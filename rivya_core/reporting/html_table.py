@@ -8,6 +8,7 @@ CELL = (
     "padding:0 12px 0 0;text-align:left;vertical-align:middle;border:0;background:none;white-space:nowrap;"
     "max-width:none;font-size:13px"
 )
+TABLE = "border-collapse:collapse;border:0;margin:4px 0;table-layout:auto"
 NUMBER = CELL.replace("text-align:left", "text-align:right") + ";font-variant-numeric:tabular-nums"
 SHORT = "max-width:min(34em,36vw);overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 """Text that stays on one line and is cut where a phone's screen would end."""
@@ -30,6 +31,6 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
         for row in rows
     )
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;border:0;margin:4px 0;table-layout:auto">'
+        f'<div style="overflow-x:auto"><table class="rivya" style="{TABLE}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
