@@ -11,15 +11,17 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Self
 
-from rivya_core.reporting.costs import cost_of
 from rivya_core.reporting.credits import CreditsReportMixin
 from rivya_core.reporting.steps import newest_facts, step
 
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
+FREE_TOOLS = frozenset({"get_image_status", "wait_for_image"})
+"""Tools that submit nothing, by name; a limit does not keep anyone from an image that is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,16 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         self._end(run_id)
 
     def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
-        """Refuse the call once the limit is reached."""
-        self._costs.check()
+        """Refuse the call once the limit is reached, except of a tool that costs nothing."""
+        if (serialized or {}).get("name") not in FREE_TOOLS:
+            self.check()
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a reply."""
         call = self._end(run_id)
         for generation in (one for several in response.generations for one in several):
             message = generation.message if isinstance(generation, ChatGeneration) else None
-            if isinstance(message, AIMessage):
+            if isinstance(message, AIMessage) and not message.response_metadata.get("cached"):
                 done = step(message.response_metadata, message.usage_metadata, call.asked, call.before)
                 self._add(str(run_id), done)
 
@@ -92,12 +95,11 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         self._costs.release(call.held)
         return call
 
-    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """Count an image: its artifact says what it cost."""
+    def on_tool_end(self, output: Any, **kwargs: Any) -> None:
+        """Count an image that a tool made elsewhere: its artifact says what it cost."""
         artifact = getattr(output, "artifact", None)
-        facts = artifact if isinstance(artifact, Mapping) else {}
-        if "credits" in facts:
-            self._costs.add(str(facts.get("model") or "unknown"), str(run_id), cost_of(facts["credits"], None))
+        if isinstance(artifact, Mapping) and "credits" in artifact and "task_id" in artifact:
+            self.count_image(artifact)
 
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""
@@ -108,3 +110,16 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         if self._token is not None:
             _active.reset(self._token)
             self._token = None
+
+
+def active_handlers(*callbacks: Any) -> list[RivyaCreditsHandler]:
+    """Return the credit handlers that count a call made now, each once.
+
+    Args:
+        callbacks: Where else to look, in the forms in which LangChain hands callbacks on: lists, managers, None.
+    """
+    found = [_active.get()]
+    for given in (ensure_config().get("callbacks"), *callbacks):
+        found += given if isinstance(given, list) else getattr(given, "handlers", ())
+    handlers = [handler for handler in found if isinstance(handler, RivyaCreditsHandler)]
+    return list({id(handler): handler for handler in handlers}.values())

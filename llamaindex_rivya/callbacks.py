@@ -8,7 +8,7 @@ current context before they send anything. Costs are added up in `rivya_core/rep
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -17,13 +17,9 @@ from typing_extensions import Self
 
 from rivya_core.chat_stream import Wire
 from rivya_core.http.plan import Plan, Streaming
-from rivya_core.images.result import GeneratedImage
-from rivya_core.reporting.costs import cost_of
 from rivya_core.reporting.credits import CreditsReportMixin
 from rivya_core.reporting.steps import newest_facts, step, step_of
 from rivya_core.types import ChatDelta, Message
-
-T = TypeVar("T")
 
 
 class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
@@ -53,14 +49,6 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         self._begin(limit)
         self._under_way: dict[str, float] = {}
         self._token: Token[tuple[RivyaCreditsHandler, ...]] | None = None
-
-    def check(self) -> None:
-        """Refuse the next call once the limit is reached.
-
-        Raises:
-            CreditLimitError: The credits spent so far reach the limit.
-        """
-        self._costs.check()
 
     def on_event_start(
         self,
@@ -112,12 +100,6 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         """Count a whole reply to *messages*, or the last piece of one."""
         self._add(str(reply.metadata.get("id") or "unknown"), step_of(reply, messages))
 
-    def count_image(self, image: GeneratedImage) -> None:
-        """Count an image task, once however often its image is asked for."""
-        task = str(image["task_id"])
-        if task not in self._costs.by_run:
-            self._costs.add(str(image["model"]), task, cost_of(image["credits"], None))
-
     def __enter__(self) -> Self:
         """Count everything that runs in this context."""
         self._token = _counting.set((*_counting.get(), self))
@@ -150,27 +132,9 @@ def with_cost_tracking(wire: Wire, callbacks: Sequence[object], model: str, prov
     return _Metered(wire, handlers, model, provider) if handlers else wire
 
 
-def with_image_cost_tracking(plan: Plan[T], *, ordered: bool = True) -> Plan[T]:
-    """Return *plan*, whose image or images the handlers of this context count.
-
-    Args:
-        plan: Its outcome is a `GeneratedImage`, a list with such, or something that costs nothing.
-        ordered: Whether it orders anything; what was ordered before is not refused.
-
-    Raises:
-        CreditLimitError: One of the handlers allows no further image.
-    """
-    handlers = _checked() if ordered else _counting.get()
-
-    def counted() -> Plan[T]:
-        outcome = yield from plan
-        outcomes: list[Any] = outcome if isinstance(outcome, list) else [outcome]
-        for image in [each for each in outcomes if isinstance(each, GeneratedImage)]:
-            for handler in handlers:
-                handler.count_image(image)
-        return outcome
-
-    return counted() if handlers else plan
+def active_handlers() -> tuple[RivyaCreditsHandler, ...]:
+    """Return the handlers that count everything that runs in this context."""
+    return _counting.get()
 
 
 class _Metered:

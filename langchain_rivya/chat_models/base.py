@@ -27,6 +27,7 @@ from typing_extensions import Self
 
 from langchain_rivya.errors import as_model_errors
 from rivya_core import __version__
+from rivya_core.adapters.arguments import CALL_NAMES
 from rivya_core.adapters.connection import Connection
 from rivya_core.http.secrets import mask_headers, plain
 from rivya_core.sessions.modes import POINTER_KEY
@@ -37,6 +38,8 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.types import ChatDelta
 
 T = TypeVar("T")
+NOT_CACHED = frozenset({POINTER_KEY, "credits", "session_id", "session_route", "previous_response_id", "long_replay"})
+"""What the metadata of a reply say about its own call; a reply from a cache does not have it."""
 
 
 class HTTPChatModel(Connection, BaseChatModel):
@@ -173,17 +176,24 @@ class HTTPChatModel(Connection, BaseChatModel):
         return wire.stream(to_core(messages)), partial(to_generation_chunk, self.provider.name)
 
     def _result(self, delta: ChatDelta) -> ChatResult:
-        from langchain_rivya.chat_models.responses import to_message
+        from langchain_rivya.chat_models.responses import llm_output, to_message
 
-        return ChatResult(generations=[ChatGeneration(message=to_message(delta, self.provider.name))])
+        message = to_message(delta, self.provider.name)
+        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=llm_output(message))
+
+    def _combine_llm_outputs(self, _llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
+        from langchain_rivya.chat_models.responses import combined_output
+
+        return combined_output(_llm_outputs)
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
-        """A reply from the cache was not given in any session and costs nothing, so it points to none and says so."""
+        """A reply from the cache belongs to no session and costs nothing: it points to none and says `cached`."""
         generations = super()._convert_cached_generations(cache_val)
         for generation in generations:
-            told = generation.message.response_metadata.items()
-            facts = {key: value for key, value in told if key not in {POINTER_KEY, "credits"}}
-            generation.message = generation.message.model_copy(update={"response_metadata": facts})
+            found = generation.message.response_metadata.items()
+            facts = {key: value for key, value in found if key not in NOT_CACHED}
+            update = {"response_metadata": {**facts, "cached": True}}
+            generation.message = generation.message.model_copy(update=update)
         return generations
 
     def get_num_tokens_from_messages(
@@ -200,7 +210,11 @@ class HTTPChatModel(Connection, BaseChatModel):
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         """What traces see of a call; LangChain's own way there sets a warnings filter at every call."""
-        return {**self._identifying_params, "_type": self._llm_type, "stop": stop, **mask_headers(kwargs)}
+        own = self._identifying_params
+        given = mask_headers(kwargs)
+        renamed = {CALL_NAMES[name]: value for name, value in given.items() if name in CALL_NAMES}
+        stops = own.get("stop") if stop is None else stop
+        return {**own, "_type": self._llm_type, "stop": stops, **given, **renamed}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """What a cache keeps a reply under: not the values of headers, but replies to others are not found."""

@@ -7,7 +7,7 @@ valid call, so broken ones get an ending that cannot be repaired.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
@@ -79,6 +79,30 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     if outputs:
         found["output_token_details"] = cast("OutputTokenDetails", outputs)
     return found
+
+
+def llm_output(message: AIMessage) -> dict[str, Any]:
+    """Return a reply's usage and model where handlers made before `usage_metadata` look for them."""
+    found: dict[str, Any] = {"model_name": message.response_metadata.get("model_name")}
+    usage = message.usage_metadata
+    if usage is not None:
+        found["token_usage"] = {
+            "prompt_tokens": usage["input_tokens"],
+            "completion_tokens": usage["output_tokens"],
+            "total_tokens": usage["total_tokens"],
+        }
+    return found
+
+
+def combined_output(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Return the outputs of several replies as one, with their tokens added up."""
+    combined: dict[str, Any] = {}
+    totals: dict[str, int] = {}
+    for output in outputs:  # a reply from the cache has none
+        combined.update(output or {})
+        for name, count in ((output or {}).get("token_usage") or {}).items():
+            totals[name] = totals.get(name, 0) + count
+    return {**combined, "token_usage": totals} if totals else combined
 
 
 def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:

@@ -84,6 +84,13 @@ class ChatRivya(RivyaFields, HTTPChatModel):
     `with_structured_output` say what to use instead.
     """
 
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What traces and caches see of the model: what it sends with every call."""
+        names = ("reasoning_effort", "enable_web_search", "client_request_id", "session_id")
+        sent = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {**super()._identifying_params, **sent}
+
     def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
         raise NotSupportedError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, TypeVar
 
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
 from pydantic import (
@@ -20,7 +21,9 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from langchain_rivya.callbacks import RivyaCreditsHandler, active_handlers
 from langchain_rivya.errors import as_model_errors
+from langchain_rivya.tools.events import RunManager, listener_for
 from langchain_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
 from rivya_core.adapters.image_operations import ImageOperations
@@ -32,7 +35,6 @@ from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.images.api import ImageTask
 from rivya_core.images.catalogue import DEFAULT_MODEL, image_model
-from rivya_core.images.progress import Listener
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.schema import arguments_schema, describe
 from rivya_core.images.task_store import TaskRecord
@@ -184,11 +186,28 @@ class ImageToolBase(ImageOperations, RivyaTool):
         with as_model_errors():
             return super().add_image(image, name)
 
-    def _agent_plan(self, prompt: Any, arguments: dict[str, Any], listener: Listener | None) -> Plan[Outcome]:
+    def _agent_plan(
+        self, prompt: Any, arguments: dict[str, Any], config: RunnableConfig, run_manager: RunManager
+    ) -> Plan[Outcome]:
         """Return the plan of a model's call; nothing that it names is trusted."""
         call_id = arguments.pop("call_id", None)
         request = self._backend.request(prompt, arguments, trusted=False, call_id=call_id)
-        return self._backend.generate(request, listener) if self.wait else self._backend.start(request)
+        reports = active_handlers(self.callbacks, run_manager)
+        if not self.wait:
+            return self._start_image(request, reports)
+        return self._generate_image(request, listener_for(run_manager, config), reports)
+
+    def _status_plan(self, task_id: str, run_manager: RunManager) -> Plan[Outcome]:
+        """Return the plan of a model's question for a task."""
+        return self._counted(self._backend.status_for_agent(task_id), active_handlers(self.callbacks, run_manager))
+
+    def _wait_plan(self, task_id: str, config: RunnableConfig, run_manager: RunManager) -> Plan[Outcome]:
+        """Return the plan of a model's wait for a task."""
+        plan = self._backend.wait_for_agent(task_id, listener_for(run_manager, config))
+        return self._counted(plan, active_handlers(self.callbacks, run_manager))
+
+    def _credit_reports(self) -> list[RivyaCreditsHandler]:
+        return active_handlers(self.callbacks)
 
     def _outcome(self, outcome: Outcome) -> tuple[Any, Any]:
         """Return what the calling model gets, and what the application gets."""

@@ -16,9 +16,10 @@ EVENT = "rivya_image_progress"
 """Name of the custom event, and `type` of what the stream writer gets."""
 
 
-def listener_for(
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None, config: RunnableConfig | None
-) -> Listener | None:
+RunManager = CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None
+
+
+def listener_for(run_manager: RunManager, config: RunnableConfig | None) -> Listener | None:
     """Return a listener for one run of a tool, or None where nobody listens.
 
     It is called from any thread, so everything is looked up here and now.

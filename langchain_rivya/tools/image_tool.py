@@ -8,7 +8,6 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from langchain_rivya.tools.base import ImageToolBase
-from langchain_rivya.tools.events import listener_for
 from rivya_core.http.plan import Plan
 from rivya_core.images.result import GeneratedImage
 
@@ -107,7 +106,7 @@ class RivyaImageTool(ImageToolBase):
         **arguments: Any,
     ) -> tuple[Any, Any]:
         with self._explaining_errors():
-            plan = self._agent_plan(prompt, arguments, listener_for(run_manager, config))
+            plan = self._agent_plan(prompt, arguments, config, run_manager)
             return self._outcome(self._clients.driver.run(plan))
 
     async def _arun(
@@ -118,7 +117,7 @@ class RivyaImageTool(ImageToolBase):
         **arguments: Any,
     ) -> tuple[Any, Any]:
         with self._explaining_errors():
-            plan = self._agent_plan(prompt, arguments, listener_for(run_manager, config))
+            plan = self._agent_plan(prompt, arguments, config, run_manager)
             return self._outcome(await self._clients.async_driver.run(plan))
 
     def _to_args_and_kwargs(
@@ -133,4 +132,4 @@ class RivyaImageTool(ImageToolBase):
         """Return the plan of the application's own call."""
         arguments = {**options, "reference_images": references}
         request = self._backend.request(prompt, arguments, trusted=True, idempotency_key=idempotency_key)
-        return self._backend.generate(request)
+        return self._generate_image(request)

@@ -7,7 +7,6 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools.base import ArgsSchema
 
 from langchain_rivya.tools.base import ImageToolBase, RivyaTool
-from langchain_rivya.tools.events import listener_for
 from rivya_core.images.schema import STATUS, WAIT, TaskArguments
 
 
@@ -20,15 +19,15 @@ class RivyaImageStatusTool(RivyaTool):
     image_tool: ImageToolBase
     """The tool whose tasks may be asked for."""
 
-    def _run(self, task_id: str) -> tuple[Any, Any]:
+    def _run(self, task_id: str, run_manager: CallbackManagerForToolRun | None = None) -> tuple[Any, Any]:
         tool = self.image_tool
         with self._explaining_errors():
-            return tool._outcome(tool._clients.driver.run(tool._backend.status_for_agent(task_id)))  # noqa: SLF001
+            return tool._outcome(tool._clients.driver.run(tool._status_plan(task_id, run_manager)))  # noqa: SLF001
 
-    async def _arun(self, task_id: str) -> tuple[Any, Any]:
+    async def _arun(self, task_id: str, run_manager: AsyncCallbackManagerForToolRun | None = None) -> tuple[Any, Any]:
         tool = self.image_tool
         with self._explaining_errors():
-            return tool._outcome(await tool._clients.async_driver.run(tool._backend.status_for_agent(task_id)))  # noqa: SLF001
+            return tool._outcome(await tool._clients.async_driver.run(tool._status_plan(task_id, run_manager)))  # noqa: SLF001
 
 
 class RivyaWaitForImageTool(RivyaTool):
@@ -43,14 +42,15 @@ class RivyaWaitForImageTool(RivyaTool):
     def _run(
         self, task_id: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
     ) -> tuple[Any, Any]:
-        tool, listener = self.image_tool, listener_for(run_manager, config)
+        tool = self.image_tool
+        plan = tool._wait_plan(task_id, config, run_manager)  # noqa: SLF001
         with self._explaining_errors():
-            return tool._outcome(tool._clients.driver.run(tool._backend.wait_for_agent(task_id, listener)))  # noqa: SLF001
+            return tool._outcome(tool._clients.driver.run(plan))  # noqa: SLF001
 
     async def _arun(
         self, task_id: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
     ) -> tuple[Any, Any]:
-        tool, listener = self.image_tool, listener_for(run_manager, config)
-        plan = tool._backend.wait_for_agent(task_id, listener)  # noqa: SLF001
+        tool = self.image_tool
+        plan = tool._wait_plan(task_id, config, run_manager)  # noqa: SLF001
         with self._explaining_errors():
             return tool._outcome(await tool._clients.async_driver.run(plan))  # noqa: SLF001

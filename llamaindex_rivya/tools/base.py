@@ -3,26 +3,23 @@
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from pydantic import SecretStr
 from typing_extensions import Self
 
-from llamaindex_rivya.callbacks import with_image_cost_tracking
+from llamaindex_rivya.callbacks import RivyaCreditsHandler, active_handlers
 from llamaindex_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
 from rivya_core.adapters.image_operations import ImageOperations
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Plan
 from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.tool_backend import ImageToolBackend, Progress
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.providers import RIVYA
-
-T = TypeVar("T")
 
 
 class ImageSpecBase(ImageOperations, BaseToolSpec):
@@ -81,8 +78,8 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
         shown: bool | Literal["base64"] = self._given["image_blocks"]
         return shown
 
-    def _counted(self, plan: Plan[T], *, submits: bool) -> Plan[T]:
-        return with_image_cost_tracking(plan, ordered=submits)
+    def _credit_reports(self) -> tuple[RivyaCreditsHandler, ...]:
+        return active_handlers()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave key, headers and what this process remembers out of pickles.

@@ -106,21 +106,19 @@ class RivyaImageToolSpec(ImageSpecBase):
 
     def get_image_status(self, task_id: str) -> Outcome:
         """Look at an image task that was ordered before; if the image is ready, return it."""
-        return self._execute(self._counted(self._backend.status_for_agent(task_id), submits=False))
+        return self._execute(self._counted(self._backend.status_for_agent(task_id)))
 
     async def aget_image_status(self, task_id: str) -> Outcome:
         """Look at an image task that was ordered before; if the image is ready, return it."""
-        return await self._aexecute(self._counted(self._backend.status_for_agent(task_id), submits=False))
+        return await self._aexecute(self._counted(self._backend.status_for_agent(task_id)))
 
     def wait_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
         """Wait until an image task that was ordered before is ready, and return the image."""
-        return self._execute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx)), submits=False))
+        return self._execute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx))))
 
     async def await_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
         """Wait until an image task that was ordered before is ready, and return the image."""
-        return await self._aexecute(
-            self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx)), submits=False)
-        )
+        return await self._aexecute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx))))
 
     def to_tool_list(
         self,
@@ -182,9 +180,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         """Return the plan of a call; texts among its references are not trusted, whoever makes it."""
         arguments = {**options, "reference_images": references}
         request = self._backend.request(prompt, arguments, trusted=False, idempotency_key=idempotency_key)
-        if not self._wait:
-            return self._counted(self._backend.start(request), submits=True)
-        return self._counted(self._backend.generate(request, listener_for(ctx)), submits=True)
+        return self._generate_image(request, listener_for(ctx)) if self._wait else self._start_image(request)
 
     def _agent_generate(
         self,

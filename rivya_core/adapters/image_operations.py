@@ -6,14 +6,19 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from rivya_core.adapters.image_costs import count_images, submit_counted
 from rivya_core.http.clients import Clients
 from rivya_core.http.plan import Plan
 from rivya_core.images.contact_sheet import ImageBatch
+from rivya_core.images.generator import ImageRequest
+from rivya_core.images.progress import Listener
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.task_store import TaskRecord
 from rivya_core.images.tool_backend import ImageToolBackend
+from rivya_core.reporting.credits import CreditsReportMixin
 
 T = TypeVar("T")
+Reports = Sequence[CreditsReportMixin] | None
 
 
 class ImageOperations:
@@ -33,9 +38,28 @@ class ImageOperations:
     async def _aexecute(self, plan: Plan[T]) -> T:
         return await self._clients.async_driver.run(plan)
 
-    def _counted(self, plan: Plan[T], *, submits: bool) -> Plan[T]:  # noqa: ARG002 - for a framework that counts here
-        """Return *plan* with its images counted, where the framework does not count them itself."""
-        return plan
+    @abstractmethod
+    def _credit_reports(self) -> Sequence[CreditsReportMixin]:
+        """Return the credit handlers that count a call made now."""
+
+    def _generate_image(
+        self, request: ImageRequest, listener: Listener | None = None, reports: Reports = None
+    ) -> Plan[GeneratedImage]:
+        """Return the plan that makes an image, counted by the credit handlers."""
+        return submit_counted(
+            lambda held: self._backend.generate(request.within(held), listener), self._reports(reports)
+        )
+
+    def _start_image(self, request: ImageRequest, reports: Reports = None) -> Plan[TaskRecord]:
+        """Return the plan that submits an image, counted by the credit handlers once it is ready."""
+        return submit_counted(lambda held: self._backend.start(request.within(held)), self._reports(reports))
+
+    def _counted(self, plan: Plan[T], reports: Reports = None) -> Plan[T]:
+        """Return *plan*, which submits nothing, with its images counted by the credit handlers."""
+        return count_images(plan, self._reports(reports))
+
+    def _reports(self, given: Reports) -> Sequence[CreditsReportMixin]:
+        return self._credit_reports() if given is None else given
 
     def _show_model(self) -> None:
         """Show agents the options of the image model, where the framework keeps a copy of them."""
@@ -74,11 +98,11 @@ class ImageOperations:
 
     def resume(self, task_id: str) -> GeneratedImage:
         """Wait for a task, of this process or another, and return its image; nothing is charged again."""
-        return self._execute(self._counted(self._backend.resume(task_id), submits=False))
+        return self._execute(self._counted(self._backend.resume(task_id)))
 
     async def aresume(self, task_id: str) -> GeneratedImage:
         """Wait for a task and return its image; see `resume`."""
-        return await self._aexecute(self._counted(self._backend.resume(task_id), submits=False))
+        return await self._aexecute(self._counted(self._backend.resume(task_id)))
 
     def pending(self) -> list[TaskRecord]:
         """Return the tasks whose images are not downloaded yet; the `id` of each is what `resume` takes."""
@@ -117,5 +141,7 @@ class ImageOperations:
         max_concurrency: int,
         max_credits: float | None,
     ) -> Plan[ImageBatch]:
-        plan = self._backend.generate_many(prompts, options, max_concurrency, max_credits)
-        return self._counted(plan, submits=True)
+        return submit_counted(
+            lambda held: self._backend.generate_many(prompts, options, max_concurrency, max_credits, held),
+            self._credit_reports(),
+        )

@@ -24,7 +24,7 @@ from rivya_core.images.task_runner import ImageConfig, TaskRun
 from rivya_core.images.task_store import TaskRecord, ask
 from rivya_core.images.uploads import UploadCache
 from rivya_core.media.image_file import OpenImage
-from rivya_core.rivya.credits import Budget, price_key
+from rivya_core.rivya.credits import BudgetLike, price_key
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,14 @@ class ImageRequest:
     references: Sequence[Any] = ()
     trusted: bool = False
     call_id: str | None = None
-    budgets: tuple[Budget, ...] = ()
+    budgets: tuple[BudgetLike, ...] = ()
     index: int = 0
     total: int = 1
     idempotency_key: str | None = None
+
+    def within(self, budgets: Sequence[BudgetLike]) -> ImageRequest:
+        """Return the request with further budgets that must allow it."""
+        return replace(self, budgets=(*self.budgets, *budgets))
 
 
 @dataclass(frozen=True)
@@ -162,13 +166,13 @@ class ImageGenerator:
         body: dict[str, Any] = {"model": model.id, "prompt": request.prompt}
         return {**body, "params": params} if params else body
 
-    def _hold(self, budgets: Sequence[Budget], body: Mapping[str, Any]) -> tuple[tuple[Budget, float], ...]:
+    def _hold(self, budgets: Sequence[BudgetLike], body: Mapping[str, Any]) -> tuple[tuple[BudgetLike, float], ...]:
         """Hold the price back in every budget, or in none."""
-        held: list[tuple[Budget, float]] = []
+        held: list[tuple[BudgetLike, float]] = []
         try:
             for budget in budgets:
                 held.append((budget, budget.hold(price_key(body), self.config.model.credits)))
-        except InvalidInputError:
+        except RivyaError:
             for budget, amount in held:
                 budget.settle(amount, 0)
             raise

@@ -27,7 +27,7 @@ from rivya_core.images.references import ReferenceRegistry
 from rivya_core.images.result import GeneratedImage, generated, image_id
 from rivya_core.images.task_store import TaskRecord, TaskStore, ask
 from rivya_core.media.fetch_url import FetchRules
-from rivya_core.rivya.credits import Budget, price_key
+from rivya_core.rivya.credits import BudgetLike, price_key
 
 log = logging.getLogger("rivya")
 
@@ -80,7 +80,7 @@ class TaskRun:
     record: TaskRecord
     listener: Listener | None
     started: float
-    held: tuple[tuple[Budget, float], ...] = ()
+    held: tuple[tuple[BudgetLike, float], ...] = ()
     index: int = 0
     total: int = 1
 

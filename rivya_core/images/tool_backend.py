@@ -32,7 +32,7 @@ from rivya_core.images.task_runner import ImageConfig
 from rivya_core.images.task_store import MemoryTaskStore, TaskRecord, TaskStore
 from rivya_core.images.uploads import UploadCache
 from rivya_core.media.fetch_url import FetchRules
-from rivya_core.rivya.credits import Budget, read_credits
+from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
 LONGEST_KEY = 200
 """Characters of an idempotency key."""
@@ -148,6 +148,7 @@ class ImageToolBackend:
         arguments: Mapping[str, Any],
         max_concurrency: int,
         max_credits: float | None,
+        budgets: Sequence[BudgetLike] = (),
     ) -> Plan[ImageBatch]:
         """Make an image of each of *prompts*; one that is a mapping has arguments of its own."""
         requests = []
@@ -155,7 +156,8 @@ class ImageToolBackend:
             own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}
             if arguments.get("idempotency_key") is not None:
                 own.setdefault("idempotency_key", f"{arguments['idempotency_key']}-{place}")
-            requests.append(self.request(own.pop("prompt", None), {**arguments, **own}, trusted=True))
+            request = self.request(own.pop("prompt", None), {**arguments, **own}, trusted=True)
+            requests.append(request.within(budgets))
         with self._bar(len(requests)) as bar:
             outcomes = yield from generate_many(
                 self._generator, requests, at_once=max_concurrency, max_credits=max_credits, listener=bar

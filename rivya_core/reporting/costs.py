@@ -70,6 +70,8 @@ class CostTracker:
         self.by_run: dict[str, Cost] = {}
         self._reserved = 0.0
         self._reservations: dict[str, float] = {}
+        self._tasks: dict[str, float] = {}
+        self._counted: set[str] = set()
         self._lock = Lock()
 
     def check(self) -> None:
@@ -97,19 +99,46 @@ class CostTracker:
             self._reserved += held
             return held
 
+    def correct(self, model: str, held: float, reserved: float) -> None:
+        """Replace what a call has *held* back by what the provider reserved, and remember that for the next one."""
+        with self._lock:
+            self._reserved = max(0.0, self._reserved + reserved - held)
+            self._reservations[model] = reserved
+
     def release(self, held: float) -> None:
         """Give back what a call that ended has held back."""
         with self._lock:
             self._reserved = max(0.0, self._reserved - held)
 
+    def keep_for_task(self, task_id: str, held: float) -> None:
+        """Leave an amount held back after its call, until the task is counted or forgotten."""
+        with self._lock:
+            self._tasks[task_id] = self._tasks.get(task_id, 0.0) + held
+
+    def forget_task(self, task_id: str) -> None:
+        """Give back what is held back for a task."""
+        with self._lock:
+            self._reserved = max(0.0, self._reserved - self._tasks.pop(task_id, 0.0))
+
     def add(self, model: str, run: str, cost: Cost, reserved: float | None = None) -> None:
         """Count a call that ended, and remember what the provider reserved for it."""
         with self._lock:
-            self.total += cost
-            self.by_model[model] = self.by_model.get(model, Cost()) + cost
-            self.by_run[run] = self.by_run.get(run, Cost()) + cost
+            self._add(model, run, cost)
             if reserved is not None:
                 self._reservations[model] = reserved
+
+    def add_task(self, model: str, task_id: str, cost: Cost) -> None:
+        """Count a task, once however often its result is read."""
+        with self._lock:
+            if task_id not in self._counted:
+                self._counted.add(task_id)
+                self._add(model, task_id, cost)
+            self._reserved = max(0.0, self._reserved - self._tasks.pop(task_id, 0.0))
+
+    def _add(self, model: str, run: str, cost: Cost) -> None:
+        self.total += cost
+        self.by_model[model] = self.by_model.get(model, Cost()) + cost
+        self.by_run[run] = self.by_run.get(run, Cost()) + cost
 
     def _check(self) -> None:
         if self.limit is None or self.total.credits + self._reserved < self.limit:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rivya_core.reporting.costs import Cost, CostTracker
+from collections.abc import Mapping
+from typing import Any
+
+from rivya_core.reporting.costs import Cost, CostTracker, cost_of
 from rivya_core.reporting.credits_html import credits_html
 from rivya_core.reporting.steps import Step
 from rivya_core.reporting.summary import credits_table
@@ -29,6 +32,24 @@ class CreditsReportMixin:
         self._costs.add(done.model, run, done.cost, done.reserved)
         self._steps.append(done)
 
+    def check(self) -> None:
+        """Refuse the next call once the limit is reached.
+
+        Raises:
+            CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
+        """
+        self._costs.check()
+
+    def count_image(self, image: Mapping[str, Any]) -> None:
+        """Count an image task, once however often its image is asked for."""
+        model, task_id = str(image.get("model") or "unknown"), str(image.get("task_id"))
+        self._costs.add_task(model, task_id, cost_of(image.get("credits"), None))
+
+    @property
+    def costs(self) -> CostTracker:
+        """What adds the calls up."""
+        return self._costs
+
     @property
     def credits(self) -> float:
         """Credits spent so far."""
@@ -46,7 +67,7 @@ class CreditsReportMixin:
 
     @property
     def by_run(self) -> dict[str, Cost]:
-        """The same for each run: LangChain's run ids; in LlamaIndex the provider's ids of replies and image tasks."""
+        """The same for each run: replies by LangChain's or the provider's ids, images by their task ids."""
         return dict(self._costs.by_run)
 
     @property

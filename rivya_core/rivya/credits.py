@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from rivya_core.errors import BudgetExceededError, ConfigurationError, NotSupportedError
 from rivya_core.http.endpoint import Endpoint
@@ -42,6 +42,22 @@ def read_credits(endpoint: Endpoint, retry: RetryPolicy) -> Plan[float]:
     if amount is None:
         raise invalid_response(response, f"has no `{'.'.join(where)}`")
     return float(amount)
+
+
+class BudgetLike(Protocol):
+    """What must allow a task before it is submitted."""
+
+    def hold(self, what: str, price: float | None) -> float:
+        """Hold back the price of *what*, or refuse it with an error, and return the amount."""
+        ...
+
+    def learn(self, what: str, held: float, reserved: float | None) -> float:
+        """Hold back what the provider reserved instead of what was *held*, and return the amount."""
+        ...
+
+    def settle(self, held: float, final: float | None) -> None:
+        """End what was *held*, with what was charged."""
+        ...
 
 
 @dataclass
