@@ -7,7 +7,6 @@ the next turn replays into a new one.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -25,12 +24,12 @@ from rivya_core.errors import (
 )
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Plan, Streaming, call
+from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
 from rivya_core.media.fetch_url import FetchRules, fetch_image
 from rivya_core.rivya.files import upload_image
+from rivya_core.rivya.head_claims import HeadClaims, run_ledger
 from rivya_core.rivya.long_replay import NO_PARTS, SentParts, parts_of
-from rivya_core.rivya.session_records import ends_with_answer_to, ends_with_reply, read_session
 from rivya_core.rivya.wire import (
     LONGEST_MESSAGE,
     STREAM_PATH,
@@ -51,15 +50,6 @@ from rivya_core.types import ChatDelta, Media, Message, Text
 
 T = TypeVar("T")
 log = logging.getLogger("rivya")
-
-IN_USE = "the session of the last reply is in use, has moved on, or its state is unknown"
-UNKNOWN = "neither this process's ledger nor the server's record proves where the session of the last reply ends"
-SHARE = (
-    "Conversations are replayed, which costs their transcript again, because this process has not seen their last "
-    "turn: share a ledger between your processes with `session_ledger=` or the variable RIVYA_SESSION_LEDGER."
-)
-_unproven = itertools.count(1)
-"""Replays of this process for want of a ledger; the second one logs `SHARE`, once."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +109,7 @@ class RivyaWire:
         """Send the turn; a session that the server rejects is replayed into a new one, once."""
         if not messages:
             raise InvalidInputError("There is no message to send.")
-        turn = yield from self._claimed(tuple(messages))
+        turn = yield from self._claimed(tuple(messages), path)
         turn, request = yield from turn.prepare(path)
         try:
             return turn, (yield from turn.post(request, path))
@@ -127,11 +117,11 @@ class RivyaWire:
             if turn.route.reason != "continue":
                 raise
             yield from turn.invalidate()
-            turn = self._replay(turn.messages, f"the server rejected the session of the last reply ({error})")
+            turn = turn.replayed(f"the server rejected the session of the last reply ({error})")
         turn, request = yield from turn.prepare(path)
         return turn, (yield from turn.post(request, path))
 
-    def _claimed(self, messages: tuple[Message, ...]) -> Plan[_Turn]:
+    def _claimed(self, messages: tuple[Message, ...], path: str) -> Plan[_Turn]:
         """Choose the route; a head that is not granted replays."""
         if self.session_id is not None:
             route, session = sessions.pinned(messages, self.session_id), self.origin.head(self.session_id)
@@ -140,54 +130,19 @@ class RivyaWire:
         route = sessions.route(messages, self.origin, self.on_mismatch)
         if isinstance(self.ledger, StoredLedger):
             yield from self.run_ledger(self.ledger.check)
+        turn = _Turn(self, messages, route)
         if route.pointer is None:
-            return _Turn(self, messages, route)
-        refusal = yield from self._refusal(route, route.pointer, messages[-len(route.messages) - 1])
-        return self._replay(messages, refusal) if refusal else _Turn(self, messages, route)
+            return turn
+        refusal = yield from self._claims(path).claim(route.pointer, messages[-len(route.messages) - 1])
+        return turn.replayed(refusal) if refusal else turn
 
-    def _refusal(self, route: Route, pointer: Pointer, reply: Message) -> Plan[str]:
-        """Claim the head of *pointer*; return why that is not possible, or nothing if it is granted.
-
-        A head that the ledger has not seen itself is continued only if the server's record proves it. A call that is
-        repeated under its own idempotency key may find that the server has carried it out already.
-        """
-        head = pointer.head
-        if (yield from self.run_ledger(lambda: self.ledger.claim(head))):
-            return ""
-        known = yield from self.run_ledger(lambda: self.ledger.knows(head))
-        if known and self.idempotency_key is None:
-            return IN_USE
-        try:
-            record = yield from read_session(self.endpoint, pointer.session_id, replace(self.retry, max_retries=0))
-        except RivyaError:
-            return IN_USE if known else _noticed(UNKNOWN)
-        if self.idempotency_key is not None and ends_with_answer_to(record, _text_of(route), pointer.turn + 1):
-            return ""
-        proven = ends_with_reply(record, reply.text, pointer.turn, self.origin.reply_id(pointer))
-        if proven and (yield from self.run_ledger(lambda: self.ledger.claim(head, proven=True))):
-            return ""
-        return IN_USE if known or proven else _noticed(UNKNOWN)
-
-    def _replay(self, messages: tuple[Message, ...], why: str) -> _Turn:
-        return _Turn(self, messages, sessions.replayed(messages, self.on_mismatch, why))
+    def _claims(self, path: str) -> HeadClaims:
+        key = self.idempotency_key if self.endpoint.idempotent(path) else None
+        return HeadClaims(self.ledger, self.endpoint, self.retry, self.origin, key)
 
     def run_ledger(self, work: Callable[[], T]) -> Plan[T]:
         """Run *work* on the ledger, off the event loop if it may wait."""
-        return (yield from call(work)) if self.ledger.blocking else work()
-
-
-def _noticed(why: str) -> str:
-    if next(_unproven) == 2:  # noqa: PLR2004 - once is chance, twice is a deployment
-        log.warning(SHARE)
-    return why
-
-
-def _text_of(route: Route) -> str:
-    """What is sent of a route's messages."""
-    sent = route.messages
-    if len(sent) == 1 and sendable_verbatim(sent[0]):
-        return sent[0].text
-    return render(sent, continues=route.session_id is not None)
+        return run_ledger(self.ledger, work)
 
 
 @dataclass(frozen=True)
@@ -204,7 +159,7 @@ class _Turn:
         if self.route.why:
             log.info("Replaying %d messages into a new session, because %s.", len(self.messages), self.route.why)
         try:
-            text = _text_of(self.route)
+            text = self._text()
             file_ids = yield from self._file_ids()
             pieces = self._pieces(text)
             turn = yield from self._with_parts(pieces[:-1])
@@ -213,6 +168,17 @@ class _Turn:
         except BaseException as error:
             yield from self._end_claim_after(error, unknown=False)
             raise
+
+    def replayed(self, why: str) -> _Turn:
+        """Return this turn on the route into a new session."""
+        route = sessions.replayed(self.messages, self.wire.on_mismatch, why, self.route.digest)
+        return replace(self, route=route)
+
+    def _text(self) -> str:
+        sent = self.route.messages
+        if len(sent) == 1 and sendable_verbatim(sent[0]):
+            return sent[0].text
+        return render(sent, continues=self.route.session_id is not None)
 
     def _pieces(self, text: str) -> list[str]:
         """The text as one message, or in parts where it is too long and parts are allowed."""
@@ -317,13 +283,9 @@ class _Turn:
 
     def _pointer_after(self, session_id: str, said: str, reply_id: Any) -> Pointer | None:
         before = self.route.pointer.turn if self.route.pointer else self.parts.count
-        return self.wire.origin.pointer(
-            session_id,
-            before + 1,
-            [*self.messages, Message("assistant", (Text(said),))],
-            self.wire.ledger.name,
-            reply_id if isinstance(reply_id, str) else "",
-        )
+        digest = self.route.digest.upto([*self.messages, Message("assistant", (Text(said),))])
+        named = reply_id if isinstance(reply_id, str) else ""
+        return self.wire.origin.pointer(session_id, before + 1, digest.hex, self.wire.ledger.name, named)
 
     def _file_ids(self) -> Plan[list[str]]:
         file_ids = []

@@ -120,11 +120,6 @@ def ends_with_reply(record: SessionRecord, reply: str, turn: int, reply_id: str)
     return messages[-1].text.strip() == reply.strip() and _has_turns(record, turn)
 
 
-def ends_with_answer_to(record: SessionRecord, sent: str, turn: int) -> bool:
-    """Return whether the record proves that turn number *turn*, the newest, is the answer to the message *sent*."""
-    return _has_turns(record, turn) and record.messages[-2].text.strip() == sent.strip()
-
-
 def _has_turns(record: SessionRecord, turn: int) -> bool:
     return record.complete and len(record.messages) == 2 * turn and _alternates(record.messages)
 

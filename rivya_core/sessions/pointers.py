@@ -23,6 +23,7 @@ from rivya_core.types import Media, Message, RawBlock, Text
 
 POINTER_VERSION = 1
 """Raised when the canonical form below changes; a pointer of another version is a mismatch."""
+_quoted = json.encoder.encode_basestring_ascii
 _line = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
 LARGEST_TURN = 1_000_000
 LONGEST_WORD = 512
@@ -101,11 +102,9 @@ class Origin:
         """Return what a ledger calls a session of which nothing more is known."""
         return Head(f"{self.fingerprint}:{session_id}", 0, "")
 
-    def pointer(
-        self, session_id: str, turn: int, messages: Sequence[Message], ledger: str = "", reply_id: str = ""
-    ) -> Pointer | None:
-        """Return the pointer for a session that holds *messages*, or None if its id is not one that can be kept."""
-        seal = self._seal(session_id, turn, messages, ledger)
+    def pointer(self, session_id: str, turn: int, digest: str, ledger: str = "", reply_id: str = "") -> Pointer | None:
+        """Return the pointer for a session that holds a transcript, or None if its id is not one that can be kept."""
+        seal = self._seal(session_id, turn, digest, ledger)
         made = Pointer(session_id, turn, self.fingerprint, seal, ledger, reply_id, self._reply_seal(seal, reply_id))
         return Pointer.from_json(made.to_json())
 
@@ -114,17 +113,48 @@ class Origin:
         seal = self._reply_seal(pointer.digest, pointer.reply_id)
         return pointer.reply_id if hmac.compare_digest(seal.encode(), pointer.reply_seal.encode()) else ""
 
-    def owns(self, pointer: Pointer, messages: Sequence[Message]) -> bool:
-        """Whether *pointer* was made here, as it is, for exactly *messages*."""
-        seal = self._seal(pointer.session_id, pointer.turn, messages, pointer.ledger)
+    def owns(self, pointer: Pointer, digest: str) -> bool:
+        """Whether *pointer* was made here, as it is, for exactly the transcript with this digest."""
+        seal = self._seal(pointer.session_id, pointer.turn, digest, pointer.ledger)
         return pointer.origin == self.fingerprint and hmac.compare_digest(seal.encode(), pointer.digest.encode())
 
     def _reply_seal(self, digest: str, reply_id: str) -> str:
         return hmac.digest(self.secret, f"{digest}:{reply_id}".encode(), "sha256").hex()[:32]
 
-    def _seal(self, session_id: str, turn: int, messages: Sequence[Message], ledger: str) -> str:
-        facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest_of(messages)])
+    def _seal(self, session_id: str, turn: int, digest: str, ledger: str) -> str:
+        facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest])
         return hmac.digest(self.secret, facts.encode(), "sha256").hex()
+
+
+class TranscriptDigest:
+    """Digest of what a model would see of messages: not ids, not metadata, not reasoning.
+
+    It grows with the transcript: each message is digested once in a turn, however long the history is.
+
+    Attributes:
+        count: Number of messages that are digested.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256(b"rivya-transcript-1")
+
+    def upto(self, messages: Sequence[Message]) -> TranscriptDigest:
+        """Return the digest of *messages*, of which the first `count` are the ones digested here.
+
+        Raises:
+            InvalidInputError: A message holds something that JSON cannot carry.
+        """
+        longer = TranscriptDigest()
+        longer.count, longer._hash = len(messages), self._hash.copy()
+        for message in messages[self.count :]:
+            longer._hash.update(hashlib.sha256(_canonical_line(message).encode()).digest())
+        return longer
+
+    @property
+    def hex(self) -> str:
+        """The digest as text."""
+        return self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,7 @@ class Route:
         pointer: The reply that is continued, or None for a new session.
         session_id: The session to name in the request, or None.
         why: For a replay, why no session was continued.
+        digest: Digest of the transcript's beginning, as far as it was needed to choose the route.
     """
 
     reason: Reason
@@ -144,6 +175,7 @@ class Route:
     pointer: Pointer | None = None
     session_id: str | None = None
     why: str = ""
+    digest: TranscriptDigest = field(default_factory=TranscriptDigest, compare=False)
 
 
 @lru_cache(maxsize=256)
@@ -154,15 +186,8 @@ def origin_of(base_url: str, model: str, key: str) -> Origin:
 
 
 def digest_of(messages: Sequence[Message]) -> str:
-    """Return the digest of what a model would see of *messages*: not ids, not metadata, not reasoning.
-
-    Raises:
-        InvalidInputError: A message holds something that JSON cannot carry.
-    """
-    whole = hashlib.sha256(b"rivya-transcript-1")
-    for message in messages:
-        whole.update(hashlib.sha256(_line(_canonical(message)).encode()).digest())
-    return whole.hexdigest()
+    """Return the digest of *messages*; see `TranscriptDigest`."""
+    return TranscriptDigest().upto(messages).hex
 
 
 def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch = "replay") -> Route:
@@ -183,13 +208,22 @@ def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch =
     newer = every[position + 1 :]
     if not newer:
         return replayed(every, on_mismatch, "nothing follows the last reply")
-    if not origin.owns(pointer, every[: position + 1]):
-        return replayed(every, on_mismatch, "they are not the ones that the session of the last reply holds")
-    return Route("continue", newer, pointer, pointer.session_id)
+    digest = TranscriptDigest().upto(every[: position + 1])
+    if not origin.owns(pointer, digest.hex):
+        return replayed(every, on_mismatch, "they are not the ones that the session of the last reply holds", digest)
+    return Route("continue", newer, pointer, pointer.session_id, digest=digest)
 
 
-def replayed(messages: Sequence[Message], on_mismatch: OnMismatch, why: str) -> Route:
-    """Return the route of a whole transcript into a new session; *why* it cannot be continued, after "because".
+def replayed(
+    messages: Sequence[Message], on_mismatch: OnMismatch, why: str, digest: TranscriptDigest | None = None
+) -> Route:
+    """Return the route of a whole transcript into a new session.
+
+    Args:
+        messages: The transcript.
+        on_mismatch: Whether that is allowed.
+        why: Why it cannot be continued, as it stands after "because".
+        digest: Digest of the transcript's beginning, if it is known.
 
     Raises:
         HistoryMismatchError: *on_mismatch* is `"error"`.
@@ -199,7 +233,7 @@ def replayed(messages: Sequence[Message], on_mismatch: OnMismatch, why: str) -> 
             f"No session can be continued with these messages, because {why}. Nothing was charged; use "
             '`on_history_mismatch="replay"` to start a new session with all of them.'
         )
-    return Route("replay", tuple(messages), why=why)
+    return Route("replay", tuple(messages), why=why, digest=digest or TranscriptDigest())
 
 
 def pinned(messages: Sequence[Message], session_id: str) -> Route:
@@ -237,10 +271,20 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= LONGEST_WORD and value.isprintable()
 
 
+def _canonical_line(message: Message) -> str:
+    """What a model sees of a message, as one line of JSON."""
+    parts = message.parts
+    bare = not (message.tool_calls or message.tool_call_id or message.failed)
+    named = message.name and message.pointer is None  # agents put their names on our replies after the fact
+    if bare and not named and len(parts) == 1 and isinstance(parts[0], Text) and parts[0].text:
+        return f'{{"parts":[{_quoted(parts[0].text)}],"role":"{message.role}"}}'  # most messages; the same line
+    return _line(_canonical(message))
+
+
 def _canonical(message: Message) -> dict[str, Any]:
     """What a model sees of a message, in one form, whichever form the framework holds it in."""
     facts: dict[str, Any] = {"role": message.role, "parts": list(_joined(message.parts))}
-    if message.name and message.pointer is None:  # agents put their names on our replies after the fact
+    if message.name and message.pointer is None:
         facts["name"] = message.name
     if message.tool_calls:
         facts["calls"] = [[call.id, call.name, _arguments(call.arguments)] for call in message.tool_calls]

@@ -5,6 +5,7 @@ The client comes from the extra `rivya-integrations[redis]` and is imported at t
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from rivya_core.errors import ConfigurationError, LedgerError
@@ -12,35 +13,49 @@ from rivya_core.sessions.ledger import Head
 from rivya_core.sessions.stored_ledger import StoredLedger, WhenDown
 from rivya_core.storage.redis_server import RedisServer
 
-VERDICT = """
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+COMMON = """
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local turn, digest, ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local known = redis.call('HMGET', KEYS[1], 'state', 'turn', 'digest', 'run')
+local entry = known[1] and {state = known[1], turn = tonumber(known[2]), digest = known[3]}
+local same = entry and entry.turn == turn and entry.digest == digest
 local function verdict(proven)
-  local known = redis.call('HMGET', KEYS[1], 'state', 'turn', 'digest', 'run')
-  local state, turn = known[1], tonumber(known[2])
-  if not state or (state == 'free' and known[4] ~= run) then return proven and 'granted' or 'unknown' end
-  if state == 'free' and turn == tonumber(ARGV[1]) and known[3] == ARGV[2] then return 'granted' end
-  if state == 'free' and tonumber(ARGV[1]) > turn then return proven and 'granted' or 'unknown' end
-  return 'refused'
+  if not entry then return proven and 'granted' or 'unknown' end
+  if entry.state ~= 'free' or not (same or turn > entry.turn) then return 'refused' end
+  local trusted = same and run ~= '' and known[4] == run
+  return (proven or trusted) and 'granted' or 'unknown'
 end
 local function put(state)
-  redis.call('HSET', KEYS[1], 'state', state, 'turn', ARGV[1], 'digest', ARGV[2], 'run', run)
-  redis.call('EXPIRE', KEYS[1], ARGV[4])
+  redis.call('HSET', KEYS[1], 'state', state, 'turn', turn, 'digest', digest, 'run', run)
+  redis.call('EXPIRE', KEYS[1], ttl)
 end
 """
-"""`rivya_core.sessions.ledger.verdict_on`. A head that was remembered by another run of the server (a restart from an
+"""The rules of `rivya_core.sessions.ledger`. A head that was remembered by another run of the server (a restart from an
 older snapshot, a failover to a replica that lags) is not trusted: it may have moved on."""
-CLAIM = f"""{VERDICT}
-local found = verdict(ARGV[3] == '1')
-if found == 'granted' then put('claimed') end
-return found == 'granted' and 1 or 0
+CLAIM = f"""{COMMON}
+if verdict(ARGV[4] == 'proven') ~= 'granted' then return 0 end
+put('claimed')
+return 1
 """
-KNOWS = f"""{VERDICT}
+KNOWS = f"""{COMMON}
 return verdict(false) == 'unknown' and 0 or 1
 """
-PUT = f"""{VERDICT}
-local invalid = redis.call('HGET', KEYS[1], 'state') == 'invalid'
-put(invalid and 'invalid' or ARGV[3])
+SETTLE = f"""{COMMON}
+if not entry or (entry.turn < turn and entry.state ~= 'invalid') then put('free') end
 return 1
+"""
+RELEASE = f"""{COMMON}
+if same and entry.state == 'claimed' then put('free') end
+return 1
+"""
+INVALIDATE = f"""{COMMON}
+put('invalid')
+return 1
+"""
+NAME = """
+redis.call('HSETNX', KEYS[1], 'name', ARGV[1])
+return redis.call('HGET', KEYS[1], 'name')
 """
 
 
@@ -60,8 +75,6 @@ class RedisLedger(StoredLedger):
         ConfigurationError: The URL or the time to live cannot be right.
     """
 
-    name = "redis"
-
     def __init__(
         self,
         url: str | None = None,
@@ -79,11 +92,15 @@ class RedisLedger(StoredLedger):
 
     def settle(self, head: Head) -> None:
         """Remember *head* as the newest of its session and end the claim."""
-        self._run(PUT, head, "free")
+        self._run(SETTLE, head)
+
+    def release(self, head: Head) -> None:
+        """End the claim on *head*; the session is as it was."""
+        self._run(RELEASE, head)
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
-        self._run(PUT, head, "invalid")
+        self._run(INVALIDATE, head)
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -92,20 +109,27 @@ class RedisLedger(StoredLedger):
     def __repr__(self) -> str:
         return f"RedisLedger({self._server.place!r})"
 
+    def _read_name(self) -> str:
+        name = self._eval(NAME, f"{self._prefix}name", uuid.uuid4().hex)
+        return f"redis:{name.decode() if isinstance(name, bytes) else name}"
+
     def _claim(self, head: Head, *, proven: bool) -> bool:
-        return bool(self._run(CLAIM, head, "1" if proven else "0"))
+        return bool(self._run(CLAIM, head, "proven" if proven else ""))
 
     def _knows(self, head: Head) -> bool:
-        return bool(self._run(KNOWS, head, ""))
+        return bool(self._run(KNOWS, head))
 
-    def _run(self, script: str, head: Head, argument: str) -> Any:
+    def _run(self, script: str, head: Head, how: str = "") -> Any:
+        return self._eval(script, self._prefix + head.session, head.turn, head.digest, self._ttl, how)
+
+    def _eval(self, script: str, key: str, *arguments: Any) -> Any:
         client = self._server.client
         from redis.exceptions import RedisError
 
         try:
-            return client.eval(script, 1, self._prefix + head.session, head.turn, head.digest, argument, self._ttl)
+            return client.eval(script, 1, key, *arguments)
         except (RedisError, OSError) as exc:
             raise LedgerError(
                 f"The session ledger at {self._server.place} cannot be used ({self._server.described(exc)}); no "
-                'session was continued. Check the server, or set `when_down="replay"` to go on without it.'
+                'session was continued. Check the server, or set `when_down="replay"` to work without it.'
             ) from None

@@ -15,7 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rivya_core.errors import ConfigurationError, LedgerError
-from rivya_core.sessions.ledger import Entry, Head, State, Verdict, verdict_on
+from rivya_core.sessions.ledger import (
+    Entry,
+    Head,
+    Verdict,
+    after_release,
+    after_settle,
+    verdict_on,
+)
 from rivya_core.sessions.stored_ledger import StoredLedger, WhenDown
 from rivya_core.storage.sqlite_file import SQLiteFile
 
@@ -25,14 +32,15 @@ CREATE TABLE IF NOT EXISTS session_heads (
     epoch TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_heads_used ON session_heads (used);
-CREATE TABLE IF NOT EXISTS session_epoch (id INTEGER PRIMARY KEY CHECK (id = 0), epoch TEXT, changes INTEGER);
-INSERT OR IGNORE INTO session_epoch VALUES (0, lower(hex(randomblob(16))), 0);
+CREATE TABLE IF NOT EXISTS session_ledger (id INTEGER PRIMARY KEY CHECK (id = 0), name TEXT, epoch TEXT, changes INT);
+INSERT OR IGNORE INTO session_ledger VALUES (0, lower(hex(randomblob(16))), lower(hex(randomblob(16))), 0);
 """
+NAME = "SELECT name FROM session_ledger"
 READ = "SELECT turn, digest, state, epoch FROM session_heads WHERE session = ?"
 WRITE = "INSERT OR REPLACE INTO session_heads VALUES (?, ?, ?, ?, ?, ?)"
 EXPIRE = "DELETE FROM session_heads WHERE used < ?"
-COUNT = "UPDATE session_epoch SET changes = changes + 1 RETURNING epoch, changes"
-NEW_EPOCH = "UPDATE session_epoch SET epoch = ?, changes = ?"
+COUNT = "UPDATE session_ledger SET changes = changes + 1 RETURNING epoch, changes"
+NEW_EPOCH = "UPDATE session_ledger SET epoch = ?, changes = ?"
 DAY = 86_400.0
 
 
@@ -53,8 +61,6 @@ class SQLiteLedger(StoredLedger):
     Raises:
         ConfigurationError: *path* is no file that can be shared, or *when_down* is unknown.
     """
-
-    name = "sqlite"
 
     def __init__(
         self,
@@ -80,14 +86,18 @@ class SQLiteLedger(StoredLedger):
     def settle(self, head: Head) -> None:
         """Remember *head* as the newest of its session and end the claim."""
         with self._transaction() as database:
-            known = self._entry(database, head)
             database.execute(EXPIRE, (self._clock() - self._keep,))
-            self._put(database, head, "invalid" if known is not None and known.state == "invalid" else "free")
+            self._change(database, head, after_settle)
+
+    def release(self, head: Head) -> None:
+        """End the claim on *head*; the session is as it was."""
+        with self._transaction() as database:
+            self._change(database, head, after_release)
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
         with self._transaction() as database:
-            self._put(database, head, "invalid")
+            self._put(database, head.session, Entry(head.turn, head.digest, "invalid"))
 
     def forget(self) -> None:
         """Trust no head that was remembered so far, for example after the file was restored from a backup."""
@@ -101,11 +111,15 @@ class SQLiteLedger(StoredLedger):
     def __repr__(self) -> str:
         return f"SQLiteLedger({self.path!r})"
 
+    def _read_name(self) -> str:
+        with self._transaction() as database:
+            return f"sqlite:{database.execute(NAME).fetchone()[0]}"
+
     def _claim(self, head: Head, *, proven: bool) -> bool:
         with self._transaction(durably=True) as database:
             granted = self._verdict(database, head, proven=proven) == "granted"
             if granted:
-                self._put(database, head, "claimed")
+                self._put(database, head.session, Entry(head.turn, head.digest, "claimed"))
             return granted
 
     def _knows(self, head: Head) -> bool:
@@ -113,18 +127,26 @@ class SQLiteLedger(StoredLedger):
             return self._verdict(database, head, proven=False) != "unknown"
 
     def _verdict(self, database: sqlite3.Connection, head: Head, *, proven: bool) -> Verdict:
-        return verdict_on(self._entry(database, head), head, proven=proven)
+        row = database.execute(READ, (head.session,)).fetchone()
+        entry, trusted = (None, True) if row is None else (Entry(*row[:3]), row[3] == self._epoch(database))
+        return verdict_on(entry, head, proven=proven, trusted=trusted)
 
     def _entry(self, database: sqlite3.Connection, head: Head) -> Entry | None:
-        """What is known of the session in this epoch; a claim or an invalid state counts from any epoch."""
         row = database.execute(READ, (head.session,)).fetchone()
-        if row is None or (row[2] == "free" and row[3] != self._epoch(database)):
-            return None
-        return Entry(*row[:3])
+        return None if row is None else Entry(*row[:3])
 
-    def _put(self, database: sqlite3.Connection, head: Head, state: State) -> None:
-        row = (head.session, head.turn, head.digest, state, self._clock(), self._epoch(database))
-        database.execute(WRITE, row)
+    def _change(
+        self, database: sqlite3.Connection, head: Head, rule: Callable[[Entry | None, Head], Entry | None]
+    ) -> None:
+        """Put what *rule* makes of an entry; one that stays as it is keeps its epoch, too."""
+        before = self._entry(database, head)
+        after = rule(before, head)
+        if after is not None and after != before:
+            self._put(database, head.session, after)
+
+    def _put(self, database: sqlite3.Connection, session: str, entry: Entry) -> None:
+        facts = (session, entry.turn, entry.digest, entry.state)
+        database.execute(WRITE, (*facts, self._clock(), self._epoch(database)))
 
     def _epoch(self, database: sqlite3.Connection) -> str:
         """The file's epoch; a new one begins when the file holds fewer changes than were seen before."""

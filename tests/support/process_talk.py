@@ -2,7 +2,8 @@
 
     python tests/support/process_talk.py FOLDER BASE_URL KEY LEDGER NAME
 
-FOLDER holds talks, one file each, which all processes read and add to. What a process does is in its log, FOLDER/NAME.log:
+LEDGER is a path, a Redis URL, `memory` for one of each process's own, or `fork` for that of a process that has talked and
+forks then. FOLDER holds talks, one file each, which all processes read and add to. What a process does is in its log, FOLDER/NAME.log:
 a line before each call and one after it, so that whoever killed it can judge what it did.
 """
 
@@ -24,7 +25,7 @@ from rivya_core.http.endpoint import endpoint
 from rivya_core.providers import RIVYA
 from rivya_core.rivya.session_chat import RivyaWire
 from rivya_core.rivya.wire import ChatOptions
-from rivya_core.sessions.ledger import Ledger
+from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
 from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_core.types import ChatDelta, Message, Text
@@ -48,8 +49,9 @@ class Process:
         self.loop = asyncio.new_event_loop()
         self.http, self.ahttp = httpx.Client(verify=False), httpx.AsyncClient(verify=False)
 
-    def run(self) -> None:
-        while True:
+    def run(self, turns: float = float("inf")) -> None:
+        parent = os.getppid()
+        while self.calls < turns and os.getppid() == parent:  # a fork ends with the process that it came from
             talks = sorted(self.folder.glob("*.talk"))
             known = json.loads(self.random.choice(talks).read_text()) if talks else []
             replies = [at for at, said in enumerate(known) if said["role"] == "assistant"]
@@ -96,8 +98,16 @@ def whole(deltas: list[ChatDelta]) -> ChatDelta:
     return deltas[-1]._replace(text="".join(delta.text for delta in deltas))
 
 
+def ledger_of(what: str) -> Ledger:
+    if what in ("memory", "fork"):
+        return PROCESS_LEDGER
+    return RedisLedger(what) if "://" in what else SQLiteLedger(what)
+
+
 if __name__ == "__main__":
     where, url, secret, memory, who = sys.argv[1:]
-    made: Ledger = RedisLedger(memory) if "://" in memory else SQLiteLedger(memory)
     print(os.getpid(), flush=True)  # noqa: T201 - it is up
-    Process(Path(where), url, secret, made, who).run()
+    if memory == "fork":
+        Process(Path(where), url, secret, ledger_of(memory), who).run(turns=2)
+        who += "" if os.fork() else "-fork"
+    Process(Path(where), url, secret, ledger_of(memory), f"{who}-x" if memory == "fork" else who).run()

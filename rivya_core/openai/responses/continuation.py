@@ -80,7 +80,7 @@ class ResponseChain:
         """Return the route of a full replay after *error*, or raise it if it is about something else."""
         if route.pointer is None or error.code != UNKNOWN:
             raise error
-        return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone")
+        return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone", route.digest)
 
     def _on(self, route: Route) -> OpenAIResponses:
         if route.session_id is None:
@@ -106,5 +106,6 @@ class ResponseChain:
         calls = tuple(ToolCall(call.id or "", call.name or "", call.arguments) for call in said.calls)
         reply = Message("assistant", (Text(said.text),), tool_calls=calls)
         turn = route.pointer.turn + 1 if route.pointer else 1
-        pointer = self.origin.pointer(facts["id"], turn, [*messages, reply])
+        digest = route.digest.upto([*messages, reply])
+        pointer = self.origin.pointer(facts["id"], turn, digest.hex)
         return pointer.to_json() if pointer else None

@@ -67,6 +67,27 @@ class TestLedger:
 
         assert not ledger.claim(head(2))
 
+    @pytest.mark.parametrize("end", ["settle", "release"])
+    def test_a_session_never_goes_back(self, ledger: Ledger, end: str) -> None:
+        """A reply that comes late or a second time does not make its turn the newest again."""
+        for turn in (1, 2, 3):
+            ledger.settle(head(turn))
+        getattr(ledger, end)(head(2))
+
+        assert not ledger.claim(head(2))
+        assert not ledger.claim(head(2), proven=True)
+        assert ledger.claim(head(3))
+
+    @pytest.mark.parametrize("end", ["settle", "release"])
+    def test_the_end_of_an_old_turn_does_not_end_a_claim(self, ledger: Ledger, end: str) -> None:
+        """Whoever holds the newest head goes on holding it."""
+        ledger.settle(head(1))
+        ledger.settle(head(2))
+        assert ledger.claim(head(2))
+        getattr(ledger, end)(head(1))
+
+        assert not ledger.claim(head(2))
+
     def test_another_digest_is_not_the_head(self, ledger: Ledger) -> None:
         """Turn 1 of another transcript is not turn 1 of this one."""
         ledger.settle(head(1))

@@ -29,7 +29,7 @@ RICH = [
 
 def reply(*before: Message, session: str = "s1", turn: int = 1) -> Message:
     """The reply SAID after *before*, with its pointer."""
-    pointer = ORIGIN.pointer(session, turn, [*before, SAID], "ledger-1")
+    pointer = ORIGIN.pointer(session, turn, digest_of([*before, SAID]), "ledger-1")
     assert pointer is not None
     return SAID._replace(pointer=pointer.to_json())
 
@@ -232,19 +232,19 @@ class TestPointer:
 
     def test_it_survives_json(self) -> None:
         """What is written is read back the same."""
-        pointer = ORIGIN.pointer("s1", 4, RICH, "ledger-1")
+        pointer = ORIGIN.pointer("s1", 4, digest_of(RICH), "ledger-1")
         assert pointer is not None
         assert Pointer.from_json(pointer.to_json()) == pointer
 
     @pytest.mark.parametrize("session_id", ["", "x" * 513, "a\nb", "\ud800"])
     def test_there_is_none_for_a_session_id_that_cannot_be_kept(self, session_id: str) -> None:
         """A server's absurd id is not written down."""
-        assert ORIGIN.pointer(session_id, 1, RICH) is None
+        assert ORIGIN.pointer(session_id, 1, digest_of(RICH)) is None
 
     def test_it_holds_no_key(self) -> None:
         """Neither the pointer nor the origin shows the account's key."""
         origin = origin_of("https://host/v1", "m", "very-secret-key")
-        assert "very-secret-key" not in repr(origin) + repr(origin.pointer("s", 1, RICH))
+        assert "very-secret-key" not in repr(origin) + repr(origin.pointer("s", 1, digest_of(RICH)))
         assert repr(origin.secret) not in repr(origin)
 
 

@@ -89,12 +89,13 @@ def judge(sandbox: Sandbox, log: list[dict[str, Any]]) -> Figures:
     return figures
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["memory", "fork", "sqlite", "redis"])
 def test_killed_processes_break_no_promise(
     sandbox: Sandbox, tmp_path: Path, kind: str, request: pytest.FixtureRequest, capsys: Any
 ) -> None:
     """Each reply is continued by one of all the processes, whoever dies between claim and settle."""
-    ledger = str(tmp_path / "sessions.db") if kind == "sqlite" else request.getfixturevalue("redis_url")
+    ledger = {"sqlite": str(tmp_path / "sessions.db"), "memory": kind, "fork": kind}.get(kind)
+    ledger = ledger or request.getfixturevalue("redis_url")
     crew = Crew(tmp_path, sandbox, ledger)
     try:
         crew.work(SECONDS, turns=60)

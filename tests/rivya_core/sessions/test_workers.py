@@ -12,11 +12,11 @@ import redis_server
 from core_asking import Way, conversation, said, user
 from oracle import Watch, context_of
 
-from rivya_core.errors import ConfigurationError, ContextOverflowError, LedgerError
-from rivya_core.rivya import session_chat
+from rivya_core.errors import ConfigurationError, ContextOverflowError, LedgerError, ResponseLostError
+from rivya_core.rivya import head_claims
 from rivya_core.rivya.session_records import ends_with_reply, list_sessions, read_session
 from rivya_core.sessions.default_ledger import _ledger, default_ledger
-from rivya_core.sessions.ledger import PROCESS_LEDGER, MemoryLedger
+from rivya_core.sessions.ledger import PROCESS_LEDGER, Head, MemoryLedger
 from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_core.types import ChatDelta, Message
@@ -163,7 +163,7 @@ def test_the_second_replay_for_want_of_a_ledger_is_warned_of_once(
     """One sentence says why and what to do; it is not repeated at every turn."""
     import itertools
 
-    monkeypatch.setattr(session_chat, "_unproven", itertools.count(1))
+    monkeypatch.setattr(head_claims, "_unproven", itertools.count(1))
     talk = two_turns(sandbox, way)
     with caplog.at_level(logging.WARNING, logger="rivya"):
         for number in range(4):
@@ -244,32 +244,97 @@ class TestLongReplays:
 
 
 class TestTheCallersOwnKey:
+    """`whole` replies, for which the provider promises that a key is carried out once."""
+
+    whole = Way(asynchronous=False, streamed=False)
+
+    def ask(self, sandbox: Sandbox, ledger: Any, talk: Talk, key: str | None, way: Way = whole) -> ChatDelta:
+        return way.ask(conversation(sandbox, ledger, idempotency_key=key), talk)
+
     def test_a_call_that_is_made_again_is_paid_once(self, sandbox: Sandbox) -> None:
         """A workflow node that runs again after a crash gets the reply of its first run."""
-        way = Way(asynchronous=False, streamed=False)
         watch = Watch(sandbox)
-        replies = [
-            way.ask(conversation(sandbox, MemoryLedger(), idempotency_key="node-1"), [user("What is 2 + 2?")])
-            for _ in range(2)
-        ]
+        replies = [self.ask(sandbox, MemoryLedger(), [user("What is 2 + 2?")], "node-1") for _ in range(2)]
 
         assert replies[0].text == replies[1].text
         assert len(watch.turns) == 1
 
-    @pytest.mark.parametrize("shared", [True, False])
-    def test_a_turn_that_continues_is_paid_once_too(self, sandbox: Sandbox, shared: bool) -> None:
+    @pytest.mark.parametrize("again", ["the same", "another process", "sqlite"])
+    def test_a_turn_that_continues_is_paid_once_too(self, sandbox: Sandbox, again: str, tmp_path: Path) -> None:
         """The first run was carried out, its reply was lost with the process, and the second run gets it."""
-        way = Way(asynchronous=False, streamed=False)
-        ledger = MemoryLedger()
-        talk = [*two_turns(sandbox, way, ledger=ledger), user("And what is my name?")]
-        first = way.ask(conversation(sandbox, ledger, idempotency_key="node-2"), talk)
+        ledger = SQLiteLedger(tmp_path / "s.db") if again == "sqlite" else MemoryLedger()
+        talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
+        first = self.ask(sandbox, ledger, talk, "node-2")
         watch = Watch(sandbox)
-        again = ledger if shared else MemoryLedger()
-        second = way.ask(conversation(sandbox, again, idempotency_key="node-2"), talk)
+        second = self.ask(sandbox, {"another process": MemoryLedger()}.get(again, ledger), talk, "node-2")
 
         assert first.text == second.text
         assert second.metadata["session_route"] == "continue"
         assert not watch.turns
+
+    @pytest.mark.parametrize("runs", ["aa", "ab", "bb", "bc", "bac", "abb", "bcb", "abc"])
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_the_reply_of_several_runs_is_continued_once(
+        self, sandbox: Sandbox, way: Way, runs: str, order: int
+    ) -> None:
+        """All processes that ran the step may be alive and have its reply; the session goes on from one of them.
+
+        The reply before the step is that of process a. A run that another process repeats may be replayed.
+        """
+        workers = {name: MemoryLedger() for name in "abc"}
+        talk = [*two_turns(sandbox, self.whole, ledger=workers["a"]), user("And what is my name?")]
+        watch = Watch(sandbox)
+        talks = [(run, [*talk, said(self.ask(sandbox, workers[run], talk, "node-3"))]) for run in runs]
+        assert len(watch.turns) == 1
+        routes = []
+        for run, talk in talks[::order]:
+            watch = Watch(sandbox)
+            asked = [*talk, user(f"What is {len(routes)} + 7?")]
+            routes.append(way.ask(conversation(sandbox, workers[run]), asked).metadata["session_route"])
+            assert [seen.text for seen in context_of(watch.only())] == texts(asked)
+
+        assert routes.count("continue") == 1
+
+    @pytest.mark.parametrize("key", ["another-key", None])
+    @pytest.mark.parametrize("again", ["the same", "another process"])
+    def test_the_same_question_under_another_key_is_another_turn(
+        self, sandbox: Sandbox, way: Way, key: str | None, again: str
+    ) -> None:
+        """A reply that is regenerated: the model must not see the question twice."""
+        ledger = MemoryLedger()
+        talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
+        self.ask(sandbox, ledger, talk, "node-4")
+        watch = Watch(sandbox)
+        reply = self.ask(sandbox, ledger if again == "the same" else MemoryLedger(), talk, key, way)
+
+        assert reply.metadata["session_route"] == "replay"
+        assert [seen.text for seen in context_of(watch.only())] == texts(talk)
+
+    def test_a_run_whose_answer_was_lost_is_paid_once(self, sandbox: Sandbox) -> None:
+        """The turn ends as unknown, and the next run under its key finds out."""
+        ledger = MemoryLedger()
+        talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
+        watch = Watch(sandbox)
+        for _ in range(3):
+            sandbox.fault(Fault(path="/chat/completions", drop="after"))
+        with pytest.raises(ResponseLostError):
+            self.ask(sandbox, ledger, talk, "node-5")
+        reply = self.ask(sandbox, ledger, talk, "node-5")
+
+        assert [seen.text for seen in context_of(watch.only())] == texts(talk)
+        following = [*talk, said(reply), user("Thanks.")]
+        judged(sandbox, self.whole, following, "replay", ledger=ledger)
+
+    def test_a_stream_is_not_continued_under_a_key(self, sandbox: Sandbox) -> None:
+        """The provider promises nothing for streams, so it might ask the same question once more."""
+        way, ledger = Way(asynchronous=False, streamed=True), MemoryLedger()
+        talk = [*two_turns(sandbox, way, ledger=ledger), user("And what is my name?")]
+        self.ask(sandbox, ledger, talk, "node-6", way)
+        watch = Watch(sandbox)
+        reply = self.ask(sandbox, ledger, talk, "node-6", way)
+
+        assert reply.metadata["session_route"] == "replay"
+        assert [seen.text for seen in context_of(watch.only())] == texts(talk)
 
 
 class TestTimeTravel:
@@ -357,4 +422,4 @@ def test_an_unpickled_redis_ledger_says_at_its_first_use_what_it_lacks(monkeypat
 
     assert "secret" not in repr(ledger)
     with pytest.raises(ConfigurationError, match="RIVYA_REDIS_URL"):
-        ledger.settle(session_chat.Head("s", 1, "d"))
+        ledger.settle(Head("s", 1, "d"))
