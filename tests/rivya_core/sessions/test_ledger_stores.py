@@ -238,7 +238,7 @@ class TestRedisLedger:
         pickled = pickle.dumps(RedisLedger("redis://:hunter2secret@host:6379/0", prefix="p:"))
         assert b"hunter2secret" not in pickled
 
-        assert pickle.loads(pickled)._url.get_secret_value().startswith("redis://:hunter2secret@")
+        assert pickle.loads(pickled)._server._url.get_secret_value().startswith("redis://:hunter2secret@")
         keys._seen.clear()
         monkeypatch.setenv("RIVYA_REDIS_URL", "redis://elsewhere:6379/0")
         assert repr(pickle.loads(pickled)) == "RedisLedger('redis://elsewhere:6379/0')"
