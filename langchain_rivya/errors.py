@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as lc
+from langchain_core.messages import BaseMessage
 
 from rivya_core import errors as core
 from rivya_core.errors import APIError as APIError
@@ -116,6 +117,18 @@ class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
     """A success status, but not the answer that the API promises."""
 
     is_retryable = False
+
+
+class RefusalError(core.RefusalError, lc.OutputParserException, getattr(lc, "ModelRefusalError", lc.ModelError)):
+    """The model refused, so there is no object; also LangChain's `ModelRefusalError`, in versions that have it.
+
+    Attributes:
+        raw_message: The reply with its refusal.
+    """
+
+    def __init__(self, message: str, raw_message: BaseMessage | None = None) -> None:
+        super().__init__(message)
+        self.raw_message = raw_message
 
 
 if not TYPE_CHECKING:

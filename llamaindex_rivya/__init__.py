@@ -27,6 +27,7 @@ else:
             "RivyaImageToolSpec": "llamaindex_rivya.tools.image_tool_spec",
             **chat_classes("llamaindex_rivya.llms"),
             **error_classes("rivya_core.errors"),
+            "RefusalError": "llamaindex_rivya.errors",
             **SHARED,
         },
     )

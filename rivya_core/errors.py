@@ -25,6 +25,7 @@
         ServerError                 5xx: the provider failed
           ServiceUnavailableError   503, 529: turned away before anything was done
         InvalidResponseError        a success status with HTML, broken JSON or no choices
+      RefusalError                  the model refused to give the object or the call that was asked for
       TaskError                     an image task, with its `task_id`
         TaskFailedError             the provider gave up the task
         TaskTimeoutError            the deadline passed while the task runs: resume it by its id
@@ -65,6 +66,7 @@ __all__ = [
     "NotSupportedError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RefusalError",
     "ResponseLostError",
     "RivyaError",
     "ServerError",
@@ -270,6 +272,12 @@ class InvalidResponseError(APIError):
     """A success status without the response that the API promises."""
 
     retryable: ClassVar[Retryable] = "never"
+
+
+class RefusalError(RivyaError):
+    """The model refused to give the object or the tool call that was asked for; the turn was charged."""
+
+    advice = "The same request will most likely be refused again."
 
 
 class TaskError(RivyaError):

@@ -75,6 +75,7 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         present = {name: value for name, value in optional.items() if value is not None}
         return self.bind(tools=schemas, **present, **kwargs)
 
+    @as_model_errors()
     def with_structured_output(
         self,
         schema: dict[str, Any] | type,
@@ -82,42 +83,37 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         method: Method | None = None,
         include_raw: bool = False,
         strict: bool | None = None,
+        tools: Sequence[ToolLike] = (),
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """Return this model with a parser behind it that gives objects of *schema*.
 
         Args:
-            schema: Pydantic class, TypedDict, or JSON schema.
+            schema: Pydantic class, `RootModel`, TypedDict, dataclass, or JSON schema. Replies are checked against it.
             method: `json_schema` (the provider's own), `function_calling`, or `json_mode` (say the form in the prompt).
                 By default `json_schema` where the model takes it, else `function_calling`.
             include_raw: Whether to return `{"raw", "parsed", "parsing_error"}` and raise no parsing error.
             strict: Whether the reply must fit the schema exactly; sent only when set.
+            tools: Further tools that the model may call instead, in the forms that `bind_tools` takes. A reply that
+                calls them comes back as the message with its `tool_calls`; with *include_raw* it is `raw`, and
+                `parsed` is None.
             kwargs: Further options of the calls.
 
         Raises:
-            InvalidInputError: *method* is none of the three.
+            InvalidInputError: *method* is none of the three, or *strict* is True and the schema has no strict form;
+                the message has the path of the part.
         """
-        from langchain_rivya.chat_models.structured_output import Method, StructuredOutputParser, with_parser
-        from langchain_rivya.chat_models.tools import json_schema_format, schema_tool
+        from langchain_rivya.chat_models.structured_output import Method, structured_output, with_parser
+        from langchain_rivya.chat_models.tools import tool_schemas
 
         native = self.provider.completions_profile(self.model).json_schema
         chosen = method or ("json_schema" if native else "function_calling")
         if chosen not in get_args(Method):
             raise InvalidInputError(f"`method` must be one of {', '.join(get_args(Method))}, not {method!r}.")
-        told = {"kwargs": {"method": chosen, "strict": strict}, "schema": schema}
-        parser = StructuredOutputParser(wanted=schema)
-        if chosen == "function_calling":
-            tool = schema_tool(schema, strict=strict)
-            name = tool["function"]["name"]
-            parser = StructuredOutputParser(wanted=schema, tool_name=name)
-            choice: dict[str, Any] = {"type": "function", "function": {"name": name}}
-            bound = self.bind(tools=[tool], tool_choice=choice, ls_structured_output_format=told, **kwargs)
-        elif chosen == "json_schema":
-            form = json_schema_format(schema, strict=strict)
-            bound = self.bind(response_format=form, ls_structured_output_format=told, **kwargs)
-        else:
-            bound = self.bind(response_format={"type": "json_object"}, ls_structured_output_format=told, **kwargs)
-        return with_parser(bound, parser, include_raw=include_raw)
+        options, parser = structured_output(schema, chosen, strict, tool_schemas(tools, strict=strict))
+        if "tool_choice" in kwargs:
+            kwargs["tool_choice"] = tool_choice_for(kwargs["tool_choice"], options.get("tools", ()))
+        return with_parser(self.bind(**{**options, **kwargs}), parser, include_raw=include_raw)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         model = self.model or self.provider.default_model

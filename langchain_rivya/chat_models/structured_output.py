@@ -1,123 +1,137 @@
 """Replies as objects: what `with_structured_output` puts behind a model.
 
-One parser reads the object wherever it is, in a tool call or in the text, whole or streamed. Everything that is not
-the object is an error that says what came instead; nothing becomes a silent None.
+Replies are read by `rivya_core.structured`; here are LangChain's messages and streams. Everything that is not the object
+is an error that says what came instead; nothing becomes a silent None.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Literal
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
-from langchain_core.utils.json import parse_partial_json
-from pydantic import ValidationError
 
-from langchain_rivya.chat_models.tools import is_model_class
+from langchain_rivya.chat_models.tools import schema_like
+from langchain_rivya.errors import RefusalError
+from rivya_core.errors import InvalidInputError
+from rivya_core.structured.growing import GrowingObject
+from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, read_text, so_far
+from rivya_core.structured.schemas import Schema, schema_of
+from rivya_core.structured.wire_forms import tool_name
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
-FENCE = re.compile(r"```[a-zA-Z0-9_-]*\s*\n?(.*?)(?:```|\Z)", re.DOTALL)
-THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     """Reads an object of a schema out of a reply.
 
-    While a reply streams, objects appear as far as they are complete; a pydantic class only once it is valid.
+    While a reply streams, dicts grow by values that are complete. Instances of classes come when they are whole,
+    because defaults would stand for what has not arrived.
     """
 
     wanted: Any
-    """Pydantic class, TypedDict or JSON schema."""
-    tool_name: str | None = None
-    """The tool whose arguments are the object, or None where the text is."""
+    """Pydantic class, TypedDict, dataclass or JSON schema."""
+    by_tool: bool = False
+    """Whether the object is asked for as the arguments of a tool."""
+    offered: Sequence[str] = ()
+    """Names of further tools. A reply that calls them is no error: it is passed on as the message that it is."""
+    include_raw: bool = False
+    """Whether the message stands beside what this returns, so that it is None for a reply that calls further tools."""
+
+    @cached_property
+    def schema_(self) -> Schema:
+        """What is wanted, as it is sent and read."""
+        return schema_of(schema_like(self.wanted))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave out the schema, which holds functions and is made again."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {key: value for key, value in state["__dict__"].items() if key != "schema_"}}
 
     def parse(self, text: str) -> Any:
         """Return the object in *text*."""
-        return self._checked(self._from_text(text), text)
+        try:
+            return read_text(self.schema_, text)
+        except ReplyError as error:
+            raise OutputParserException(f"No structured output: {error}.", llm_output=text) from error
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         """Return the object in a reply, or what there is of it while *partial* and the reply goes on.
 
         Raises:
-            OutputParserException: The complete reply holds no object of the schema; the message says what it holds.
+            OutputParserException: The complete reply holds no object of the schema; the message says what it holds. If
+                the model refused, it is also LangChain's `ModelRefusalError`.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else None
-        if partial and not (isinstance(message, AIMessageChunk) and message.chunk_position == "last"):
-            return self._so_far(message, generation.text)
-        if message is None:
-            return self.parse(generation.text)
-        return self._whole(message)
+        if partial and not _is_complete(message):
+            return self._growing(message, generation.text)
+        return self.parse(generation.text) if message is None else self._whole(message)
 
-    def _whole(self, message: Any) -> Any:
-        text = message.text
-        self._refuse_refusals(message)
-        for call in getattr(message, "tool_calls", ()):
-            if self.tool_name in (None, call["name"]):
-                return self._checked(call["args"], json.dumps(call["args"]))
-        invalid = getattr(message, "invalid_tool_calls", ())
-        if invalid:
-            self._fail(f"the arguments of its tool call are not valid JSON: {invalid[0]['args']!r}", text, message)
-        if not text.strip():
-            self._fail("the reply is empty", text, message)
-        return self._checked(self._from_text(text, message), text)
+    def _whole(self, message: BaseMessage) -> Any:
+        reply = reply_of(message)
+        if reply.refusal:
+            raise RefusalError(f"No structured output: the model refused: {reply.refusal}", message)
+        called = {name for name, _ in reply.calls}
+        if called and called <= set(self.offered):
+            return None if self.include_raw else message
+        try:
+            return read_reply(self.schema_, reply, by_tool=self.by_tool)
+        except ReplyError as error:
+            raise OutputParserException(str(error), llm_output=reply.text) from error
 
-    def _so_far(self, message: Any, text: str) -> Any:
-        calls = getattr(message, "tool_calls", ()) if message is not None else ()
-        found = next((call["args"] for call in calls if self.tool_name in (None, call["name"])), None)
-        if found is None and not getattr(message, "tool_call_chunks", ()):
-            found = _partial(text)
-        if not isinstance(found, dict):
+    def _growing(self, message: BaseMessage | None, text: str) -> Any:
+        if isinstance(self.wanted, type) and not issubclass(self.wanted, dict):
             return None
-        try:
-            return self._checked(found, text)
-        except OutputParserException:
-            return None
-
-    def _from_text(self, text: str, message: Any = None) -> Any:
-        bare = _bare(text)
-        try:
-            value = json.loads(bare)
-        except ValueError:
-            value = self._fail(
-                "the reply is text, not JSON" if "{" not in bare else "its JSON is broken", text, message
-            )
-        if not isinstance(value, dict):
-            self._fail(f"the reply is the JSON value {json.dumps(value)[:80]}, not an object", text, message)
-        return value
-
-    def _checked(self, value: Any, text: str) -> Any:
-        if not is_model_class(self.wanted):
-            return value
-        read = getattr(self.wanted, "model_validate", None) or self.wanted.parse_obj
-        try:
-            return read(value)
-        except (ValidationError, ValueError) as exc:
-            raise OutputParserException(
-                f"The reply does not fit `{self.wanted.__name__}`: {exc}", llm_output=text
-            ) from exc
-
-    def _refuse_refusals(self, message: Any) -> None:
-        refusal = message.additional_kwargs.get("refusal")
-        if refusal:
-            self._fail(f"the model refused: {refusal}", str(refusal), message)
-
-    def _fail(self, what: str, text: str, message: Any) -> Any:
-        reason = message.response_metadata.get("finish_reason") if isinstance(message, AIMessage) else None
-        cut = " It was cut off at the token limit; raise `max_tokens`." if reason == "length" else ""
-        raise OutputParserException(f"No structured output: {what}.{cut} Reply: {text[:500]!r}", llm_output=text)
+        if not self.by_tool:
+            return so_far(self.schema_, GrowingObject(in_prose=True).feed(text))
+        for chunk in getattr(message, "tool_call_chunks", ()):
+            if chunk["name"] == self.schema_.name:
+                return so_far(self.schema_, GrowingObject().feed(chunk["args"] or ""))
+        return None
 
     @property
     def _type(self) -> str:
         return "rivya-structured-output"
+
+
+def structured_output(
+    schema: Any, method: Method, strict: bool | None, tools: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], StructuredOutputParser]:
+    """Return the options that ask for an object of *schema*, and what reads it.
+
+    Args:
+        schema: What is wanted.
+        method: How it is asked for.
+        strict: Whether it must fit exactly; None to say nothing.
+        tools: Further tools, as they are sent.
+
+    Raises:
+        InvalidInputError: The schema is none or has no strict form, or one of *tools* has its name.
+    """
+    wanted = schema_of(schema_like(schema))
+    names = [name for tool in tools if (name := tool_name(tool))]
+    parser = StructuredOutputParser(wanted=schema, by_tool=method == "function_calling", offered=names)
+    told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+    if method == "function_calling":
+        if wanted.name in names:
+            raise InvalidInputError(
+                f"A tool has the name of the schema, `{wanted.name}`. Rename one of them, or use "
+                '`method="json_schema"`. Nothing was sent.'
+            )
+        choice: Any = "required" if tools else {"type": "function", "function": {"name": wanted.name}}
+        own = {"tools": [wanted.function(strict=strict), *tools], "tool_choice": choice}
+    else:
+        asked = {"type": "json_object"} if method == "json_mode" else wanted.response_format(strict=strict)
+        own = {"response_format": asked, **({"tools": list(tools)} if tools else {})}
+    return {**own, "ls_structured_output_format": told}, parser
 
 
 def with_parser(
@@ -126,30 +140,28 @@ def with_parser(
     """Return *model* followed by *parser*; with *include_raw* its dict of `raw`, `parsed` and `parsing_error`."""
     if not include_raw:
         return model | parser
+    silent = parser.model_copy(update={"include_raw": True})
     parsed: Runnable[Any, Any] = RunnablePassthrough.assign(
-        parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
+        parsed=itemgetter("raw") | silent, parsing_error=lambda _: None
     )
     failed: Runnable[Any, Any] = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def _bare(text: str) -> str:
-    """JSON without what models wrap it in: thoughts, a fence, words before and after."""
-    text = THINKING.sub("", text).strip()
-    fenced = FENCE.search(text)
-    if fenced and not text.startswith(("{", "[")):
-        text = fenced.group(1).strip()
-    start, end = text.find("{"), text.rfind("}")
-    outside = text[:start].strip() + text[end + 1 :].strip() if 0 <= start < end else ""
-    return text[start : end + 1] if outside and not text.startswith("[") else text
+def reply_of(message: BaseMessage) -> Reply:
+    """Return what *message* says, as the reader of replies takes it."""
+    facts = message.response_metadata if isinstance(message.response_metadata, Mapping) else {}
+    return Reply(
+        text=message.text,
+        calls=tuple((call["name"], call["args"]) for call in getattr(message, "tool_calls", ())),
+        invalid_calls=tuple((c["name"] or "", c["args"] or "") for c in getattr(message, "invalid_tool_calls", ())),
+        refusal=str(message.additional_kwargs.get("refusal") or ""),
+        cut=facts.get("finish_reason") == "length",
+    )
 
 
-def _partial(text: str) -> Mapping[str, Any] | None:
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        value = parse_partial_json(text[start:])
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+def _is_complete(message: BaseMessage | None) -> bool:
+    """Whether a message in a stream is a whole reply; a model that does not stream gives one that is no chunk."""
+    if isinstance(message, AIMessageChunk):
+        return message.chunk_position == "last"
+    return message is not None

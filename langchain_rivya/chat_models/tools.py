@@ -1,49 +1,62 @@
-"""Tools and schemas in whatever form LangChain's users have them, as the wire's JSON. Pure."""
+"""LangChain's tools in the form in which they are sent. Schemas are written in `rivya_core.structured`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from langchain_core.utils.pydantic import is_basemodel_subclass
+from typing_extensions import is_typeddict
+
+from rivya_core.structured.schemas import is_model_class, schema_of
+from rivya_core.structured.wire_forms import wire_tool
 
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+DESCRIBED_APART = frozenset({"title", "description"})
 
 
 def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> list[dict[str, Any]]:
-    """Return *tools* as the wire's tool objects; a provider's built-in tool passes through untouched."""
-    return [_tool(tool, strict=strict) for tool in tools]
+    """Return *tools* as they are sent; a provider's own tool stays as it is.
+
+    Raises:
+        InvalidInputError: One of them is no tool, or has no strict form. Nothing was sent.
+    """
+    return [_tool(tool, strict) for tool in tools]
 
 
-def json_schema_format(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """Return *schema* as the wire's `response_format` of type `json_schema`."""
-    function = convert_to_openai_tool(schema, strict=strict)["function"]
-    inner: dict[str, Any] = {"name": function["name"], "schema": function.get("parameters", {"type": "object"})}
-    if function.get("description"):
-        inner["description"] = function["description"]
-    if strict is not None:
-        inner["strict"] = strict
-    return {"type": "json_schema", "json_schema": inner}
+def schema_like(schema: Any) -> Any:
+    """Return *schema* in a form that `schema_of` takes: tools and functions stand for their arguments."""
+    is_class = isinstance(schema, (Mapping, type)) or is_typeddict(schema)
+    return schema if is_class or not callable(schema) and not isinstance(schema, BaseTool) else _tool(schema, None)
 
 
-def schema_tool(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """Return *schema* as a tool whose arguments are the wanted object."""
-    return convert_to_openai_tool(schema, strict=strict)
+def _tool(tool: ToolLike, strict: bool | None) -> dict[str, Any]:
+    if isinstance(tool, BaseTool):
+        return _of_base_tool(tool, strict)
+    if isinstance(tool, Mapping):
+        return wire_tool(convert_to_openai_tool(tool) if "toolSpec" in tool else tool, strict=strict)
+    if isinstance(tool, type) or is_typeddict(tool) or not callable(tool):
+        return wire_tool(tool, strict=strict)
+    name = tool.__name__
+    arguments = create_schema_from_function(
+        name, tool, parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
+    )
+    return _function(name, arguments.__doc__ or "", schema_of(arguments).parameters, strict)
 
 
-def is_model_class(schema: Any) -> bool:
-    """Whether *schema* is a pydantic class, of version 2 or 1."""
-    return isinstance(schema, type) and is_basemodel_subclass(schema)
+def _of_base_tool(tool: BaseTool, strict: bool | None) -> dict[str, Any]:
+    """A tool with the schema of what a model fills in; free-form and simple tools are LangChain's own special cases."""
+    special = isinstance(tool, Tool) and (not tool.args_schema or (tool.metadata or {}).get("type") == "custom_tool")
+    if special:
+        return wire_tool(convert_to_openai_tool(tool), strict=strict)
+    schema: Any = tool.tool_call_schema
+    if is_model_class(schema):
+        schema = schema_of(schema).parameters
+    parameters = {key: value for key, value in schema.items() if key not in DESCRIBED_APART}
+    return _function(tool.name, tool.description, parameters, strict)
 
 
-def _tool(tool: ToolLike, *, strict: bool | None) -> dict[str, Any]:
-    if isinstance(tool, Mapping) and isinstance(tool.get("type"), str) and _is_built_in(tool):
-        return dict(tool)
-    return convert_to_openai_tool(tool, strict=strict)
-
-
-def _is_built_in(tool: Mapping[str, Any]) -> bool:
-    """A provider's own tool names its type and is no JSON schema of ours."""
-    return tool["type"] != "object" and not tool.keys() & {"properties", "title", "input_schema"}
+def _function(name: str, description: str, parameters: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+    function = {"name": name, "description": description, "parameters": parameters}
+    return wire_tool({"type": "function", "function": function}, strict=strict)

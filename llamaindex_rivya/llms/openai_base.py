@@ -1,7 +1,8 @@
 """What the models of OpenAI-compatible back ends share: their fields, tools, and how they are asked for objects."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, get_args
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -14,11 +15,13 @@ from llamaindex_rivya.errors import OutputError
 from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import tool_calls_of
-from llamaindex_rivya.llms.output_modes import OutputMode, native_output, prompted_output, tool_output
+from llamaindex_rivya.llms.output_modes import OutputMode, OutputModeName
 from llamaindex_rivya.llms.tool_calls import check_calls, selections
 from rivya_core.adapters.openai_fields import OpenAIFields
 from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.errors import InvalidInputError
 from rivya_core.model_facts import facts_for
+from rivya_core.openai.chat import quirks
 
 UNKNOWN_WINDOW = 32_000
 """Tokens that a model of unknown size is taken to have room for."""
@@ -40,6 +43,10 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
     is_function_calling_model: bool = Field(
         default=True, description="Whether the model calls tools; without them agents and programs work in text."
     )
+    output_mode: OutputModeName = Field(
+        default="auto",
+        description="How objects are asked for: `native` (response format), `tool`, `prompted` (in words), or `auto`.",
+    )
     context_window: int | None = Field(
         default=None, gt=0, description="Tokens of input and output; known for some models, else 32,000."
     )
@@ -57,13 +64,28 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
             model_name=self.model,
         )
 
-    def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
-        """Natively where the provider takes a JSON schema, else by a tool, else in words."""
+    def _output_modes(
+        self, output_cls: type[BaseModel], wanted: OutputModeName | None, options: Mapping[str, Any]
+    ) -> Sequence[OutputMode]:
+        chosen = wanted or self.output_mode
+        if chosen not in get_args(OutputModeName):
+            raise InvalidInputError(
+                f"`output_mode` must be one of {', '.join(get_args(OutputModeName))}, not {chosen!r}. Nothing was sent."
+            )
+        if chosen != "auto":
+            return [OutputMode(chosen, output_cls)]
         if self.pydantic_program_mode == PydanticProgramMode.LLM or not self.is_function_calling_model:
-            return prompted_output(output_cls)
-        native = self.provider.completions_profile(options.get("model") or self.model).json_schema
-        default = self.pydantic_program_mode == PydanticProgramMode.DEFAULT
-        return native_output(output_cls) if native and default else tool_output(output_cls)
+            return [OutputMode("prompted", output_cls)]
+        model = str(options.get("model") or self.model)
+        native = self.provider.completions_profile(model).json_schema
+        if not native or self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+            return [OutputMode("tool", output_cls)]
+        modes = [OutputMode("native", output_cls), OutputMode("prompted", output_cls)]
+        return modes[1:] if quirks.known(self.base_url, model).ignores_schemas else modes
+
+    def _note_ignored(self) -> None:
+        known = quirks.known(self.base_url, self.model)
+        quirks.remember(self.base_url, self.model, replace(known, ignores_schemas=True))
 
     def _prepare_chat_with_tools(
         self,

@@ -1,25 +1,37 @@
-"""How an object is asked for and how it is read: by a response format, by a tool that must be called, or in words.
+"""How an object is asked for and read: by a response format, by a tool that must be called, or in words. Pure.
 
-Pure. Reading is the same for all forms and copes with what models wrap JSON in: words, fences, thoughts, text where a
-call was wanted. What was cut off, refused or does not fit is an `OutputError`, never a half object.
+Replies are read by `rivya_core.structured`. What was cut off, refused, ambiguous or does not fit is an `OutputError`,
+never a half object.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.program.utils import create_flexible_model
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, RootModel, ValidationError
 
-from llamaindex_rivya.errors import OutputError
+from llamaindex_rivya.errors import OutputError, RefusalError
+from llamaindex_rivya.llms.messages import tool_calls_of
+from llamaindex_rivya.llms.tool_calls import invalid_calls
+from rivya_core.structured.checks import MismatchError, check_json
+from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, so_far
+from rivya_core.structured.schemas import Schema, schema_of
 
-NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
-MOST_ATTEMPTS = 50
+OutputModeName = Literal["auto", "native", "tool", "prompted"]
+ADVICE = {
+    "native": "If the server ignores `response_format`, set `output_mode` to 'auto', 'tool' or 'prompted'.",
+    "tool": "If the model does not call tools, set `output_mode='prompted'`.",
+    "prompted": "A model that follows schemas more closely may be asked with `output_mode` 'native' or 'tool'.",
+}
+"""What to try if a mode does not give an object."""
+
+
+class NotEnforcedError(OutputError):
+    """The reply shows that the server ignores the response format."""
 
 
 @dataclass(frozen=True)
@@ -27,127 +39,112 @@ class OutputMode:
     """How an object of a class is asked for.
 
     Attributes:
+        name: `native` (a response format), `tool` (a tool that must be called) or `prompted` (in words).
         output_cls: The pydantic class.
-        options: Overrides of the call.
-        words: What is added to the last message, or nothing.
-        tool: Name of the tool whose arguments are the object, or None where the text is.
     """
 
+    name: OutputModeName
     output_cls: type[BaseModel]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    words: str = ""
-    tool: str | None = None
 
     @cached_property
-    def flexible(self) -> type[BaseModel]:
-        """The class for an object that is still growing."""
-        return create_flexible_model(self.output_cls)
+    def schema(self) -> Schema:
+        """The class as it is sent and read."""
+        return schema_of(self.output_cls)
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Options of the call."""
+        if self.name == "prompted":
+            return {}
+        if self.name == "native":
+            return {"response_format": self.schema.response_format()}
+        tool = self.schema.function()
+        tool["function"]["description"] = self.schema.description or f"Give the {self.schema.name}."
+        return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": self.schema.name}}}
 
     def messages(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-        """Return *messages* with the words added, the caller's own untouched."""
-        if not self.words or not messages:
+        """Return *messages*, with the words of the prompted mode; the caller's own are not touched."""
+        if self.name != "prompted" or not messages:
             return list(messages)
-        blocks = [*messages[-1].blocks, TextBlock(text=self.words)]
+        told = {"title": self.schema.name, "description": self.schema.description, **self.schema.parameters}
+        schema = json.dumps({key: value for key, value in told.items() if value != ""}, ensure_ascii=False)
+        words = f"\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
+        blocks = [*messages[-1].blocks, TextBlock(text=words)]
         return [*messages[:-1], messages[-1].model_copy(update={"blocks": blocks})]
 
-    def text_of(self, message: ChatMessage) -> str:
-        """Return where the object stands: the tool's arguments, or else the text."""
-        for call in message.additional_kwargs.get("tool_calls") or () if self.tool else ():
-            if call["function"]["name"] == self.tool:
-                return str(call["function"]["arguments"])
-        return message.content or ""
-
-    def read(self, response: ChatResponse) -> BaseModel:
+    def read(self, response: ChatResponse) -> Any:
         """Return the object in a complete reply.
 
         Raises:
-            OutputError: There is none.
+            OutputError: There is none, or there are several.
+            RefusalError: The model refused.
+            NotEnforcedError: The server ignored the response format.
         """
-        text, problem = self.text_of(response.message), "there is no JSON object in the reply"
-        for value in objects_in(text):
-            try:
-                return self.output_cls.model_validate(value)
-            except ValidationError as exc:
-                problem = f"the reply does not fit `{self.output_cls.__name__}`: {exc}"
-        raise OutputError(f"No structured output: {_reason(response, problem)} Reply: {text[:500]!r}.", text=text)
-
-    def so_far(self, response: ChatResponse) -> BaseModel | None:
-        """Return what there is of the object while the reply goes on, or None."""
-        text = self.text_of(response.message)
-        start = text.find("{")
-        value = _growing(text[start:]) if start >= 0 else None
-        if not isinstance(value, dict):
-            return None
-        for kind in (self.output_cls, self.flexible):
-            try:
-                return kind.model_validate(value)
-            except ValidationError:
-                continue
-        return None
-
-
-def native_output(output_cls: type[BaseModel]) -> OutputMode:
-    """Ask by the provider's response format."""
-    schema = {"name": _name(output_cls), "schema": output_cls.model_json_schema()}
-    return OutputMode(output_cls, {"response_format": {"type": "json_schema", "json_schema": schema}})
-
-
-def tool_output(output_cls: type[BaseModel]) -> OutputMode:
-    """Ask by a tool that must be called."""
-    schema, name = output_cls.model_json_schema(), _name(output_cls)
-    about = schema.get("description") or f"Give the {name}."
-    tool = {"type": "function", "function": {"name": name, "description": about, "parameters": schema}}
-    choice = {"type": "function", "function": {"name": name}}
-    return OutputMode(output_cls, {"tools": [tool], "tool_choice": choice}, tool=name)
-
-
-def prompted_output(output_cls: type[BaseModel]) -> OutputMode:
-    """Ask in words."""
-    schema = json.dumps(output_cls.model_json_schema(), ensure_ascii=False)
-    words = f"\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
-    return OutputMode(output_cls, words=words)
-
-
-def objects_in(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in *text*, whatever stands around them: words, fences, thoughts."""
-    decoder, start = json.JSONDecoder(), text.find("{")
-    for _ in range(MOST_ATTEMPTS):
-        if start < 0:
-            return
+        reply = reply_of(response)
+        if reply.refusal:
+            raise RefusalError(f"No structured output: the model refused: {reply.refusal}", text=reply.refusal)
         try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            if _is_cut(text[start:]):
-                return  # what stands whole inside of it is not what was asked for
-            start = text.find("{", start + 1)
-        else:
-            yield value
-            start = text.find("{", end)
+            return read_reply(self.schema, reply, by_tool=self.name == "tool")
+        except ReplyError as error:
+            kind = NotEnforcedError if self._is_ignored(reply, error) else OutputError
+            message = f"{error} The object was asked for with `output_mode={self.name!r}`. {ADVICE[self.name]}"
+            raise kind(message, text=reply.text) from error
+
+    def growing(self, value: Any) -> BaseModel | None:
+        """Return what may be shown of an object that still grows, or None.
+
+        It is an instance of the class if nothing in it is a default, which may stand for what has not arrived. Else it is
+        LlamaIndex's flexible model of the class, in which such fields are None.
+        """
+        found = so_far(self.schema, value)
+        if found is None:
+            return None
+        try:
+            whole = self.output_cls.model_validate(found)
+        except ValidationError:
+            whole = None
+        if whole is not None and _is_filled(whole):
+            return whole
+        return None if issubclass(self.output_cls, RootModel) else self._flexible.model_validate(found)
+
+    @cached_property
+    def _flexible(self) -> type[BaseModel]:
+        return create_flexible_model(self.output_cls)
+
+    def _is_ignored(self, reply: Reply, error: ReplyError) -> bool:
+        """Whether a whole reply in the native mode holds nothing that fits the schema which the server was given."""
+        if self.name != "native" or reply.cut or reply.calls or reply.invalid_calls or not reply.text.strip():
+            return False
+        return not any(_fits(value, self.schema) for value in error.candidates)
 
 
-def _is_cut(text: str) -> bool:
-    """Whether *text* is the beginning of a JSON value whose end is missing."""
+def reply_of(response: ChatResponse) -> Reply:
+    """Return what a response says, as the reader of replies takes it."""
+    message, raw = response.message, response.raw if isinstance(response.raw, Mapping) else {}
+    calls = tool_calls_of(message)
+    broken = invalid_calls(message, calls)
+    return Reply(
+        text=message.content or "",
+        calls=tuple((call.name, call.arguments) for call in calls if call not in broken),
+        invalid_calls=tuple((call.name, call.arguments) for call in broken),
+        refusal=str(raw.get("refusal") or ""),
+        cut=raw.get("finish_reason") == "length",
+    )
+
+
+def _fits(value: Any, schema: Schema) -> bool:
     try:
-        from_json(text, allow_partial="trailing-strings")
-    except ValueError:
+        check_json(value, schema.parameters)
+    except MismatchError:
         return False
     return True
 
 
-def _growing(text: str) -> Any:
-    try:
-        return from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return next(objects_in(text), None)
-
-
-def _reason(response: ChatResponse, problem: str) -> str:
-    raw = response.raw if isinstance(response.raw, Mapping) else {}
-    if raw.get("refusal"):
-        return f"the model refused: {raw['refusal']}"
-    cut = " It was cut off at the token limit; raise `max_tokens`." if raw.get("finish_reason") == "length" else ""
-    return f"{problem}.{cut}"
-
-
-def _name(output_cls: type[BaseModel]) -> str:
-    return NO_NAME.sub("_", output_cls.__name__)[:64]
+def _is_filled(value: Any) -> bool:
+    """Whether no field of a model, at any depth, has its default."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return value.model_fields_set >= fields.keys() and all(_is_filled(getattr(value, name)) for name in fields)
+    if isinstance(value, Mapping):
+        return all(map(_is_filled, value.values()))
+    return all(map(_is_filled, value)) if isinstance(value, (list, tuple, set)) else True

@@ -1,6 +1,6 @@
 """`Rivya`: the chat whose history lives on the server. The models with function calling are in `providers.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from llama_index.core.base.llms.types import LLMMetadata
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
-from llamaindex_rivya.llms.output_modes import OutputMode, prompted_output
+from llamaindex_rivya.llms.output_modes import OutputMode, OutputModeName
 from rivya_core.adapters.rivya_fields import RivyaFields
 from rivya_core.errors import NotSupportedError
 
@@ -95,8 +95,14 @@ class Rivya(RivyaFields, HTTPLLM):
             model_name=self.model,
         )
 
-    def _form(self, output_cls: type[BaseModel], options: Mapping[str, Any]) -> OutputMode:
-        return prompted_output(output_cls)
+    def _output_modes(
+        self, output_cls: type[BaseModel], wanted: OutputModeName | None, options: Mapping[str, Any]
+    ) -> Sequence[OutputMode]:
+        if wanted not in (None, "auto", "prompted"):
+            raise NotSupportedError(
+                f"Rivya's chat takes no `output_mode={wanted!r}`; objects are asked for in words. Nothing was sent."
+            )
+        return [OutputMode("prompted", output_cls)]
 
     def chat_with_tools(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""

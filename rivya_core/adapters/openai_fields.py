@@ -114,16 +114,20 @@ class OpenAIFields(Connection):
 
     def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's options with a call's overrides; a call's None takes an option back."""
+        from rivya_core.structured.wire_forms import response_format, wire_tool
+
         own = self.__dict__
         settings = {name: value for name in _fields(type(self)) if (value := own[name]) is not None}
         settings["metadata"] = self.request_metadata
-        tools = (*self.built_in_tools, *(options.get("tools") or ()))
+        tools = (*self.built_in_tools, *map(wire_tool, options.get("tools") or ()))
         if not tools:
             settings.pop("parallel_tool_calls", None)
         settings.update((name, value) for name, value in options.items() if name in OPTIONS)
         settings["tools"] = tools
         settings["model"] = settings.get("model") or self.model
         settings["extra_body"] = {**self.extra_body, **(options.get("extra_body") or {})}
+        if options.get("response_format") is not None:
+            settings["response_format"] = response_format(options["response_format"])
         if "tool_choice" in options:
             settings["tool_choice"] = tool_choice_for(options["tool_choice"], tools)
         return settings

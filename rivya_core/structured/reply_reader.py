@@ -17,7 +17,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from rivya_core.structured.checks import MismatchError, fit
-from rivya_core.structured.schemas import Schema
+from rivya_core.structured.schemas import WRAPPER, Schema
 
 REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 FENCE = re.compile(
@@ -92,8 +92,9 @@ def _read(schema: Schema, reply: Reply, *, by_tool: bool) -> Any:
     broken = [text for name, text in reply.invalid_calls if name in ("", schema.name)]
     if by_tool and broken:
         raise ReplyError(f"the arguments of its tool call are not valid JSON: {broken[0][:300]!r}")
-    if reply.calls:
-        names = ", ".join(f"`{name}`" for name, _ in reply.calls)
+    others = [*reply.calls, *reply.invalid_calls]
+    if others:
+        names = ", ".join(f"`{name}`" for name, _ in others)
         raise ReplyError(f"the model called {names} instead")
     return read_text(schema, reply.text)
 
@@ -104,10 +105,11 @@ def read_text(schema: Schema, text: str) -> Any:
     Raises:
         ReplyError: There is none, or there are several.
     """
+    whole = _whole(text.strip())  # a value may hold what looks like reasoning
     bare = REASONING.sub(" ", text).strip()
     if not bare:
         raise ReplyError("the reply is empty")
-    whole = _whole(bare)
+    whole = _whole(bare) if whole is _nothing else whole
     if whole is not _nothing:
         return _only([whole], schema, "reply")
     found = list(_candidates(bare, schema))
@@ -117,6 +119,23 @@ def read_text(schema: Schema, text: str) -> Any:
     if not found:
         raise ReplyError("its JSON is broken" if _is_broken(bare) else "the reply is text, not JSON")
     return _only(found, schema, "reply")
+
+
+def so_far(schema: Schema, value: Any) -> Any:
+    """Return what may be shown of a value that still grows, or None.
+
+    Args:
+        schema: What is wanted.
+        value: What `GrowingObject` found, which may turn out to be a repeated schema or another object.
+    """
+    if schema.wrapped:
+        if isinstance(value, dict):
+            return value.get(WRAPPER) if set(value) <= {WRAPPER} else None
+        return value
+    if not isinstance(value, dict) or _is_schema(value, schema) or not _shares_keys(value, schema):
+        return None
+    echo = {"title": schema.name, "type": "object", "description": schema.description}
+    return None if any(value.get(key) == told for key, told in echo.items()) else value
 
 
 def _only(found: Sequence[Any], schema: Schema, where: str) -> Any:

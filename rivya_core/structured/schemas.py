@@ -10,18 +10,21 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field, RootModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
 
 from rivya_core.errors import InvalidInputError
 
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 LONGEST_NAME = 64
+PLAIN = (str, int, float, list, dict, type(None))
+"""Types of the defaults that a TypedDict can name."""
 WRAPPER = "value"
 """Property that holds a reply whose schema is not an object; servers take only objects."""
 REFUSED = {
@@ -99,12 +102,14 @@ def schema_of(wanted: Any) -> Schema:
     if isinstance(wanted, Mapping):
         return _from_mapping(wanted)
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
-        return _made(wanted.__name__, wanted.model_json_schema(), wanted.model_validate, _own_doc(wanted))
+        written = wanted.model_json_schema(schema_generator=_WithoutTitles)
+        return _made(wanted.__name__, written, wanted.model_validate, _own_doc(wanted))
     if is_model_class(wanted):  # pydantic's version 1
         return _made(wanted.__name__, wanted.schema(), wanted.parse_obj, wanted.__doc__)
     if is_typeddict(wanted) or (isinstance(wanted, type) and dataclasses.is_dataclass(wanted)):
         adapter = TypeAdapter(_modern(wanted, {}) if is_typeddict(wanted) else wanted)
-        return _made(wanted.__name__, adapter.json_schema(), adapter.validate_python, _own_doc(wanted))
+        written = adapter.json_schema(schema_generator=_WithoutTitles)
+        return _made(wanted.__name__, written, adapter.validate_python, _own_doc(wanted))
     raise InvalidInputError(
         f"A schema must be a pydantic class, a TypedDict, a dataclass or a JSON schema, not {wanted!r}. Nothing was "
         "sent."
@@ -149,10 +154,18 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema if isinstance(schema, Mapping) else {}
 
 
+class _WithoutTitles(GenerateJsonSchema):
+    """Leaves out the titles that pydantic makes of field names; they cost tokens and tell the model nothing."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return False."""
+        return False
+
+
 def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | None, doc: str | None) -> Schema:
     title = schema.get("title")
     description = schema.get("description") or doc or ""
-    bare = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    bare = _modern_references({key: value for key, value in schema.items() if key not in ("title", "description")})
     top = resolved(bare, bare)
     is_object = top.get("type") == "object" or "properties" in top or not top
     if is_object and "$ref" in bare:  # a recursive class at the top
@@ -169,6 +182,26 @@ def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | Non
         bare |= {"$defs": definitions} if definitions else {}
     legal = legal_name(name or (title if isinstance(title, str) else "") or "output")
     return Schema(legal, inspect.cleandoc(str(description)), bare, not is_object, read)
+
+
+def _modern_references(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose definitions stand under `$defs`; older writers call them `definitions`."""
+    if not isinstance(schema.get("definitions"), Mapping) or "$defs" in schema:
+        return schema
+    found: dict[str, Any] = _redirected({**schema, "$defs": schema["definitions"]})
+    del found["definitions"]
+    return found
+
+
+def _redirected(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_redirected(item) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    made = {key: _redirected(value) for key, value in part.items()}
+    if isinstance(made.get("$ref"), str):
+        made["$ref"] = made["$ref"].replace("#/definitions/", "#/$defs/", 1)
+    return made
 
 
 def _from_mapping(wanted: Mapping[str, Any]) -> Schema:
@@ -208,8 +241,13 @@ def _modern(kind: Any, known: dict[Any, Any]) -> Any:
     """A TypedDict in the form that pydantic takes on every Python, with texts in `Annotated` as descriptions."""
     if get_origin(kind) is Annotated:
         inner, *extras = get_args(kind)
-        text = next((extra for extra in extras if isinstance(extra, str)), None)
-        return Annotated[_modern(inner, known), Field(description=text)] if text else _modern(inner, known)
+        made = _modern(inner, known)
+        if _names_default(extras):
+            extras = extras[1:]
+        for extra in extras:
+            told = Field(description=extra) if isinstance(extra, str) else extra
+            made = made if extra is ... else Annotated[made, told]
+        return made
     if is_typeddict(kind):
         return known.get(kind) or _modern_dict(kind, known)
     if get_args(kind) and get_origin(kind) in (list, tuple, set, dict):
@@ -217,6 +255,11 @@ def _modern(kind: Any, known: dict[Any, Any]) -> Any:
     if get_args(kind) and not isinstance(kind, type) and all(not isinstance(part, str) for part in get_args(kind)):
         return _rebuilt(kind, known)
     return kind
+
+
+def _names_default(extras: Sequence[Any]) -> bool:
+    """Whether an annotation is `Annotated[type, default, "description"]`, which is LangChain's form."""
+    return len(extras) == 2 and isinstance(extras[1], str) and isinstance(extras[0], PLAIN)  # noqa: PLR2004
 
 
 def _rebuilt(kind: Any, known: dict[Any, Any]) -> Any:
@@ -247,7 +290,8 @@ def _modern_dict(kind: Any, known: dict[Any, Any]) -> Any:
 
 def _is_required(kind: Any, name: str, hint: Any) -> bool:
     """Annotations that are texts hide `NotRequired` from the class, but not from its hints."""
-    return name in kind.__required_keys__ and get_origin(hint) is not NotRequired
+    optional = get_origin(hint) is Annotated and _names_default(get_args(hint)[1:])
+    return name in kind.__required_keys__ and get_origin(hint) is not NotRequired and not optional
 
 
 def _keys(schema: Mapping[str, Any], root: Mapping[str, Any]) -> frozenset[str]:

@@ -23,11 +23,13 @@ class Quirks:
     Attributes:
         no_stream_options: It refuses `stream_options`.
         no_labels: It refuses `metadata`.
+        ignores_schemas: It ignores the JSON schema of a response format.
         limit_key: It wants this name for the limit of the reply's tokens.
     """
 
     no_stream_options: bool = False
     no_labels: bool = False
+    ignores_schemas: bool = False
     limit_key: str | None = None
 
 
