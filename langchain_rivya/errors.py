@@ -119,15 +119,19 @@ class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
     is_retryable = False
 
 
-class RefusalError(core.RefusalError, lc.OutputParserException, getattr(lc, "ModelRefusalError", lc.ModelError)):
+_ModelRefusalError: type[lc.ModelError] = getattr(lc, "ModelRefusalError", lc.ModelError)
+
+
+class RefusalError(core.RefusalError, lc.OutputParserException, _ModelRefusalError):  # type: ignore[misc, valid-type]
     """The model refused, so there is no object; also LangChain's `ModelRefusalError`, in versions that have it.
 
     Attributes:
+        text: The words of the refusal.
         raw_message: The reply with its refusal.
     """
 
-    def __init__(self, message: str, raw_message: BaseMessage | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, raw_message: BaseMessage | None = None, *, text: str = "") -> None:
+        super().__init__(message, text=text)
         self.raw_message = raw_message
 
 

@@ -17,7 +17,7 @@ class OutputError(RivyaError, ValueError):
         self.text = text
 
 
-class RefusalError(core.RefusalError, OutputError):
+class RefusalError(core.RefusalError, OutputError):  # type: ignore[no-redef]
     """The model refused to give the object or the tool call that was asked for; the turn was charged.
 
     Attributes:

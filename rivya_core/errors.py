@@ -275,9 +275,17 @@ class InvalidResponseError(APIError):
 
 
 class RefusalError(RivyaError):
-    """The model refused to give the object or the tool call that was asked for; the turn was charged."""
+    """The model refused to give the object or the tool call that was asked for; the turn was charged.
+
+    Attributes:
+        text: The words of the refusal.
+    """
 
     advice = "The same request will most likely be refused again."
+
+    def __init__(self, message: str, *, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class TaskError(RivyaError):

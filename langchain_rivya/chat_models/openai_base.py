@@ -110,7 +110,7 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         chosen = method or ("json_schema" if native else "function_calling")
         if chosen not in get_args(Method):
             raise InvalidInputError(f"`method` must be one of {', '.join(get_args(Method))}, not {method!r}.")
-        options, parser = structured_output(schema, chosen, strict, tool_schemas(tools, strict=strict))
+        options, parser = structured_output(schema, chosen, tool_schemas(tools, strict=strict), strict=strict)
         if "tool_choice" in kwargs:
             kwargs["tool_choice"] = tool_choice_for(kwargs["tool_choice"], options.get("tools", ()))
         return with_parser(self.bind(**{**options, **kwargs}), parser, include_raw=include_raw)

@@ -1,7 +1,7 @@
 """Replies as objects: what `with_structured_output` puts behind a model.
 
-Replies are read by `rivya_core.structured`; here are LangChain's messages and streams. Everything that is not the object
-is an error that says what came instead; nothing becomes a silent None.
+Replies are read by `rivya_core.structured`; here are LangChain's messages and streams. Everything that is not the
+object is an error that says what came instead; nothing becomes a silent None.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     def _whole(self, message: BaseMessage) -> Any:
         reply = reply_of(message)
         if reply.refusal:
-            raise RefusalError(f"No structured output: the model refused: {reply.refusal}", message)
+            raise RefusalError(f"No structured output: the model refused: {reply.refusal}", message, text=reply.refusal)
         called = {name for name, _ in reply.calls}
         if called and called <= set(self.offered):
             return None if self.include_raw else message
@@ -103,15 +103,15 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
 
 def structured_output(
-    schema: Any, method: Method, strict: bool | None, tools: Sequence[Mapping[str, Any]]
+    schema: Any, method: Method, tools: Sequence[Mapping[str, Any]], *, strict: bool | None
 ) -> tuple[dict[str, Any], StructuredOutputParser]:
     """Return the options that ask for an object of *schema*, and what reads it.
 
     Args:
         schema: What is wanted.
         method: How it is asked for.
-        strict: Whether it must fit exactly; None to say nothing.
         tools: Further tools, as they are sent.
+        strict: Whether it must fit exactly; None to say nothing.
 
     Raises:
         InvalidInputError: The schema is none or has no strict form, or one of *tools* has its name.

@@ -22,18 +22,19 @@ def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> li
     Raises:
         InvalidInputError: One of them is no tool, or has no strict form. Nothing was sent.
     """
-    return [_tool(tool, strict) for tool in tools]
+    return [_tool(tool, strict=strict) for tool in tools]
 
 
 def schema_like(schema: Any) -> Any:
     """Return *schema* in a form that `schema_of` takes: tools and functions stand for their arguments."""
     is_class = isinstance(schema, (Mapping, type)) or is_typeddict(schema)
-    return schema if is_class or not callable(schema) and not isinstance(schema, BaseTool) else _tool(schema, None)
+    is_tool = isinstance(schema, BaseTool) or (callable(schema) and not is_class)
+    return _tool(schema) if is_tool else schema
 
 
-def _tool(tool: ToolLike, strict: bool | None) -> dict[str, Any]:
+def _tool(tool: ToolLike, *, strict: bool | None = None) -> dict[str, Any]:
     if isinstance(tool, BaseTool):
-        return _of_base_tool(tool, strict)
+        return _of_base_tool(tool, strict=strict)
     if isinstance(tool, Mapping):
         return wire_tool(convert_to_openai_tool(tool) if "toolSpec" in tool else tool, strict=strict)
     if isinstance(tool, type) or is_typeddict(tool) or not callable(tool):
@@ -42,10 +43,10 @@ def _tool(tool: ToolLike, strict: bool | None) -> dict[str, Any]:
     arguments = create_schema_from_function(
         name, tool, parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
-    return _function(name, arguments.__doc__ or "", schema_of(arguments).parameters, strict)
+    return _function(name, arguments.__doc__ or "", schema_of(arguments).parameters, strict=strict)
 
 
-def _of_base_tool(tool: BaseTool, strict: bool | None) -> dict[str, Any]:
+def _of_base_tool(tool: BaseTool, *, strict: bool | None) -> dict[str, Any]:
     """A tool with the schema of what a model fills in; free-form and simple tools are LangChain's own special cases."""
     special = isinstance(tool, Tool) and (not tool.args_schema or (tool.metadata or {}).get("type") == "custom_tool")
     if special:
@@ -54,9 +55,9 @@ def _of_base_tool(tool: BaseTool, strict: bool | None) -> dict[str, Any]:
     if is_model_class(schema):
         schema = schema_of(schema).parameters
     parameters = {key: value for key, value in schema.items() if key not in DESCRIBED_APART}
-    return _function(tool.name, tool.description, parameters, strict)
+    return _function(tool.name, tool.description, parameters, strict=strict)
 
 
-def _function(name: str, description: str, parameters: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+def _function(name: str, description: str, parameters: Mapping[str, Any], *, strict: bool | None) -> dict[str, Any]:
     function = {"name": name, "description": description, "parameters": parameters}
     return wire_tool({"type": "function", "function": function}, strict=strict)

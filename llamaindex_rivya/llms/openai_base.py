@@ -17,6 +17,7 @@ from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.output_modes import OutputMode, OutputModeName
 from llamaindex_rivya.llms.tool_calls import check_calls, selections
+from llamaindex_rivya.llms.tools import tool_schemas
 from rivya_core.adapters.openai_fields import OpenAIFields
 from rivya_core.adapters.tool_choice import tool_choice_for
 from rivya_core.errors import InvalidInputError
@@ -81,11 +82,11 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
         if not native or self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
             return [OutputMode("tool", output_cls)]
         modes = [OutputMode("native", output_cls), OutputMode("prompted", output_cls)]
-        return modes[1:] if quirks.known(self.base_url, model).ignores_schemas else modes
+        return modes[1:] if quirks.known(self._endpoint.base_url, model).ignores_schemas else modes
 
-    def _note_ignored(self) -> None:
-        known = quirks.known(self.base_url, self.model)
-        quirks.remember(self.base_url, self.model, replace(known, ignores_schemas=True))
+    def _note_ignored(self, options: Mapping[str, Any]) -> None:
+        where, model = self._endpoint.base_url, str(options.get("model") or self.model)
+        quirks.remember(where, model, replace(quirks.known(where, model), ignores_schemas=True))
 
     def _prepare_chat_with_tools(
         self,
@@ -106,7 +107,7 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
             )
             messages.append(said)
         asked: dict[str, Any] = {"messages": messages, **kwargs, "allow_parallel_tool_calls": allow_parallel_tool_calls}
-        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        specs = tool_schemas(tools)
         if specs:
             choice = tool_choice_for(tool_choice or ("required" if tool_required else None), specs)
             asked |= {"tools": specs, **({} if choice is None else {"tool_choice": choice})}

@@ -93,8 +93,8 @@ class OutputMode:
     def growing(self, value: Any) -> BaseModel | None:
         """Return what may be shown of an object that still grows, or None.
 
-        It is an instance of the class if nothing in it is a default, which may stand for what has not arrived. Else it is
-        LlamaIndex's flexible model of the class, in which such fields are None.
+        It is an instance of the class if nothing in it is a default, which may stand for what has not arrived. Else it
+        is LlamaIndex's flexible model of the class, in which such fields are None.
         """
         found = so_far(self.schema, value)
         if found is None:

@@ -105,12 +105,10 @@ class StructuredPrediction(LLM):
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         return _Asking(modes, messages, given, self._note_ignored)
 
-    def _note_ignored(self) -> None:
-        """Remember that the server ignores response formats."""
+    def _note_ignored(self, options: Mapping[str, Any]) -> None:
+        """Remember that the server ignores response formats of a call with these *options*."""
 
-    def _objects(
-        self, asking: "_Asking", stream: Generator[ChatResponse, None, None]
-    ) -> Generator[Any, None, None]:
+    def _objects(self, asking: "_Asking", stream: Generator[ChatResponse, None, None]) -> Generator[Any, None, None]:
         while True:
             with closing(stream):
                 for response in stream:
@@ -120,7 +118,9 @@ class StructuredPrediction(LLM):
                 return
             stream = self.stream_chat(asking.messages, **asking.options)
 
-    async def _aobjects(self, asking: "_Asking", stream: AsyncGenerator[ChatResponse, None]) -> AsyncGenerator[Any, None]:
+    async def _aobjects(
+        self, asking: "_Asking", stream: AsyncGenerator[ChatResponse, None]
+    ) -> AsyncGenerator[Any, None]:
         while True:
             async with aclosing(stream):
                 async for response in stream:
@@ -140,7 +140,7 @@ class _Asking:
         modes: The ways of asking, in order; the next one is taken if the server ignores the response format.
         messages: The caller's messages.
         options: The caller's options.
-        note_ignored: Called if the server ignores it.
+        note_ignored: Called with *options* if the server ignores it.
 
     Attributes:
         found: The object; None until it was read.
@@ -151,12 +151,15 @@ class _Asking:
         modes: Sequence[OutputMode],
         messages: Sequence[ChatMessage],
         options: Mapping[str, Any],
-        note_ignored: Callable[[], None],
+        note_ignored: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._modes, self._given, self._options = list(modes), messages, options
         self._note_ignored = note_ignored
         self.found: Any = None
         self._first = ""
+        self._last: BaseModel | None = None
+        self._response: ChatResponse | None = None
+        self._value: Any = None
         self._begin()
 
     @property
@@ -183,7 +186,7 @@ class _Asking:
                 raise self._with_first(error) from error.__cause__
             logger.warning("The server ignores `response_format`, so objects are asked for in words. %s", error)
             self._first = str(error)
-            self._note_ignored()
+            self._note_ignored(self._options)
             del self._modes[0]
             self._begin()
         return self.found is not None
@@ -207,9 +210,7 @@ class _Asking:
 
     def _begin(self) -> None:
         self._growing = GrowingObject(in_prose=self._modes[0].name != "tool")
-        self._heard, self._value = 0, None
-        self._last: BaseModel | None = None
-        self._response: ChatResponse | None = None
+        self._heard, self._value, self._response = 0, None, None
 
     def _new_piece(self, response: ChatResponse) -> str:
         """What a piece adds to the text, or to the arguments of the tool's call."""

@@ -73,7 +73,7 @@ EXPLAINED = {
     "n": "one call gives one reply. For several replies use `batch`, or call several times",
     "is_chat_model": "only chat models are supported. Leave it out",
     "is_function_calling_model": "tools are sent whenever a call has some. Leave it out",
-    "should_use_structured_outputs": "how objects are asked for is chosen for the model. Leave it out",
+    "should_use_structured_outputs": "use `output_mode` in LlamaIndex, `with_structured_output(method=)` in LangChain",
     "strict": "pass it where the schema is passed: `bind_tools(..., strict=...)` or `with_structured_output(...)`",
     "tokenizer": "tokens are estimated offline. Leave it out",
     "tiktoken_model_name": "tokens are estimated offline. Leave it out",

@@ -157,16 +157,16 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 class _WithoutTitles(GenerateJsonSchema):
     """Leaves out the titles that pydantic makes of field names; they cost tokens and tell the model nothing."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
         """Return False."""
         return False
 
 
 def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | None, doc: str | None) -> Schema:
-    title = schema.get("title")
-    description = schema.get("description") or doc or ""
     bare = _modern_references({key: value for key, value in schema.items() if key not in ("title", "description")})
     top = resolved(bare, bare)
+    title = schema.get("title") or top.get("title")
+    description = schema.get("description") or doc or top.get("description") or ""
     is_object = top.get("type") == "object" or "properties" in top or not top
     if is_object and "$ref" in bare:  # a recursive class at the top
         bare = {

@@ -35,12 +35,12 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         return dict(tool)
     if isinstance(tool.get("function"), Mapping):
         rest = {key: value for key, value in tool.items() if key != "function"}
-        return {**rest, "type": "function", "function": _function(tool["function"], strict)}
+        return {**rest, "type": "function", "function": _function(tool["function"], strict=strict)}
     if isinstance(tool.get("input_schema"), Mapping):
         tool = {"type": "function", "parameters": tool["input_schema"], **_without(tool, {"input_schema"})}
     if tool.get("type") == "function" or (isinstance(tool.get("name"), str) and not _is_schema(tool)):
         inner = {key: value for key, value in tool.items() if key in FUNCTION_KEYS}
-        return {**_without(tool, FUNCTION_KEYS), "type": "function", "function": _function(inner, strict)}
+        return {**_without(tool, FUNCTION_KEYS), "type": "function", "function": _function(inner, strict=strict)}
     return schema_of(tool).function(strict=strict)
 
 
@@ -61,9 +61,10 @@ def response_format(wanted: Any, *, strict: bool | None = None) -> Any:
         return schema_of(wanted).response_format(strict=strict)
     if wanted.get("type") == "json_schema":
         inner = wanted.get("json_schema")
-        return _format(inner if isinstance(inner, Mapping) else _without(wanted, {"type", "json_schema"}), strict)
+        flat = _without(wanted, {"type", "json_schema"})
+        return _format(inner if isinstance(inner, Mapping) else flat, strict=strict)
     if isinstance(wanted.get("schema"), Mapping) and isinstance(wanted.get("name"), str):
-        return _format(wanted, strict)
+        return _format(wanted, strict=strict)
     return schema_of(wanted).response_format(strict=strict) if _is_schema(wanted) else dict(wanted)
 
 
@@ -83,7 +84,7 @@ def whole_parameters(parameters: Any) -> dict[str, Any]:
     return {**NO_PARAMETERS, **parameters}
 
 
-def _function(function: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+def _function(function: Mapping[str, Any], *, strict: bool | None) -> dict[str, Any]:
     name, own = function.get("name"), function.get("strict")
     if not isinstance(name, str) or not name:
         raise InvalidInputError("A tool needs a `name`. Nothing was sent.")
@@ -100,7 +101,7 @@ def _function(function: Mapping[str, Any], strict: bool | None) -> dict[str, Any
     return made if chosen is None else {**made, "strict": chosen}
 
 
-def _format(inner: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:
+def _format(inner: Mapping[str, Any], *, strict: bool | None) -> dict[str, Any]:
     """A JSON schema format with a legal name, whose schema is strict where it says so."""
     schema = inner.get("schema")
     if not isinstance(schema, Mapping):

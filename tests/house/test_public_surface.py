@@ -24,7 +24,8 @@ ERRORS = """
     APIError ResponseLostError AuthenticationError BadRequestError BudgetExceededError ConfigurationError ConflictError
     APIConnectionError ContextOverflowError ContextTooLongError CreditLimitError HistoryMismatchError
     IdempotencyConflictError InsufficientCreditsError InvalidResponseError InvalidInputError LedgerError NotFoundError
-    NotSupportedError PermissionDeniedError RateLimitError RivyaError ServerError SessionConflictError StreamBrokenError
+    NotSupportedError PermissionDeniedError RateLimitError RefusalError RivyaError ServerError SessionConflictError
+    StreamBrokenError
     TaskError TaskFailedError TaskInterruptedError TaskTimeoutError APITimeoutError ServiceUnavailableError
 """.split()
 SHARED = """

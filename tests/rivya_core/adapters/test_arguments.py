@@ -60,7 +60,7 @@ def test_one_argument_by_two_names_is_refused(way: Way, name: str) -> None:
         ("openai_proxy", "HTTPS_PROXY"),
         ("verify", "SSL_CERT_FILE"),
         ("follow_redirects", "httpx.Client"),
-        ("should_use_structured_outputs", "Leave it out"),
+        ("should_use_structured_outputs", "output_mode"),
         ("client", "http_client"),
         ("api_version", "default_query"),
         ("disabled_params", "not sent"),
