@@ -215,7 +215,7 @@ def _joined(index: int, pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
     return ToolCallDelta(
         index,
         next((piece.id for piece in pieces if piece.id), None),
-        next((piece.name for piece in pieces if piece.name), None),
+        "".join(piece.name for piece in pieces if piece.name) or None,
         "".join(piece.arguments for piece in pieces),
         any(piece.invalid for piece in pieces),
     )

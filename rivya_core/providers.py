@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rivya_core.types import SendBack
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionsProfile:
@@ -20,8 +22,10 @@ class CompletionsProfile:
         developer_role: Whether `developer` is a role; otherwise its messages are sent as `system`.
         one_system_message: Whether the API takes one system message only, at the beginning; several are joined.
         names: Whether a message may have a `name`.
-        reasoning_key: Under which key an assistant's reasoning is sent back, for example `reasoning_content`; None
-            where it is not.
+        reasoning_key: Where the API wants every assistant's reasoning, for example `reasoning_content`: also that of
+            messages that do not say where they come from. None elsewhere.
+        send_back: Which state of a reply may go back to the back end that sent it: all (`own`), none (`none`), or the
+            keys with these names. A chat class can narrow it.
         tool_media: Whether a tool's message may hold images; else they follow in a user's message of their own.
         json_schema: Whether `response_format` takes a JSON schema.
     """
@@ -32,8 +36,13 @@ class CompletionsProfile:
     one_system_message: bool = False
     names: bool = True
     reasoning_key: str | None = None
+    send_back: SendBack = "own"
     tool_media: bool = False
     json_schema: bool = True
+
+
+# https://docs.evolink.ai and https://docs.gmicloud.ai have the reasoning of DeepSeek's models sent back on later turns.
+DEEPSEEK = CompletionsProfile(reasoning_key="reasoning_content", send_back=("reasoning_content",), json_schema=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,11 +110,11 @@ EVOLINK = Provider(
     default_model="gpt-5.2",
     balance_at=("data", "user", "remaining_credits"),  # https://docs.evolink.ai, "Get credits"
     # Its pages prefer the new name of the limit; `response_format` is shown with `json_object` alone, and the upstream
-    # of the `gpt-` models is OpenAI. https://docs.evolink.ai has DeepSeek's reasoning sent back on later turns.
+    # of the `gpt-` models is OpenAI.
     chat=CompletionsProfile(limit_key="max_completion_tokens", json_schema=False),
     completions_by_model={
         "gpt-": CompletionsProfile(limit_key="max_completion_tokens"),
-        "deepseek": CompletionsProfile(reasoning_key="reasoning_content", json_schema=False),
+        "deepseek": DEEPSEEK,
     },
 )
 GMI = Provider(
@@ -120,7 +129,7 @@ GMI = Provider(
     chat=CompletionsProfile(json_schema=False),
     completions_by_model={
         "openai/": CompletionsProfile(limit_key="max_completion_tokens", developer_role=True),
-        "deepseek-ai/": CompletionsProfile(reasoning_key="reasoning_content", json_schema=False),
+        "deepseek-ai/": DEEPSEEK,
     },
 )
 COMPATIBLE = Provider(

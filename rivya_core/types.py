@@ -8,12 +8,14 @@ the same way on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 MediaKind = Literal["image", "audio", "video", "file"]
+SendBack = Literal["own", "none"] | Sequence[str]
+"""Which state of a reply goes back to the back end that sent it: all (`own`), none, or the keys with these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,9 @@ class Message(NamedTuple):
         tool_calls: Calls that an assistant asks for.
         tool_call_id: Which call a tool message answers.
         failed: Whether a tool message reports an error.
-        thought: An assistant's reasoning; sent back only where a wire wants it, never part of a digest.
+        reasoning: An assistant's reasoning, for display; what goes back of it is in the state of the reply.
         pointer: What the message's metadata hold under `rivya_session`: untrusted, any JSON value or None.
-        extras: Wire-specific facts that a next turn may send back, for example reasoning items.
+        extras: Wire-specific facts that a next turn may send back, for example the state of a reply.
     """
 
     role: Role
@@ -118,9 +120,9 @@ class ToolCallDelta:
     Attributes:
         index: Number of the call in its reply, from 0.
         id: On one piece of the call only.
-        name: On one piece of the call only.
+        name: Text to append to the call's name; nearly always on one piece of the call only.
         arguments: Text to append to the call's arguments.
-        broken: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
+        invalid: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
     """
 
     index: int

@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llamaindex_rivya.llms.blocks import InputCapabilities, needs_reading, parts_of
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Plan, call
+from rivya_core.openai.reply_state import STATE_KEY
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.sessions.modes import POINTER_KEY
 from rivya_core.types import Message, Role, Text, ToolCall
@@ -65,7 +66,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
         reasoning="\n".join([b.content for b in blocks if isinstance(b, ThinkingBlock) and b.content]),
         pointer=facts.get(POINTER_KEY),
-        extras={key: facts[key] for key in ("refusal", ITEMS_KEY) if facts.get(key)},
+        extras={key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY) if facts.get(key)},
     )
 
 

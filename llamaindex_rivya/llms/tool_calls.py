@@ -58,7 +58,7 @@ class CallsSoFar:
         call = ToolCallDelta(
             delta.index,
             before.id or delta.id,
-            before.name or delta.name,
+            (before.name or "") + (delta.name or "") or None,
             before.arguments + delta.arguments,
             delta.invalid,
         )

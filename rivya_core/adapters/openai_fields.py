@@ -13,6 +13,7 @@ from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.tool_choice import tool_choice_for
 from rivya_core.openai.options import OPTIONS
 from rivya_core.sessions.modes import OnMismatch
+from rivya_core.types import SendBack
 
 if TYPE_CHECKING:
     from rivya_core.http.retry import RetryPolicy
@@ -77,6 +78,10 @@ class OpenAIFields(Connection):
     """Whether the reply's metadata hold the response's headers."""
     think_tags: bool = False
     """Whether text in `<think>` tags is reasoning instead of text."""
+    send_back: SendBack = "own"
+    """Which state of a reply (`reasoning_content`, `reasoning_details`, a call's `extra_content`, ...) goes back to the
+    back end that sent it: all (`own`), none (`none`), or the keys with these names. In the Responses API the names are
+    types of items, for example `reasoning`. It never goes to another base URL, model or key."""
     built_in_tools: Sequence[Mapping[str, Any]] = ()
     """The provider's own tools, sent with every call, for example `{"type": "web_search_preview"}`."""
 

@@ -32,6 +32,7 @@
 | `stream_usage` | whether to ask for usage in streams; without it the provider's data decide |
 | `extra_body` | merged into the body last, for what has no name here |
 | `include_response_headers` | whether the reply's metadata hold the response's headers |
+| `send_back` | which state of a reply goes back to the back end that sent it: `own`, `none`, or a list of names |
 | `think_tags` | whether text in `<think>` tags is reasoning instead of text |
 
 An option that is missing or None is not sent.
@@ -56,7 +57,7 @@ CHAT_BODY = tuple(
 RESPONSES_BODY = tuple(f"{_SAME} instructions previous_response_id truncation max_tool_calls".split())
 """The same for the Responses API."""
 
-_SHARED = {"max_tokens", "tools", "extra_body", "include_response_headers"}
+_SHARED = {"max_tokens", "tools", "extra_body", "include_response_headers", "send_back"}
 CHAT_OPTIONS = frozenset({*CHAT_BODY, *_SHARED, "stop", "stream_usage", "think_tags"})
 """All options of chat completions."""
 RESPONSES_OPTIONS = frozenset(

@@ -3,8 +3,8 @@
 By the API's page every piece has the `index` of its call, the first one id and name, the later ones arguments. Real
 back ends leave the index out or set it to 0 for all calls, repeat id and name in every piece, send whole calls, the
 same call twice, arguments as an object or as twice encoded text. `ToolCalls` finds out which call a piece belongs to,
-numbers the calls anew, and hands each id and name on once. What is not a JSON object in the end is marked broken and
-never mended.
+numbers the calls anew, and hands each id and name on once. What is not a JSON object in the end is marked invalid and
+never mended. What servers attach to a call is kept as its state.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rivya_core.http.json_codec import SurrogateBuffer, arguments_text, is_object
+from rivya_core.openai.state_pieces import call_state, joined_state
 from rivya_core.types import ToolCallDelta
 
 
@@ -34,6 +35,7 @@ class _Call:
     length: int = 0
     held: bool = False
     characters: SurrogateBuffer = field(default_factory=SurrogateBuffer)
+    state: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -53,6 +55,7 @@ class ToolCalls:
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
+        self._early: list[dict[str, Any]] = []
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -69,24 +72,38 @@ class ToolCalls:
         closing = [self._close(call) for call in self._calls]
         return tuple(delta for delta in closing if delta is not None)
 
+    @property
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The state of the calls by their ids, once they are finished."""
+        return {call.id: joined_state(call.state) for call in self._calls if call.state}
+
     def _add(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
         index, id_, name, text = _read(piece)
         call = self._by_index.get(index) if index is not None and not id_ and not name else None
         if call is None:
             call = self._call(index, id_, name, text)
+        self._keep_state(call, call_state(piece))
         if call is None or (text and len(text) == call.length and text == call.text and call.whole):
             return None  # nobody's, or the whole call once more
         if id_ and not call.id and any(other.id == id_ for other in self._calls):
             id_ = _new_id()  # two calls of one reply need two ids
         return _grow(call, id_, name, text)
 
+    def _keep_state(self, call: _Call | None, state: dict[str, Any]) -> None:
+        """Add *state* to its call; what comes before any call belongs to the first."""
+        if call is None:
+            self._early += [state] if state else []
+        elif state or self._early:
+            call.state += [*self._early, *([state] if state else [])]
+            self._early = []
+
     def _call(self, index: int | None, id_: str, name: str, text: str) -> _Call | None:
         """Return the call that a piece belongs to: an old one, a new one, or None for a piece that says nothing."""
         known = self._by_id.get(id_) if id_ else None
         here = self._by_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
-        if known is not None and not _begins_anew(known, "", name, text):
+        if known is not None and not _begins_anew(known, id_, name, text):
             return known
-        if here is not None and not _begins_anew(here, id_, name, text):
+        if here is not None and not _begins_anew(here, id_, name, text, placed=index is not None):
             return self._index(here, index, id_)
         if not name and not id_ and self._calls:
             return self._index(self._calls[-1], index, id_)  # an index that counts pieces, not calls
@@ -107,16 +124,22 @@ class ToolCalls:
         text = arguments_text(call.text + left)
         late = text if call.held or not call.text.strip() else left
         id_ = None if call.id else _new_id()
+        call.id = call.id or id_ or ""
         invalid = not call.name or not is_object(text)
         return ToolCallDelta(call.number, id_, None, late, invalid) if late or id_ or invalid else None
 
 
 def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
     """Return the tool calls of a whole reply, each as one piece."""
-    found = [_read(call) for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
-    return tuple(
-        _whole(number, id_, name, text) for number, (_, id_, name, text) in enumerate(c for c in found if any(c[1:]))
-    )
+    return calls_with_state(calls)[0]
+
+
+def calls_with_state(calls: Any) -> tuple[tuple[ToolCallDelta, ...], dict[str, dict[str, Any]]]:
+    """Return the tool calls of a whole reply, each as one piece, and the state that came with them, by their ids."""
+    listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
+    found = [(facts[1:], call_state(call)) for call in listed if any((facts := _read(call))[1:])]
+    deltas = tuple(_whole(number, *facts) for number, (facts, _) in enumerate(found))
+    return deltas, {delta.id or "": state for delta, (_, state) in zip(deltas, found, strict=True) if state}
 
 
 def _whole(number: int, id_: str, name: str, text: str) -> ToolCallDelta:
@@ -142,12 +165,13 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
-def _begins_anew(call: _Call, id_: str, name: str, text: str) -> bool:
-    """Whether a piece that could go on with *call* begins another one instead."""
+def _begins_anew(call: _Call, id_: str, name: str, text: str, *, placed: bool = True) -> bool:
+    """Whether a piece that could go on with *call* begins another one instead; *placed* if it has the call's index."""
     if not name or not call.name:
         return False  # only a first piece has a name, and a call without one may still get it
-    if name != call.name:
-        return True
+    if name != call.name:  # before any argument it may be the rest of the name
+        same_id = id_ == call.id if id_ else placed
+        return bool(call.length) or not same_id or is_object(text)
     opening = text.lstrip()[:1]
     if id_ and call.id and id_ != call.id:
         return not call.length or opening in {"", "{", '"'} or call.whole
@@ -155,12 +179,19 @@ def _begins_anew(call: _Call, id_: str, name: str, text: str) -> bool:
 
 
 def _grow(call: _Call, id_: str, name: str, text: str) -> ToolCallDelta | None:
-    new_id, new_name = (id_ if not call.id else ""), (name if not call.name else "")
-    call.id, call.name = call.id or id_, call.name or name
+    new_id, new_name = (id_ if not call.id else ""), _rest_of_name(call, name)
+    call.id, call.name = call.id or id_, call.name + new_name
     passed = _append(call, text) if text else ""
     if not (new_id or new_name or passed):
         return None
     return ToolCallDelta(call.number, new_id or None, new_name or None, passed)
+
+
+def _rest_of_name(call: _Call, name: str) -> str:
+    """Return what *name* adds: a name may come in pieces, and servers repeat it, as far as it has come or whole."""
+    if name == call.name or call.length:
+        return "" if call.name else name
+    return name.removeprefix(call.name)
 
 
 def _append(call: _Call, text: str) -> str:

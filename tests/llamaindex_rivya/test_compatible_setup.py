@@ -244,10 +244,10 @@ class TestReplies:
         assert [cited["url"] for cited in reply.additional_kwargs["citations"]] == ["https://example.com/"]
         assert backend.requests[1].body["messages"][1] == {"role": "assistant", "content": "So."}
 
-    def test_thoughts_go_back_where_the_model_wants_them(self, backend, calls):
-        """DeepSeek's models get their reasoning back, others do not."""
-        for model, wanted in (("deepseek-ai/DeepSeek-V3", True), ("openai/gpt-5.2", False)):
-            llm = GMI(api_key=KEY, base_url=backend.url, model=model)
+    def test_thoughts_go_back_to_where_they_came_from(self, backend, calls):
+        """Unless nothing may go back."""
+        for rule, wanted in (("own", True), ("none", False)):
+            llm = GMI(api_key=KEY, base_url=backend.url, model="deepseek-ai/DeepSeek-V3", send_back=rule)
             backend.say(Reply("Yes.", reasonings="Let me see.", calls=(Call("f", {}),)))
             reply = calls.run(llm, "chat", [user("Is it?")]).message
             backend.requests.clear()

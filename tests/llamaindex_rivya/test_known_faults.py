@@ -23,7 +23,7 @@ FAULTS = {
     "reasoning alone: lost": "p02_streams::test_the_last_chunk_is_complete",
     "first reasoning chunk dropped in async": "p02_streams::test_thoughts_arrive_as_deltas",
     "delta null crashes": "p03_tool_deltas::test_what_was_meant_is_what_is_called",
-    "reasoning not sent back where it must be": "compatible_setup::test_thoughts_go_back_where_the_model_wants_them",
+    "reasoning not sent back where it must be": "compatible_setup::test_thoughts_go_back_to_where_they_came_from",
     "think tags as text": "compatible_setup::test_think_tags_can_be_thoughts",
     "no usage in streams": "p07_usage::test_token_counts_are_the_providers",
     "usage counted twice": "p07_usage::test_each_call_is_one_event",

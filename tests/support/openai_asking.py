@@ -109,12 +109,14 @@ def joined(deltas: Sequence[ChatDelta]) -> ChatDelta:
     calls: dict[int, ToolCallDelta] = {}
     for piece in (piece for delta in deltas for piece in delta.tool_calls):
         known = calls.get(piece.index)
-        assert known is None or (not (known.id and piece.id) and not (known.name and piece.name)), "said twice"
+        assert known is None or (not (known.id and piece.id) and not (known.name and piece.name == known.name)), (
+            "said twice"
+        )
         before = known or ToolCallDelta(piece.index)
         calls[piece.index] = ToolCallDelta(
             piece.index,
             before.id or piece.id,
-            before.name or piece.name,
+            (before.name or "") + (piece.name or "") or None,
             before.arguments + piece.arguments,
             before.invalid or piece.invalid,
         )

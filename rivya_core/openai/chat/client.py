@@ -20,8 +20,10 @@ from rivya_core.openai.chat import quirks
 from rivya_core.openai.chat.messages import wire_messages
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
 from rivya_core.openai.options import CHAT_BODY, Options, present
+from rivya_core.openai.reply_state import NO_STATE, STATE_KEY, ReplyState, sends_back, state_to_send
 from rivya_core.providers import CompletionsProfile
-from rivya_core.types import ChatDelta, Message
+from rivya_core.sessions.pointers import Origin, origin_of
+from rivya_core.types import ChatDelta, Message, SendBack
 
 PATH = "/chat/completions"
 
@@ -50,6 +52,11 @@ class OpenAIChat:
         """How the model wants its requests written."""
         return self.endpoint.provider.completions_profile(self.model)
 
+    @property
+    def origin(self) -> Origin:
+        """Where replies come from; state of another origin means nothing here."""
+        return origin_of(f"{self.endpoint.base_url}{PATH}", self.model, self.endpoint.account)
+
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send *messages* and return the whole reply, in which every tool call is one piece.
 
@@ -70,11 +77,23 @@ class OpenAIChat:
 
     @property
     def _reading(self) -> Reading:
-        return Reading(bool(self.options.get("think_tags")), bool(self.options.get("include_response_headers")))
+        get = self.options.get
+        return Reading(bool(get("think_tags")), bool(get("include_response_headers")), self.origin)
+
+    def _state_of(self, message: Message) -> ReplyState:
+        """Return the state that goes back with an assistant's message."""
+        rules: tuple[SendBack, ...] = (self.rules.send_back, self.options.get("send_back") or "own")
+        if STATE_KEY in message.extras:
+            return state_to_send(message.extras[STATE_KEY], self.origin, *rules)
+        key = self.rules.reasoning_key
+        own = message.extras.get("model_provider") in (None, self.endpoint.provider.name)
+        if key and own and message.reasoning and sends_back(key, *rules):
+            return ReplyState({key: message.reasoning})
+        return NO_STATE
 
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
         """Send the request; what the back end is known or turns out not to take is left out or renamed."""
-        said = wire_messages(messages, self.rules)
+        said = wire_messages(messages, self.rules, self._state_of)
         known = quirks.known(self.endpoint.base_url, self.model)
         while True:
             body = chat_body(self.options, self.rules, said, known, stream=stream)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.openai.reply_state import NO_STATE, ReplyState
 from rivya_core.providers import CompletionsProfile
 from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
 
@@ -24,10 +25,23 @@ TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file
 """Of media whose type nobody knows."""
 
 WireMessage = dict[str, Any]
+StateOf = Callable[[Message], ReplyState]
 
 
-def wire_messages(messages: Sequence[Message], rules: CompletionsProfile) -> list[WireMessage]:
+def no_state(_: Message) -> ReplyState:
+    """Return that nothing goes back beside what the message says."""
+    return NO_STATE
+
+
+def wire_messages(
+    messages: Sequence[Message], rules: CompletionsProfile, state_of: StateOf = no_state
+) -> list[WireMessage]:
     """Return *messages* as the wire has them.
+
+    Args:
+        messages: What the model is to see.
+        rules: How the model wants them written.
+        state_of: Returns the state of an assistant's message that goes back with it.
 
     Raises:
         InvalidInputError: There are none, or one of them cannot be said.
@@ -42,7 +56,7 @@ def wire_messages(messages: Sequence[Message], rules: CompletionsProfile) -> lis
         if message.role != "tool" and late:
             every.append({"role": "user", "content": [_part(part, "user") for part in late]})
             late = []
-        every.append(_wire(message, rules))
+        every.append(_wire(message, rules, state_of))
         if message.role == "tool" and not rules.tool_media:
             late += _late_media(message)
     return [*every, {"role": "user", "content": [_part(part, "user") for part in late]}] if late else every
@@ -63,9 +77,9 @@ def _late_media(message: Message) -> list[Part]:
     return [Text(f"Returned by the tool call {message.tool_call_id}:"), *message.media]
 
 
-def _wire(message: Message, rules: CompletionsProfile) -> WireMessage:
+def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf) -> WireMessage:
     if message.role == "assistant":
-        wire = _assistant(message, rules)
+        wire = _assistant(message, state_of(message))
     elif message.role == "tool":
         return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": _tool_content(message, rules)}
     else:
@@ -76,25 +90,24 @@ def _wire(message: Message, rules: CompletionsProfile) -> WireMessage:
     return wire
 
 
-def _assistant(message: Message, rules: CompletionsProfile) -> WireMessage:
+def _assistant(message: Message, state: ReplyState) -> WireMessage:
     content = _content(message.parts, "assistant")
     wire: WireMessage = {"role": "assistant", "content": content or (None if message.tool_calls else "")}
     if message.tool_calls:
-        wire["tool_calls"] = [_call(call) for call in message.tool_calls]
+        wire["tool_calls"] = [_call(call, state.calls.get(call.id, {})) for call in message.tool_calls]
     refusal = message.extras.get("refusal")
     if isinstance(refusal, str) and refusal and not content:
         wire["refusal"] = refusal
-    if rules.reasoning_key and message.reasoning:
-        wire[rules.reasoning_key] = message.reasoning
-    return wire
+    return {**state.message, **wire}
 
 
-def _call(call: ToolCall) -> WireMessage:
-    """A call goes back as it came; what is no JSON object is wrapped into one, for servers refuse the rest."""
+def _call(call: ToolCall, state: Mapping[str, Any]) -> WireMessage:
+    """A call goes back as it came; what is no JSON object is wrapped into one, because servers refuse the rest."""
     text = arguments_text(call.arguments)
     if not is_object(text):
         text = json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
+    function = {**state.get("function", {}), "name": call.name, "arguments": text}
+    return {**state, "id": call.id, "type": "function", "function": function}
 
 
 def _tool_content(message: Message, rules: CompletionsProfile) -> Any:

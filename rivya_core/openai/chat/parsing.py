@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rivya_core.chat_stream import read_usage
+from rivya_core.openai.state_pieces import joined_state, message_state
 from rivya_core.types import Usage
 
 TOP_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier")
@@ -80,6 +81,7 @@ class Collected:
         self._logprobs: dict[str, list[Any]] = {}
         self._blocks: dict[str, Mapping[str, Any]] = {}
         self._audio: dict[str, Any] = {}
+        self._state: list[Mapping[str, Any]] = []
 
     def top(self, value: Mapping[str, Any]) -> None:
         """Take what stands beside the choices. Of usages that grow from chunk to chunk the last counts."""
@@ -110,6 +112,9 @@ class Collected:
         if isinstance(refusal, str):
             self._refusal.append(refusal)
         self._keep(_parts(message))
+        state = message_state(message)
+        if state:
+            self._state.append(state)
         audio = message.get("audio")
         for key, value in audio.items() if isinstance(audio, Mapping) else ():
             whole = isinstance(value, str) and key in ("data", "transcript")
@@ -125,6 +130,11 @@ class Collected:
             "refusal": "".join(self._refusal) or None,
         }
         return {key: value for key, value in found.items() if value is not None}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the message has beyond the standard, to go back to where it came from."""
+        return joined_state(self._state) if self._state else {}
 
     @property
     def blocks(self) -> tuple[Mapping[str, Any], ...]:

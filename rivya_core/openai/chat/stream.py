@@ -15,12 +15,14 @@ from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
-from rivya_core.http.json_codec import SurrogateBuffer
+from rivya_core.http.json_codec import SurrogateBuffer, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import Collected, first_choice, is_error, said
 from rivya_core.openai.chat.think_tags import ThinkTags
-from rivya_core.openai.tool_calls import ToolCalls, whole_calls
+from rivya_core.openai.reply_state import STATE_KEY, ReplyState, seal_state
+from rivya_core.openai.tool_calls import ToolCalls, calls_with_state
+from rivya_core.sessions.pointers import Origin
 from rivya_core.types import ChatDelta
 
 END_MARK = b"[DONE]"
@@ -33,15 +35,17 @@ PLAIN_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the caller wants of a reply.
+    """What the caller wants of a reply, and where it comes from.
 
     Attributes:
         think_tags: Text in `<think>` tags is thought.
         headers: The answer's headers stand in the metadata.
+        origin: Where the reply comes from; without it no state of the reply is kept.
     """
 
     think_tags: bool = False
     headers: bool = False
+    origin: Origin | None = None
 
 
 def read_whole(response: httpx.Response, reading: Reading) -> ChatDelta:
@@ -75,23 +79,29 @@ def _whole(collected: Collected, message: Mapping[str, Any], response: httpx.Res
         (text, reasoning), (text_left, thought_left) = tags.add(text), tags.finish()
         text, reasoning = text + text_left, reasoning + thought_left
     legacy = message.get("function_call")
-    calls = message.get("tool_calls") or ([legacy] if legacy else [])
+    calls, states = calls_with_state(message.get("tool_calls") or ([legacy] if legacy else []))
     return ChatDelta(
         text,
         reasoning,
-        whole_calls(calls),
+        calls,
         collected.usage,
-        _metadata(collected, response, reading),
+        _metadata(collected, states, response, reading),
         last=True,
         blocks=collected.blocks,
     )
 
 
-def _metadata(collected: Collected, response: httpx.Response, reading: Reading) -> dict[str, Any]:
-    if not reading.headers:
-        return collected.metadata
-    headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
-    return {**collected.metadata, "headers": headers}
+def _metadata(
+    collected: Collected, calls: Mapping[str, Any], response: httpx.Response, reading: Reading
+) -> dict[str, Any]:
+    """The reply's facts, with its state and, where they are wanted, the response's headers."""
+    found = collected.metadata
+    if reading.origin is not None and (collected.state or calls):
+        state = ReplyState(repaired(collected.state), repaired(dict(calls)))
+        found[STATE_KEY] = seal_state(state, reading.origin)
+    if reading.headers:
+        found["headers"] = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+    return found
 
 
 class CompletionsStreamDecoder(ChatStreamDecoder):
@@ -135,12 +145,13 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         """Return what was held back, with usage, metadata and blocks."""
         text, reasoning = self._tagged(self._text.finish()), self._reasoning.finish()
         left = self._tags.finish() if self._tags else ("", "")
+        calls = self._calls.finish()
         return ChatDelta(
             text[0] + left[0],
             reasoning + text[1] + left[1],
-            self._calls.finish(),
+            calls,
             self._collected.usage,
-            _metadata(self._collected, self.response, self._reading),
+            _metadata(self._collected, self._calls.state, self.response, self._reading),
             last=True,
             blocks=self._collected.blocks,
         )

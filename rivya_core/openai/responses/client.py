@@ -71,7 +71,8 @@ class OpenAIResponses:
         return ResponseReading(self.origin, self.options.get("store") is not False, headers)
 
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
-        body = response_body(self.options, input_items(messages, self.origin), stream=stream)
+        said = input_items(messages, self.origin, self.options.get("send_back") or "own")
+        body = response_body(self.options, said, stream=stream)
         request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
         stateless = not any(body.get(name) for name in STATE)
         try:

@@ -17,17 +17,18 @@ from rivya_core.openai.chat.messages import data_url
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
 from rivya_core.sessions.pointers import Origin
-from rivya_core.types import Media, Message, Part, RawBlock, Text
+from rivya_core.types import Media, Message, Part, RawBlock, SendBack, Text
 
 Item = Mapping[str, Any]
 
 
-def input_items(messages: Sequence[Message], origin: Origin) -> str | list[Item]:
+def input_items(messages: Sequence[Message], origin: Origin, send_back: SendBack = "own") -> str | list[Item]:
     """Return *messages* as `input`: a plain text for a single one that is nothing else, otherwise items.
 
     Args:
         messages: What the model is to see.
         origin: Where the request goes; items that came from elsewhere are not sent back.
+        send_back: Which items of a reply may go back.
 
     Raises:
         InvalidInputError: There are none, or one of them cannot be said.
@@ -37,13 +38,13 @@ def input_items(messages: Sequence[Message], origin: Origin) -> str | list[Item]
     only = messages[0]
     if len(messages) == 1 and only.role == "user" and not only.name and all(isinstance(p, Text) for p in only.parts):
         return only.text
-    return [item for message in messages for item in _items(message, origin)]
+    return [item for message in messages for item in _items(message, origin, send_back)]
 
 
-def _items(message: Message, origin: Origin) -> Iterator[Item]:
+def _items(message: Message, origin: Origin, send_back: SendBack) -> Iterator[Item]:
     match message.role:
         case "assistant":
-            yield from _kept(message, origin) or _assistant(message)
+            yield from _kept(message, origin, send_back) or _assistant(message)
         case "tool":
             yield {"type": "function_call_output", "call_id": message.tool_call_id or "", "output": _output(message)}
         case _:
@@ -51,9 +52,9 @@ def _items(message: Message, origin: Origin) -> Iterator[Item]:
             yield {"role": message.role, "content": _content(named, message.role)}
 
 
-def _kept(message: Message, origin: Origin) -> list[Item]:
+def _kept(message: Message, origin: Origin, send_back: SendBack) -> list[Item]:
     """The items that the message came as, if they can go back and say what the message still says."""
-    items = verified_items(message.extras.get(ITEMS_KEY), origin)
+    items = verified_items(message.extras.get(ITEMS_KEY), origin, send_back)
     said = read_output(items)
     calls = [(call.id, call.name, _canonical(call.arguments)) for call in said.calls]
     same = calls == [(call.id, call.name, _canonical(call.arguments)) for call in message.tool_calls]

@@ -220,17 +220,31 @@ def test_calls_that_were_broken_go_back_as_json(arguments: str, back: Any) -> No
     assert json.loads(wire["tool_calls"][0]["function"]["arguments"]) == back
 
 
-def test_reasoning_goes_back_only_where_it_is_wanted() -> None:
-    said = {"role": "assistant", "reasoning": "hm"}
+def test_reasoning_that_a_history_shows_is_not_sent() -> None:
+    """What goes back is the state of the reply, which only the origin of the reply gets."""
+    assert message(Text("4"), role="assistant", reasoning="hm") == {"role": "assistant", "content": "4"}
 
-    assert "hm" not in str(message(Text("4"), **said))
-    assert message(Text("4"), **said, rules=CompletionsProfile(reasoning_key="reasoning_content")) == {
-        "role": "assistant",
-        "content": "4",
-        "reasoning_content": "hm",
-    }
-    assert EVOLINK.completions_profile("deepseek-v4").reasoning_key == "reasoning_content"
-    assert EVOLINK.completions_profile("gpt-5.2").reasoning_key is None
+
+@pytest.mark.parametrize(
+    ("provider", "extras", "rule", "sent"),
+    [
+        (EVOLINK, {}, "own", True),
+        (EVOLINK, {"model_provider": "evolink"}, "own", True),
+        (EVOLINK, {"model_provider": "anthropic"}, "own", False),
+        (EVOLINK, {"provider_state": {"v": 1}}, "own", False),
+        (EVOLINK, {}, "none", False),
+        (COMPATIBLE, {}, "own", False),
+    ],
+)
+def test_an_api_that_wants_all_reasoning_gets_what_names_no_other_origin(
+    provider: Provider, extras: Any, rule: Any, sent: bool
+) -> None:
+    """DeepSeek's models behind Evolink refuse tool loops without it."""
+    talk = [*HI, Message("assistant", (Text("4"),), reasoning="hm", extras=extras)]
+    backend = Backend(reply())
+    Way(asynchronous=False, streamed=False).ask(chat(provider, model="deepseek-v4", send_back=rule), backend, talk)
+
+    assert ("reasoning_content" in backend.bodies[0]["messages"][1]) is sent
 
 
 def test_a_refusal_goes_back() -> None:

@@ -50,6 +50,8 @@ CALL = {
     "status": "completed",
 }
 ALL = [REASONING, SEARCH, MESSAGE, CALL]
+SENT = {**MESSAGE, "content": [{"type": "output_text", "text": "Hi 👋", "annotations": [CITED]}]}
+"""`MESSAGE` as it goes back."""
 
 
 def model(*, retries: int = 0, key: SecretStr = KEY, **options: Any) -> OpenAIResponses:
@@ -486,7 +488,7 @@ def test_a_reply_goes_back_as_the_items_that_it_was(way: Way) -> None:
     """With reasoning, searches and ids."""
     items = sent(way, [*HI, replied(way), RESULT])["input"]
 
-    assert items == [{"role": "user", "content": "Hi"}, *ALL, OUTPUT]
+    assert items == [{"role": "user", "content": "Hi"}, REASONING, SEARCH, SENT, CALL, OUTPUT]
 
 
 def test_a_reply_that_was_edited_goes_back_as_it_is_now(whole: Way) -> None:
@@ -524,7 +526,7 @@ def test_without_storage_reasoning_goes_back_only_encrypted(whole: Way) -> None:
 
     items = sent(whole, [*HI, replied(whole, [REASONING, encrypted, MESSAGE], store=False)])["input"]
 
-    assert items[1:] == [encrypted, MESSAGE]
+    assert items[1:] == [encrypted, SENT]
 
 
 @pytest.mark.parametrize(
