@@ -104,6 +104,7 @@ $(VENV)/.docs: $(VENV)/.demo
 	@touch $@
 
 docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
+	@$(BIN)/python tests/support/reference_pages.py
 	@$(BIN)/zensical build --strict --clean > $(VENV)/docs.log 2>&1; built=$$?; cat $(VENV)/docs.log; exit $$built
 	@! grep 'griffe:' $(VENV)/docs.log  # what is wrong in a docstring does not end the build by itself
 	@$(BIN)/python docs/llms.py

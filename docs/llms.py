@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import tomllib
 
@@ -13,13 +15,18 @@ DESCRIPTION = re.compile(r"\A---\ndescription: (.*?)\n---\n", re.DOTALL)
 SNIPPET = re.compile(r'^--8<-- "(.*?)"$', re.MULTILINE)
 
 
-def pages(nav: list[dict[str, object]], section: str = "") -> list[tuple[str, str, str]]:
+def pages(nav: list[Any], section: str = "") -> list[tuple[str, str, str]]:
     """Return section, title and path of every page, in the order of the navigation."""
     found: list[tuple[str, str, str]] = []
     for entry in nav:
-        for title, value in entry.items():
+        for title, value in ({"Overview": entry} if isinstance(entry, str) else entry).items():
             found += pages(value, title) if isinstance(value, list) else [(section, title, str(value))]
     return found
+
+
+def plain(description: str) -> str:
+    """The text of a description, which may be quoted."""
+    return str(json.loads(description)) if description.startswith('"') else description
 
 
 def main() -> None:
@@ -33,7 +40,8 @@ def main() -> None:
         if section != here:
             here = section
             index += ["", f"## {section}", ""]
-        index.append(f"- [{title}]({path.removesuffix('.md')}/)" + (f": {said[1]}" if said else ""))
+        url = path.removesuffix("index.md") if path.endswith("index.md") else f"{path.removesuffix('.md')}/"
+        index.append(f"- [{title}]({url or '.'})" + (f": {plain(said[1])}" if said else ""))
         text = SNIPPET.sub(lambda match: (ROOT / match[1]).read_text(encoding="utf-8"), text)
         whole.append(DESCRIPTION.sub("", text).strip())
     site = ROOT / CONFIG["site_dir"]

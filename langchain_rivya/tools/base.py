@@ -97,6 +97,7 @@ class ImageToolBase(ImageOperations, RivyaTool):
     """Fields of the image tool, and how it is put together; not for use by itself."""
 
     name: str = "generate_image"
+    """Name of the tool, by which the model calls it."""
     description: str = ""
     """What the calling model reads; made from the image model's data when it is not given."""
 
