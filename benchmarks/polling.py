@@ -1,4 +1,4 @@
-"""Polling, measured on a simulated clock: how long a finished picture waits to be fetched, and how often one looks.
+"""Polling, measured on a simulated clock: how long a finished image waits to be fetched, and how often one looks.
 
 For tasks that take 3 s to 10 min, ours against fixed intervals. A look takes 0.1 s here. Nothing is sent.
 """

@@ -1,4 +1,4 @@
-"""What people call on the image tools of both frameworks, beside what agents call."""
+"""The methods that applications call on the image tools of both frameworks; agents do not call them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Reports = Sequence[CreditsReportMixin] | None
 
 
 class ImageOperations:
-    """Batches, resuming and the account, for whatever has a backend and clients."""
+    """Batches, resuming and account methods for a class with a backend and clients."""
 
     @property
     @abstractmethod
@@ -62,7 +62,7 @@ class ImageOperations:
         return self._credit_reports() if given is None else given
 
     def _show_model(self) -> None:
-        """Show agents the options of the image model, where the framework keeps a copy of them."""
+        """Update the copy of the image model's options that the framework keeps for agents."""
 
     def generate_many(
         self,
@@ -72,16 +72,16 @@ class ImageOperations:
         max_credits: float | None = None,
         **options: Any,
     ) -> ImageBatch:
-        """Make an image of each prompt, some at a time, and return each image or the error that it ended with.
+        """Generate an image for each prompt, several at a time; return for each the image or the error it ended with.
 
-        The list that it returns draws a contact sheet in a notebook.
+        A notebook shows the returned list as a contact sheet.
 
         Args:
-            prompts: Texts, or mappings with a `prompt` and options of their own.
-            max_concurrency: How many are under way at a time.
-            max_credits: Credits that all of them may cost together.
-            options: Options of all of them. With an `idempotency_key`, each image gets a key made from it and its
-                place.
+            prompts: Strings, or mappings with a `prompt` and their own options.
+            max_concurrency: Number of images in progress at a time.
+            max_credits: Limit on the credits of the whole batch.
+            options: Options of all images. With an `idempotency_key`, each image gets a key made from it and its
+                position.
         """
         return self._execute(self._many(prompts, options, max_concurrency, max_credits))
 
@@ -93,7 +93,7 @@ class ImageOperations:
         max_credits: float | None = None,
         **options: Any,
     ) -> ImageBatch:
-        """Make an image of each prompt; see `generate_many`."""
+        """Generate an image for each prompt; see `generate_many`."""
         return await self._aexecute(self._many(prompts, options, max_concurrency, max_credits))
 
     def resume(self, task_id: str) -> GeneratedImage:
@@ -105,7 +105,7 @@ class ImageOperations:
         return await self._aexecute(self._counted(self._backend.resume(task_id)))
 
     def pending(self) -> list[TaskRecord]:
-        """Return the tasks whose images are not downloaded yet; the `id` of each is what `resume` takes."""
+        """Return the tasks whose images are not downloaded yet; pass the `id` of a task to `resume`."""
         return self._execute(self._backend.pending())
 
     async def apending(self) -> list[TaskRecord]:
@@ -131,7 +131,7 @@ class ImageOperations:
         self._show_model()
 
     def add_image(self, image: Any, name: str | None = None) -> str:
-        """Let agents use an image, and return the id under which they may ask for it."""
+        """Let agents use an image, and return the id by which they can name it."""
         return self._backend.add_image(image, name)
 
     def _many(

@@ -1,8 +1,8 @@
-"""Image tasks on the wire: create one, look at it, wait for it.
+"""Image tasks on the wire: create a task, poll it, wait for it.
 
-https://rivya.ai/docs/api-generations and https://rivya.ai/docs/api-generation-status. Creating is paid and goes out
-under an idempotency key, so a lost answer is repeated and charged once. What is done with a result, what is remembered
-and what an agent may name live elsewhere.
+https://rivya.ai/docs/api-generations and https://rivya.ai/docs/api-generation-status. Creating a task is charged. The
+request carries an idempotency key, so it can be repeated after a lost response and is charged once. `downloads.py`
+handles the results, `task_store.py` the records, and `references.py` what an agent may name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATUSES: Mapping[str, Status] = {
     "success": "succeeded",
     "failed": "failed",
 }
-"""Public states, and the product's inner names for them; anything else is work in progress."""
+"""Public states, and the names that the product uses internally. Any other value means `processing`."""
 ONCE = RetryPolicy(max_retries=0)
 LONGEST_ID = 512
 MOST_URLS = 64
@@ -43,20 +43,20 @@ MOST_URLS = 64
 
 @dataclass(frozen=True, slots=True)
 class ImageTask:
-    """A task as one look found it.
+    """The state of a task at one poll.
 
     Attributes:
         id: The provider's id.
         status: `queued`, `processing`, `succeeded` or `failed`.
         model: Model id.
-        urls: Where the results are, the primary one first; empty until it succeeded.
-        reserved_credits: Held back when it was created.
-        final_credits: Charged in the end; 0 or None until then.
+        urls: URLs of the results, the primary one first; empty until the task has succeeded.
+        reserved_credits: Credits reserved when the task was created.
+        final_credits: Credits charged; 0 or None until the task has ended.
         created_at: The provider's time, ISO 8601.
         updated_at: The provider's time, ISO 8601.
-        error_code: Of a failed task, where the provider gives one.
-        error_message: Of a failed task, where the provider gives one.
-        retry_after: Seconds that the provider asks to wait before the next look.
+        error_code: Error code of a failed task, if the provider gives one.
+        error_message: Error message of a failed task, if the provider gives one.
+        retry_after: Seconds that the provider asks to wait before the next poll.
     """
 
     id: str
@@ -73,11 +73,11 @@ class ImageTask:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the task has succeeded or failed."""
         return self.status in {"succeeded", "failed"}
 
     def failure(self) -> TaskFailedError:
-        """Return the error of a failed task, also where the provider gave none (`error: null`)."""
+        """Return the error of a failed task, even if the provider gave no reason (`error: null`)."""
         words = self.error_message or "the provider gave no reason"
         code = self.error_code or "generation_failed"
         cost = " Nothing was charged." if self.final_credits == 0 else ""
@@ -86,11 +86,13 @@ class ImageTask:
 
 
 def create_task(endpoint: Endpoint, body: Mapping[str, Any], key: str, retry: RetryPolicy) -> Plan[ImageTask]:
-    """Create a task; *key* is the idempotency key of this logical request.
+    """Create a task.
+
+       *key* is the idempotency key of the request.
 
     Raises:
-        APIError: The provider refused; nothing was charged.
-        ResponseLostError: Every answer was lost; the task may exist, and the same *key* finds it.
+        APIError: The provider refused the request; nothing was charged.
+        ResponseLostError: No response arrived. The task may exist; the same *key* finds it.
     """
     request = endpoint.request("POST", PATH, body=body, headers={"idempotency-key": key})
     response = yield from send_with_retries(request, retry, idempotent=endpoint.idempotent(PATH))
@@ -98,7 +100,7 @@ def create_task(endpoint: Endpoint, body: Mapping[str, Any], key: str, retry: Re
 
 
 def get_task(endpoint: Endpoint, task_id: str, retry: RetryPolicy) -> Plan[ImageTask]:
-    """Return how the task stands.
+    """Return the current state of the task.
 
     Raises:
         NotFoundError: The account has no such task.
@@ -111,17 +113,17 @@ def get_task(endpoint: Endpoint, task_id: str, retry: RetryPolicy) -> Plan[Image
 def wait_for_task(
     endpoint: Endpoint, task_id: str, polling: PollingPolicy, on_poll: Callable[[ImageTask], Plan[None]]
 ) -> Plan[ImageTask]:
-    """Poll a task until it has succeeded; polls that fail are repeated until the deadline.
+    """Poll a task until it has succeeded. A poll that fails is repeated until the deadline.
 
     Args:
         endpoint: Endpoint and credentials.
         task_id: The provider's id.
         polling: When to poll and when to give up.
-        on_poll: Plan that gets the outcome of every poll.
+        on_poll: Plan that is run with the result of each poll.
 
     Raises:
-        TaskFailedError: The provider gave up.
-        TaskTimeoutError: The deadline passed; the task goes on.
+        TaskFailedError: The task failed.
+        TaskTimeoutError: The deadline passed; the task is still running.
         APIError: The account may not see the task.
     """
     ends, delays = polling.clock() + polling.deadline, polling.delays()
@@ -134,9 +136,9 @@ def wait_for_task(
         try:
             task = yield from get_task(endpoint, task_id, ONCE)
         except RivyaError as error:
-            if error.retryable == "never":  # it means something for the task
+            if error.retryable == "never":  # the error concerns the task, not this one poll
                 raise
-            asked, trouble = error.retry_after or 0.0, f" The last look failed: {error}"
+            asked, trouble = error.retry_after or 0.0, f" The last poll failed: {error}"
             continue
         asked, trouble = task.retry_after or 0.0, ""
         yield from on_poll(task)
@@ -147,10 +149,10 @@ def wait_for_task(
 
 
 def read_task(response: httpx.Response, task_id: str | None = None) -> ImageTask:
-    """Return the task in an answer.
+    """Return the task in a response.
 
     Raises:
-        InvalidResponseError: There is none, or it succeeded without a result.
+        InvalidResponseError: The response holds no task, or a task that succeeded without a result.
     """
     layer = next((one for one in _layers(parse_task_json(response)) if "status" in one or "id" in one), {})
     found = _word(layer.get("id")) or task_id
@@ -177,12 +179,12 @@ def read_task(response: httpx.Response, task_id: str | None = None) -> ImageTask
 def _results(layer: Mapping[str, Any], response: httpx.Response) -> tuple[str, ...]:
     urls = tuple(dict.fromkeys(_urls(layer.get("result"))))[:MOST_URLS]
     if not urls:
-        raise invalid_response(response, "says that the task succeeded and holds no result")
+        raise invalid_response(response, "reports a task that succeeded but has no result")
     return urls
 
 
 def parse_task_json(response: httpx.Response) -> Any:
-    """Return an answer's JSON; a failed task's `error` is the task's, not the request's."""
+    """Return the JSON of a response. The `error` of a failed task belongs to the task, not to the request."""
     try:
         return parse_json(response)
     except RivyaError:
@@ -223,7 +225,7 @@ def _amount(value: Any) -> float | None:
 
 def _too_late(task_id: str, deadline: float, trouble: str) -> TaskTimeoutError:
     return TaskTimeoutError(
-        f"Image task {task_id} was not ready after {deadline:g} s; it goes on and is not lost. Resume it by its id "
-        f"instead of ordering it again.{trouble}",
+        f"Image task {task_id} was not ready after {deadline:g} s. It is still running. Resume it by its id instead of "
+        f"submitting it again.{trouble}",
         task_id=task_id,
     )

@@ -1,4 +1,4 @@
-"""Many images in one go: some at a time, each with its own outcome, within a credit budget."""
+"""Batches of images: several at a time, an image or an error for each, within a credit budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rivya_core.rivya.credits import Budget
 
 T = TypeVar("T")
 FATAL_ERRORS = (AuthenticationError, PermissionDeniedError, InsufficientCreditsError)
-"""After one of these no other image of the batch would fare better; none is asked for any more."""
+"""Errors that every other image of the batch would meet as well; after one, no further image is requested."""
 
 
 @dataclass
@@ -33,11 +33,11 @@ class _Batch:
     fatal: RivyaError | None = None
 
     def price(self, request: ImageRequest) -> Plan[None]:
-        """Order the first image of its price alone, so that the budget knows it before the others go out."""
+        """Submit the first image of each price alone, so that the budget knows the price before the others are sent."""
         self.runs[request.index] = yield from attempt(self.generator.submit(request, self.listener))
 
     def make(self, request: ImageRequest) -> Plan[GeneratedImage | RivyaError]:
-        """Return the image or what became of it."""
+        """Return the image, or the error that it ended with."""
         outcome = yield from attempt(self._make(request))
         if isinstance(outcome, RivyaError):
             yield from self.generator.report_failure(request, self.listener, outcome)
@@ -64,17 +64,17 @@ def generate_many(
     max_credits: float | None = None,
     listener: Listener | None = None,
 ) -> Plan[list[GeneratedImage | RivyaError]]:
-    """Make the images of *requests* and return, in their order, each image or the error that it ended with.
+    """Generate the images of *requests*; return for each, in the same order, the image or the error it ended with.
 
     Args:
-        generator: Makes them.
-        requests: What is wanted.
-        at_once: How many are on their way at a time.
-        max_credits: Credits that all of them may cost together.
-        listener: Told of every image's progress.
+        generator: Generates the images.
+        requests: The requests, one for each image.
+        at_once: Number of images in progress at a time.
+        max_credits: Limit on the credits of the whole batch.
+        listener: Receives the progress of every image.
 
     Raises:
-        ConfigurationError: *at_once* or *max_credits* cannot be.
+        ConfigurationError: *at_once* or *max_credits* is out of range.
     """
     if at_once < 1:
         raise ConfigurationError(f"`max_concurrency` must be at least 1, not {at_once}.")
@@ -91,7 +91,7 @@ def generate_many(
 
 
 def attempt(plan: Plan[T]) -> Plan[T | RivyaError]:
-    """Return what *plan* returns, or the error that it ends with."""
+    """Return the result of *plan*, or the `RivyaError` that it raises."""
     try:
         return (yield from plan)
     except RivyaError as error:

@@ -1,8 +1,8 @@
-"""The image models: the table of the model pages, and `GET /models` read into the same form.
+"""The image models: a table taken from the model pages, and a reader of `GET /models` with the same result.
 
 https://rivya.ai/docs/api/models/<id> and https://rivya.ai/docs/api-models. The list is dynamic; a model that is not in
-the table can still be used, with `params` as given, or read from the service. Where pages leave a number open, the
-comment beside it says so.
+the table can still be used, with unchecked `params`, or its data can be read from the service. Where a page gives no
+number, a comment next to the entry says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rivya_core.images.models import (
 PATH = "/models"
 DEFAULT_MODEL = "gpt-image-2"
 MOST_MODELS = 2000
-"""Rows of a list that are read."""
+"""Number of rows of a list that are read."""
 
 
 def _select(key: str, default: str, options: str, description: str) -> ImageParam:
@@ -58,7 +58,7 @@ _TABLE = (
         4,
         (
             _aspect("aspect_ratio", "1:1", "1:1 2:3 3:2"),
-            _select("quality", "medium", "medium high", "How much care is taken."),
+            _select("quality", "medium", "medium high", "Quality of the image."),
         ),
         references=ReferenceRules(16),
     ),
@@ -145,8 +145,8 @@ _TABLE = (
         ),
         5000,
     ),
-    # The page of `flux-2-flex` is cut after its second ratio (`4:...`), so no list of ratios stands here and the
-    # provider is the judge; the number of references of these two is not on the part that could be read.
+    # The page of `flux-2-flex` is cut off after its second ratio (`4:...`), so no ratios are listed here and the
+    # provider checks them. The part that could be read does not give the number of references of these two models.
     ImageModel(
         "flux-2-flex",
         "FLUX.2 Flex",
@@ -161,7 +161,7 @@ _TABLE = (
         7,
         (
             _aspect("aspectRatio", "1:1", "1:1 4:3 3:4 16:9 9:16 2:3 3:2 21:9"),
-            _select("quality", "basic", "basic high", "How much care is taken."),
+            _select("quality", "basic", "basic high", "Quality of the image."),
         ),
         3000,
         ReferenceRules(16),
@@ -173,12 +173,12 @@ IMAGE_MODELS: Mapping[str, ImageModel] = MappingProxyType({model.id: model for m
 
 
 def image_model(model_id: str, models: Mapping[str, ImageModel] = IMAGE_MODELS) -> ImageModel:
-    """Return the model of that id; one that nobody has described takes any `params`."""
+    """Return the model with this id; a model that is not in the table takes any `params`."""
     return models.get(model_id) or unknown_model(model_id)
 
 
 def fetch_models(endpoint: Endpoint, retry: RetryPolicy) -> Plan[dict[str, ImageModel]]:
-    """Return the image models that the service lists as available, by id; the table fills what it leaves out."""
+    """Return the image models that the service lists as available, by id; the table supplies what the list omits."""
     response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
     value = parse_json(response)
     rows = value.get("data") if isinstance(value, Mapping) else value
@@ -206,7 +206,7 @@ def _model(row: Any) -> ImageModel | None:
 
 
 def _param(row: Any) -> ImageParam | None:
-    """The shape of `params[]` is on no page; the columns of the model pages are its likely keys."""
+    """Read an entry of `params[]`. Its shape is not documented; the columns of the model pages are its likely keys."""
     key = _text(row.get("key") or row.get("name")) if isinstance(row, Mapping) else None
     if not key:
         return None

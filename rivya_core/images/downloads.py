@@ -1,8 +1,8 @@
-"""Results on their way into the caller's hands: fetched at once, resumable, and written so that nothing is half there.
+"""Downloads of results: started at once, resumable, and never visible as a partial file.
 
-How long a result stays at the provider is not promised. A file appears under its name only when it is whole and
-proved to be an image; until then it is a hidden `.part` beside it, from which a later try goes on. Names come from
-the model and the image's id, never from a server's answer.
+The provider does not promise how long it keeps a result. A file gets its name only when it is complete and is an
+image. Until then it is a hidden `.part` file in the same directory, from which a later attempt continues. Names are
+made from the model and the image's id, never from a response.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from rivya_core.media.fetch_url import FetchRules, PinnedRequests
 from rivya_core.media.image_file import image_type
 
 LARGEST_RESULT = 128 * 1024 * 1024
-"""Bytes that a result may have."""
+"""Largest size of a result, in bytes."""
 SECONDS = 600.0
-"""How long one result may take to come, with all retries."""
+"""Seconds that the download of one result may take, with all retries."""
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
 RETRY = RetryPolicy(max_retries=5, longest_wait=15.0)
-"""Results are paid for, so their download is more patient than other requests."""
+"""Results have been charged, so a download is retried more often than other requests."""
 
 
 PUBLIC_HOSTS = FetchRules()
-"""No host is trusted that is not public."""
+"""By default, results are fetched from public hosts only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A result in the caller's hands: a file, or bytes where nothing is saved."""
+    """A downloaded result: a file, or bytes if nothing is saved."""
 
     mime_type: str
     size: int
@@ -60,20 +60,20 @@ def download(
     retry: RetryPolicy = RETRY,
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan[Downloaded]:
-    """Fetch the result at *url*, into *directory* under *name* and the suffix of its type, or into memory.
+    """Download the result at *url* to *directory*, as *name* with the suffix of its type, or to memory.
 
     Args:
-        url: Where the provider says that it is.
+        url: URL that the provider gives.
         name: File name without suffix; see `safe_name`.
         directory: Where to save, or None for memory.
-        base_url: The API's; its host may serve results too, also without TLS if the API has none.
-        rules: Further hosts that the application trusts, and how names are resolved.
-        retry: How often a download that does not come on is tried again.
+        base_url: URL of the API. Its host may serve results too, without TLS if the API uses none.
+        rules: Further hosts that the application trusts, and how host names are resolved.
+        retry: How often a download that makes no progress is retried.
         clock: Gives the time in seconds.
 
     Raises:
-        InvalidResponseError: The URL or what it holds is not a result: wrong scheme, host, size or type.
-        RivyaError: It could not be fetched; what came is kept for a later try.
+        InvalidResponseError: The URL or its content is not a result: wrong scheme, host, size or type.
+        RivyaError: The download failed; the bytes received so far are kept for a later attempt.
         OSError: The disk failed.
     """
     part: _Part = (yield from call(lambda: _FilePart(directory, name))) if directory else _MemoryPart()
@@ -83,22 +83,24 @@ def download(
             yield from download_to(url, _requests(url, base_url, rules).request, target, retry)
             return (yield from call(part.finish))
         except InvalidResponseError:
-            part.discard()  # continuing it would never give an image
+            part.discard()  # these bytes can never become an image
             raise
 
 
 def make_usable(directory: Path) -> None:
-    """Make *directory* where needed; called before anything is paid.
+    """Create *directory* if needed. This is called before anything is charged.
 
     Raises:
-        ConfigurationError: It cannot be made or written to.
+        ConfigurationError: The directory cannot be created or written to.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be made: {exc.strerror}.") from exc
+        raise ConfigurationError(
+            f"`output_dir` {str(directory)!r} cannot be created: {exc.strerror}. Nothing was sent."
+        ) from exc
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"`output_dir` {str(directory)!r} cannot be written to.")
+        raise ConfigurationError(f"`output_dir` {str(directory)!r} is not writable. Nothing was sent.")
 
 
 def safe_name(model: str, image_id: str) -> str:
@@ -108,13 +110,13 @@ def safe_name(model: str, image_id: str) -> str:
 
 
 def _requests(url: str, base_url: str, rules: FetchRules) -> PinnedRequests:
-    """The requests for a result: by https from a public host, or from the API's own host as that is reached."""
+    """Return how to request a result: over https from a public host, or from the API's host with the API's scheme."""
 
     def refuse(why: str) -> RivyaError:
         host = re.sub(r"[^\w.:\[\]-]", "", url.partition("://")[2].partition("/")[0].rpartition("@")[2])[:100]
         return InvalidResponseError(
-            f"The provider returned a disallowed result URL (host {host!r}): {why}. The image was charged; if the host "
-            "is right, name it in `fetch_image_urls=FetchRules(trusted_hosts=...)` and call `resume`."
+            f"The provider returned a disallowed result URL (host {host!r}): {why}. The image was charged. If you "
+            "trust the host, name it in `fetch_image_urls=FetchRules(trusted_hosts=...)` and call `resume`."
         )
 
     return PinnedRequests(replace(rules, seconds=SECONDS), refuse, base_url)
@@ -123,7 +125,7 @@ def _requests(url: str, base_url: str, rules: FetchRules) -> PinnedRequests:
 def _type_of(head: bytes) -> str:
     found = image_type(head)
     if found is None:
-        raise InvalidResponseError("What the provider's media host sent is not a PNG, JPEG or WebP image.")
+        raise InvalidResponseError("The provider's media host returned a file that is not a PNG, JPEG or WebP image.")
     return found
 
 
@@ -139,14 +141,14 @@ class _MemoryPart:
         return Downloaded(_type_of(data[:16]), len(data), data=data)
 
     def discard(self) -> None:
-        """Nothing is kept that would have to be removed."""
+        """Do nothing: memory needs no clean-up."""
 
     def close(self) -> None:
         self.file.close()
 
 
 class _FilePart:
-    """A result on its way onto a disk; whoever else fetches the same one at the same time gets a part of his own."""
+    """A result that is being written to disk. Another download of the same result gets a part file of its own."""
 
     def __init__(self, directory: Path, name: str) -> None:
         make_usable(directory)
@@ -155,18 +157,18 @@ class _FilePart:
         self.file: BinaryIO = self._open()
 
     def finish(self) -> Downloaded:
-        """Give the file its name, in one step, over nobody else's."""
+        """Give the file its name in one step, without replacing another file."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.seek(0)
         mime_type = _type_of(self.file.read(16))
         size = os.fstat(self.file.fileno()).st_size
         if not HAS_LOCKS:
-            self.file.close()  # such systems do not rename open files
+            self.file.close()  # some systems cannot rename open files
         return Downloaded(mime_type, size, path=self._publish(SUFFIXES[mime_type]))
 
     def discard(self) -> None:
-        """Remove what came so far."""
+        """Remove the bytes received so far."""
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -190,7 +192,7 @@ class _FilePart:
         return target
 
     def _settles(self, target: Path) -> bool:
-        """Whether the image is at *target* now, because it was free or held this very image already."""
+        """Whether the image is now at *target*: the name was free, or the file there is the same image."""
         if _claim(self._path, target):
             return True
         same = target.is_file() and not target.is_symlink() and filecmp.cmp(self._path, target, shallow=False)
@@ -203,12 +205,12 @@ _Part = _MemoryPart | _FilePart
 
 
 def _claim(part: Path, target: Path) -> bool:
-    """Move *part* to *target* unless something is there."""
+    """Move *part* to *target* unless a file is already there."""
     try:
         os.link(part, target)
     except FileExistsError:
         return False
-    except OSError:  # a disk without hard links
+    except OSError:  # a file system without hard links
         try:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -220,7 +222,7 @@ def _claim(part: Path, target: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Whether the part is ours alone; where there are no such locks, names by task keep writers apart."""
+    """Whether this download has the part file to itself. Without file locks, the task's name separates writers."""
     if not HAS_LOCKS:
         return True
     import fcntl
@@ -233,7 +235,7 @@ def _lock(file: BinaryIO) -> bool:
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:
-    """Whether *path* still is *file*: another process may have finished and renamed it before we had the lock."""
+    """Whether *path* is still *file*: another process may have renamed it before this one got the lock."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:

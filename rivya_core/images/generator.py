@@ -1,7 +1,7 @@
-"""Image generation as a product needs it; the tools of both frameworks are thin over what is here.
+"""Image generation for both frameworks; their tools only call this module.
 
-What may be ordered is checked here, before anything is sent or paid; references are brought to the provider; and
-tasks are found again by their ids. `task_runner.py` runs a task; `references.py` decides which images may be named.
+It checks a request before anything is sent or charged, uploads the references and finds earlier tasks by their ids.
+`task_runner.py` runs a task; `references.py` decides which images may be named.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from rivya_core.rivya.credits import BudgetLike, price_key
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What is wanted.
+    """A request for one image.
 
     Attributes:
-        prompt: What the image shows.
+        prompt: Description of the image.
         arguments: Options by friendly names; None means not given.
-        references: Reference images: whatever `ReferenceRegistry.given` takes.
-        trusted: Whether texts among the references are the application's own paths and URLs; else a model made them up.
-        call_id: Id of the tool call that wants it; repeating that call after a crash goes on with its task.
-        budgets: Credit budgets that must allow it.
-        index: Which of a batch, from 0.
-        total: How many the batch has.
-        idempotency_key: The application's own key; the same key and arguments give the same image, charged once.
+        references: Reference images, as `ReferenceRegistry.given` takes them.
+        trusted: Whether strings among the references come from the application; otherwise a model wrote them.
+        call_id: Id of the tool call. If the same call is repeated after a crash, it continues the same task.
+        budgets: Credit budgets that the image counts against.
+        index: Position in a batch, from 0.
+        total: Number of images in the batch.
+        idempotency_key: Key given by the application. The same key and arguments give the same image, charged once.
     """
 
     prompt: str
@@ -60,23 +60,23 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class ImageGenerator:
-    """Makes images.
+    """Generates images.
 
     Attributes:
-        setup: How they are made.
-        uploads: Brings references to the provider.
+        config: Model, endpoint, stores and policies.
+        uploads: Uploads references.
     """
 
     config: ImageConfig
     uploads: UploadCache
 
     def generate(self, request: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Make an image and download it.
+        """Generate an image and download it.
 
         Raises:
-            InvalidInputError: It cannot be made as wanted; nothing was sent and nothing was paid.
-            TaskError: The task failed, took too long, or the waiting broke off; `task_id` resumes it.
-            APIError: The provider refused it.
+            InvalidInputError: The request is invalid; nothing was sent and nothing was charged.
+            TaskError: The task failed, took too long, or contact was lost; `task_id` resumes it.
+            APIError: The provider refused the request.
         """
         try:
             run = yield from self.submit(request, listener)
@@ -86,11 +86,11 @@ class ImageGenerator:
             raise
 
     def submit(self, request: ImageRequest, listener: Listener | None = None) -> Plan[TaskRun]:
-        """Order an image and return without waiting for it.
+        """Submit a request and return without waiting for the image.
 
         Raises:
-            InvalidInputError: It cannot be made as wanted; nothing was sent and nothing was paid.
-            APIError: The provider refused it.
+            InvalidInputError: The request is invalid; nothing was sent and nothing was charged.
+            APIError: The provider refused the request.
         """
         started = self.config.polling.clock()
         run = TaskRun(
@@ -122,44 +122,46 @@ class ImageGenerator:
         )
 
     def resume(self, record_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Go on with a task by its id, from this process or another, until its image is in hand.
+        """Continue a task of this or another process by its id, until its image is downloaded.
 
         Raises:
             TaskError: As in `generate`.
         """
-        run = yield from self._job(record_id, listener)
+        run = yield from self._run(record_id, listener)
         return (yield from run.collect())
 
     def status(self, record_id: str) -> Plan[ImageTask | GeneratedImage]:
-        """Look at a task once; if it has succeeded, download its image.
+        """Poll a task once; if it has succeeded, download its image.
 
         Raises:
-            TaskFailedError: It failed.
+            TaskFailedError: The task failed.
         """
-        run = yield from self._job(record_id, None)
-        return (yield from run.look())
+        run = yield from self._run(record_id, None)
+        return (yield from run.poll())
 
     def pending(self) -> Plan[list[TaskRecord]]:
-        """Return this account's tasks that may still bring something, oldest first."""
+        """Return the records of this account's tasks whose images are not downloaded yet, oldest first."""
         records = yield from ask(self.config.store, self.config.store.unfinished)
         return [record for record in records if record.origin == self.config.origin]
 
     def find(self, record_id: str) -> Plan[TaskRecord | None]:
-        """Return what is remembered of a task of this account."""
+        """Return the record of a task of this account."""
         record = yield from ask(self.config.store, lambda: self.config.store.get(record_id))
         return record if record is not None and record.origin == self.config.origin else None
 
     def body(self, request: ImageRequest) -> Plan[dict[str, Any]]:
-        """Return the request's body, after every check and every upload.
+        """Check the request, upload its references and return its body.
 
         Raises:
-            InvalidInputError: It cannot be made as wanted; nothing was paid.
+            InvalidInputError: The request is invalid; nothing was charged.
         """
         model = self.config.model
         model.check_prompt(request.prompt)
         model.check_references(len(request.references))
         if REFERENCES_KEY in request.arguments:
-            raise InvalidInputError(f"Name reference images in `reference_images`, not in `{REFERENCES_KEY}`.")
+            raise InvalidInputError(
+                f"Pass reference images in `reference_images`, not in `{REFERENCES_KEY}`; nothing was sent."
+            )
         params = model.wire_params(request.arguments)
         if request.references:
             params[REFERENCES_KEY] = yield from self._references(request)
@@ -191,7 +193,7 @@ class ImageGenerator:
                 image.file.close()
 
     def _record(self, body: Mapping[str, Any], request: ImageRequest) -> Plan[TaskRecord]:
-        """Return a new record, or the one of an earlier run under the same key or of the same tool call."""
+        """Return a new record, or the record of an earlier run with the same key or tool call."""
         store, origin = self.config.store, self.config.origin
         if request.idempotency_key is not None:
             return (yield from self._keyed_record(body, request.idempotency_key))
@@ -203,7 +205,7 @@ class ImageGenerator:
         return TaskRecord(uuid.uuid4().hex, origin, body)
 
     def _keyed_record(self, body: Mapping[str, Any], given: str) -> Plan[TaskRecord]:
-        """Return the record under the application's own key; the provider knows the key, too."""
+        """Return the record under the application's idempotency key."""
         store, origin = self.config.store, self.config.origin
         key = _hashed([origin, given])
         before = yield from ask(store, lambda: store.get(key))
@@ -211,14 +213,15 @@ class ImageGenerator:
             return TaskRecord(key, origin, body)
         if _without_references(before.body) != _without_references(body):
             raise InvalidInputError(
-                f"The idempotency key {given!r} was used for another image; nothing was sent. Use a key for each image."
+                f"The idempotency key {given!r} was used for a different image; nothing was sent. Use one key per "
+                "image."
             )
         return before
 
-    def _job(self, record_id: str, listener: Listener | None) -> Plan[TaskRun]:
-        """Return the job of a task; one that may not exist yet is sent again under its key."""
+    def _run(self, record_id: str, listener: Listener | None) -> Plan[TaskRun]:
+        """Return the run of a task. If the task may not exist yet, send its request again under its key."""
         record = yield from self.find(record_id)
-        if record is None:  # another process's, or older than the store: the provider knows it
+        if record is None:  # a task of another process, or older than the store
             record = TaskRecord(record_id, self.config.origin, {}, "running", record_id)
         run = TaskRun(self.config, record, listener, self.config.polling.clock())
         return run if record.task_id is not None else (yield from run.create())
@@ -229,6 +232,6 @@ def _hashed(facts: Sequence[Any]) -> str:
 
 
 def _without_references(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request's body without the uploads of its references, which get new URLs every time."""
+    """Return a request's body without its uploaded references: each upload has a new URL."""
     params = {key: value for key, value in (body.get("params") or {}).items() if key != REFERENCES_KEY}
     return {**body, "params": params}

@@ -1,8 +1,8 @@
-"""What an image model takes, as data, and how one set of friendly arguments becomes each model's own keys.
+"""The options of an image model as data, and the translation of common arguments to each model's own keys.
 
-The same idea has five key names across the models (`aspect_ratio`, `aspectRatio`, `size`, `imageSize`, `image_size`)
-and two ways of naming its values (`16:9`, `landscape_16_9`). Callers and agents say `aspect_ratio="16:9"`; what goes
-out is the model's own. The table of models is in `catalogue.py`; nothing here sends anything.
+The models use five keys for the aspect ratio (`aspect_ratio`, `aspectRatio`, `size`, `imageSize`, `image_size`) and
+two ways to write its values (`16:9`, `landscape_16_9`). Callers and agents write `aspect_ratio="16:9"`; the request
+uses the model's own key and value. The table of models is in `catalogue.py`; this module sends nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rivya_core.errors import InvalidInputError
 
 ParamKind = Literal["select", "number", "text"]
 ASPECT_KEYS = ("aspect_ratio", "aspectRatio", "size", "imageSize", "image_size")
-"""Own keys that all mean the friendly `aspect_ratio`."""
+"""Keys of the models that all mean `aspect_ratio`."""
 RATIO_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "1:1": "square_hd",
@@ -26,13 +26,13 @@ RATIO_NAMES: Mapping[str, str] = MappingProxyType(
         "16:9": "landscape_16_9",
     }
 )
-"""What models with named sizes call a ratio."""
+"""Names of the ratios in models with named sizes."""
 SWITCH = frozenset({"true", "false"})
-"""Options of a `select` that is a switch: strings on the wire, booleans for callers."""
+"""Options of a `select` that is a boolean: strings on the wire, `bool` for callers."""
 REFERENCES_KEY = "referenceMediaItems"
 MEGABYTE = 1024 * 1024
 LONGEST_TEXT = 20_000
-"""Characters of a text argument where the model names no limit."""
+"""Most characters of a text argument if the model names no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class ImageParam:
     """One key of a model's `params`.
 
     Attributes:
-        key: The model's own name for it.
-        kind: `select` (values are strings, also where they look boolean), `number` or `text`.
-        default: What the provider uses when it is not sent; None where no page says.
-        options: Values of a `select`; empty where any may be.
-        minimum: Least value of a `number`.
-        maximum: Greatest value of a `number`.
-        description: For people and agents.
+        key: The model's name for it.
+        kind: `select` (values are strings, even those that look boolean), `number` or `text`.
+        default: Value that the provider uses if none is sent; None if it is not documented.
+        options: Values of a `select`; empty if any value is allowed.
+        minimum: Smallest value of a `number`.
+        maximum: Largest value of a `number`.
+        description: Description for people and agents.
     """
 
     key: str
@@ -59,19 +59,19 @@ class ImageParam:
 
     @property
     def name(self) -> str:
-        """The friendly argument."""
+        """Name of the argument for callers."""
         return "aspect_ratio" if self.key in ASPECT_KEYS else self.key
 
     @property
     def is_switch(self) -> bool:
-        """Whether callers may say True and False."""
+        """Whether callers may pass True and False."""
         return self.kind == "select" and frozenset(self.options) == SWITCH
 
     def wire(self, value: Any) -> str | int | float:
-        """Return *value* as the model takes it.
+        """Return *value* in the form that the model takes.
 
         Raises:
-            InvalidInputError: The model does not take it; the message lists what it takes.
+            InvalidInputError: The model does not take this value; the message lists the valid ones.
         """
         if self.kind == "number":
             return self._number(value)
@@ -103,11 +103,11 @@ class ImageParam:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
-    """Which reference images a model takes.
+    """Limits on the reference images of a model.
 
     Attributes:
-        most: How many.
-        largest: Bytes that each may have.
+        most: Largest number of images.
+        largest: Largest size of each image, in bytes.
     """
 
     most: int
@@ -119,13 +119,13 @@ class ImageModel:
     """An image model.
 
     Attributes:
-        id: As sent; opaque.
-        name: For people.
-        credits: What an image with default options costs; None for a model that is not known.
-        params: Its options.
-        prompt_limit: Characters of a prompt, or None where no page says.
-        references: None where it takes no reference images.
-        known: False for a model of which only the id is known; it takes any `params`, unchecked.
+        id: Model id, as sent.
+        name: Name for people.
+        credits: Price of an image with default options; None for an unknown model.
+        params: The model's options.
+        prompt_limit: Most characters of a prompt; None if it is not documented.
+        references: Limits on reference images; None if the model takes none.
+        known: False for a model of which only the id is known. Its `params` are not checked.
     """
 
     id: str
@@ -137,13 +137,13 @@ class ImageModel:
     known: bool = field(default=True, kw_only=True)
 
     def wire_params(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *arguments* under the model's own keys, with the model's own values; None means not given.
+        """Return *arguments* with the model's own keys and values. An argument that is None is left out.
 
         Args:
-            arguments: By friendly names; a model's own key is understood too.
+            arguments: Options by their common names; the model's own keys are accepted too.
 
         Raises:
-            InvalidInputError: The model has no such argument or does not take the value.
+            InvalidInputError: The model has no such option, or does not take the value.
         """
         given = {name: value for name, value in arguments.items() if value is not None}
         if not self.known:
@@ -160,11 +160,11 @@ class ImageModel:
     def check_prompt(self, prompt: str) -> None:
         """Raise `InvalidInputError` for a prompt that is empty or too long."""
         if not prompt.strip():
-            raise InvalidInputError("The prompt is empty; say what the image shows. Nothing was sent.")
+            raise InvalidInputError("The prompt is empty: describe the image. Nothing was sent.")
         if self.prompt_limit is not None and len(prompt) > self.prompt_limit:
             raise InvalidInputError(
-                f"The prompt has {len(prompt):,} characters and `{self.id}` takes {self.prompt_limit:,}; nothing was "
-                "sent."
+                f"The prompt has {len(prompt):,} characters; `{self.id}` takes at most {self.prompt_limit:,}. Nothing "
+                "was sent."
             )
 
     def check_references(self, count: int) -> None:
@@ -180,14 +180,14 @@ class ImageModel:
 
     @property
     def largest_reference(self) -> int:
-        """Bytes that a reference image may have."""
+        """Largest size of a reference image, in bytes."""
         return (self.references or ReferenceRules(0)).largest
 
     def _no_such(self, name: str) -> str:
-        names = ", ".join(dict.fromkeys(param.name for param in self.params)) or "no options"
-        return f"`{self.id}` has no argument `{name[:100]}`; beside the prompt it takes {names}. Nothing was sent."
+        names = ", ".join(dict.fromkeys(param.name for param in self.params)) or "none"
+        return f"`{self.id}` has no option `{name[:100]}`. Its options are: {names}. Nothing was sent."
 
 
 def unknown_model(model_id: str) -> ImageModel:
-    """Return what is assumed of a model that the table does not have: it takes anything, and its price is unknown."""
+    """Return the assumptions about a model that is not in the table: it takes any option, and its price is unknown."""
     return ImageModel(model_id, model_id, references=ReferenceRules(16, 30 * MEGABYTE), known=False)

@@ -1,7 +1,7 @@
-"""When to look at a task again.
+"""When a task is polled.
 
-https://rivya.ai/docs/api-generation-status: wait 2 to 3 s after submitting, then every 5 to 10 s, growing, no tight
-loop. Looks are spread a little, so that a batch does not ask all at once.
+https://rivya.ai/docs/api-generation-status: wait 2 to 3 s after submitting, then poll every 5 to 10 s with growing
+delays. The delays vary a little, so that the tasks of a batch are not all polled at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class PollingPolicy:
     """How long and how often a task is polled.
 
     Attributes:
-        deadline: Seconds after which waiting ends with `TaskTimeoutError`; the task goes on.
-        first: Seconds before the first look, up to a second more.
-        shortest: Seconds between the first and the second look.
-        longest: Ceiling of the growing wait, in seconds.
-        growth: By how much each wait is longer than the one before.
-        clock: Gives the time in seconds.
-        random: Gives numbers from 0 to 1.
+        deadline: Seconds after which waiting ends with `TaskTimeoutError`; the task keeps running.
+        first: Seconds before the first poll; up to half a second is added.
+        shortest: Seconds between the first and the second poll.
+        longest: Longest delay, in seconds.
+        growth: Factor by which each delay is longer than the one before.
+        clock: Returns the time in seconds.
+        random: Returns a number from 0 to 1.
     """
 
     deadline: float = 600.0
@@ -37,7 +37,7 @@ class PollingPolicy:
     random: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a deadline that no task could meet.
+        """Check the deadline.
 
         Raises:
             ConfigurationError: The deadline is not a positive number of seconds.
@@ -46,7 +46,7 @@ class PollingPolicy:
             raise ConfigurationError(f"`deadline` must be a positive number of seconds, not {self.deadline!r}.")
 
     def delays(self) -> Iterator[float]:
-        """Yield the seconds before each look, without end."""
+        """Yield the seconds to wait before each poll, without end."""
         yield self.first + 0.5 * self.random()
         wait = self.shortest
         while True:

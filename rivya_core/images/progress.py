@@ -1,7 +1,7 @@
-"""What is told of an image while it is made, and the bar that people see of it.
+"""Progress of image tasks: the value that listeners get, and a progress bar.
 
-Plans tell an `ImageProgress` to a listener. The bar is `tqdm`'s, loaded only when one is shown; frameworks have
-listeners of their own. A listener that fails never costs an image.
+Plans send an `ImageProgress` to a listener. The bar uses `tqdm`, which is imported only when a bar is shown; the
+frameworks have listeners of their own. A listener that raises does not affect the image.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ log = logging.getLogger("rivya")
 
 @dataclass(frozen=True, slots=True)
 class ImageProgress:
-    """Where an image stands.
+    """The progress of one image.
 
     Attributes:
         stage: From `uploading` to `done` or `failed`.
         model: Model id.
         task_id: The provider's id, once known.
-        image_id: Short id of the image, once it is in hand.
-        polls: How often the task has been polled.
-        seconds: Since the order.
-        index: Which image of a batch, from 0.
-        total: How many images the batch has.
-        credits: Charged for this image, once known.
-        message: What went wrong.
+        image_id: Short id of the image, once it is downloaded.
+        polls: Number of polls so far.
+        seconds: Seconds since the request.
+        index: Position in a batch, from 0.
+        total: Number of images in the batch.
+        credits: Credits charged for this image, once known.
+        message: Error message of a failed image.
     """
 
     stage: Stage
@@ -52,7 +52,7 @@ class ImageProgress:
     message: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the progress as plain JSON, without what is not known."""
+        """Return the progress as JSON values, without unknown ones."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
@@ -60,7 +60,7 @@ Listener = Callable[[ImageProgress], object]
 
 
 def report(listener: Listener | None, progress: ImageProgress) -> Plan[None]:
-    """Tell *listener*, off the event loop; it may be slow or fail."""
+    """Call *listener* off the event loop, because it may block or raise."""
     if listener is not None:
         yield from call(lambda: _report(listener, progress))
 
@@ -68,12 +68,12 @@ def report(listener: Listener | None, progress: ImageProgress) -> Plan[None]:
 def _report(listener: Listener, progress: ImageProgress) -> None:
     try:
         listener(progress)
-    except Exception:  # noqa: BLE001 - whatever it is, the image is worth more
+    except Exception:  # noqa: BLE001 - a listener may raise anything, and the image must not be lost
         log.warning("A progress listener failed.", exc_info=True)
 
 
 def combine_listeners(*listeners: Listener | None) -> Listener | None:
-    """Return a listener that tells all that are there."""
+    """Return one listener that calls all of *listeners* that are not None."""
     there = [listener for listener in listeners if listener is not None]
     if len(there) < 2:  # noqa: PLR2004 - nothing to join
         return there[0] if there else None
@@ -86,7 +86,7 @@ def combine_listeners(*listeners: Listener | None) -> Listener | None:
 
 
 def interactive() -> bool:
-    """Whether a person is watching: a terminal, or a notebook."""
+    """Whether output goes to a terminal or a notebook."""
     return in_notebook() or bool(getattr(sys.stderr, "isatty", lambda: False)())
 
 
@@ -97,10 +97,10 @@ def in_notebook() -> bool:
 
 
 def bar_wanted(progress: object) -> bool:
-    """Return whether a bar is shown; None decides by who is watching.
+    """Return whether a bar is shown; None means only in a terminal or notebook.
 
     Raises:
-        ConfigurationError: A bar is asked for and `tqdm` is not installed.
+        ConfigurationError: A bar is requested but `tqdm` is not installed.
     """
     installed = find_spec("tqdm") is not None
     if progress is True and not installed:
@@ -109,21 +109,23 @@ def bar_wanted(progress: object) -> bool:
 
 
 class Bar:
-    """A progress bar: the stages of one image, or the images of a batch.
+    """A progress bar for the stages of one image, or for the images of a batch.
 
     Args:
-        total: Images.
+        total: Number of images.
     """
 
     def __init__(self, total: int = 1) -> None:
-        tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm  # else it warns in notebooks
+        tqdm = import_module(
+            "tqdm.auto" if find_spec("ipywidgets") else "tqdm"
+        ).tqdm  # `tqdm.auto` warns without ipywidgets
         self._single, self._lock = total == 1, Lock()
         self._failed, self._credits = 0, 0.0
         self._submitted = False
         steps = len(STAGES) - 1
         unit: dict[str, Any] = {"bar_format": "{desc} |{bar}|"} if self._single else {"unit": "image"}
         if in_notebook():
-            unit["file"] = sys.stdout  # notebooks show the other stream as an error
+            unit["file"] = sys.stdout  # notebooks show stderr as an error
         self._bar = tqdm(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
 
     def __call__(self, progress: ImageProgress) -> None:
@@ -136,7 +138,7 @@ class Bar:
                 self._many(progress)
 
     def close(self) -> None:
-        """Leave the bar as it is; one of an image that was never submitted goes."""
+        """Close the bar and leave it on the screen, unless the image was never submitted."""
         self._bar.leave = self._submitted
         self._bar.close()
 

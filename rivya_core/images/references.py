@@ -1,8 +1,7 @@
-"""What may be named as a reference image, and by whom.
+"""Reference images: what the application and a model may name.
 
-Two sorts of callers name images. The application gives anything: bytes, files, PIL images, results, URLs. A model
-gives text, and that text is hostile: it reaches what the conversation or the application put on the shelf, files
-below `allowed_dir`, and https URLs where they are switched on; nothing else.
+The application may pass bytes, files, PIL images, results and URLs. A model passes text, and that text is hostile. It
+can name only the images in the registry, files below `allowed_dir`, and https URLs if they are enabled.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from rivya_core.media.fetch_url import FetchRules, data_url, fetch_image
 from rivya_core.media.image_file import OpenImage, bytes_of, opened, short_id
 from rivya_core.media.local_files import open_below, open_file
 
-MOST_ON_SHELF = 512
+MOST_IMAGES = 512
 MOST_IN_MEMORY = 32
-"""Images whose bytes are kept because they were saved nowhere; older ones are fetched again when they are needed."""
+"""Number of unsaved images whose bytes are kept; older ones are downloaded again when needed."""
 MOST_NAMED = 12
-"""Ids that a refusal lists."""
+"""Number of ids that an error message lists."""
 
 _lock = Lock()
 
 
 @dataclass
 class ReferenceRegistry:
-    """The images within reach, by short id. Safe to use from any thread.
+    """The images that a model may name, by short id. Thread-safe.
 
     Attributes:
         allowed_dir: Directory whose files a model may name, or None.
-        fetching: Which URLs may be fetched.
-        recall: Finds an image of another process by its id, or None; may wait for a disk.
-        refetch: Plan that gets the bytes of a result from where the provider keeps it.
+        fetching: Rules for fetching URLs.
+        recall: Returns an image of another process by its id, or None; may read from disk.
+        refetch: Plan that downloads a result from the provider again.
     """
 
     allowed_dir: Path | None
@@ -51,10 +50,10 @@ class ReferenceRegistry:
     _images: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
 
     def put(self, image: Any, name: str | None = None) -> str:
-        """Put an image within a model's reach and return its id; the one put there first makes room.
+        """Add an image and return its id. When the registry is full, the oldest image is removed.
 
         Raises:
-            InvalidInputError: It is nothing that can be a reference image.
+            InvalidInputError: The value is not usable as a reference image.
         """
         kept = image if isinstance(image, (str, os.PathLike, Mapping)) else bytes_of(image)
         if kept is None:
@@ -63,23 +62,23 @@ class ReferenceRegistry:
         with _lock:
             self._images[found] = kept
             self._images.move_to_end(found)
-            while len(self._images) > MOST_ON_SHELF:
+            while len(self._images) > MOST_IMAGES:
                 self._images.popitem(last=False)
             heavy = [one for one in self._images.values() if isinstance(one, GeneratedImage) and one.data is not None]
             for old in heavy[:-MOST_IN_MEMORY]:
-                self._images[old["id"]] = GeneratedImage(old)  # the caller's own keeps its bytes
+                self._images[old["id"]] = GeneratedImage(old)  # a copy, so that the caller's image keeps its bytes
         return found
 
     def ids(self) -> list[str]:
-        """Return the ids on the shelf, newest first."""
+        """Return the ids, newest first."""
         with _lock:
             return [*reversed(self._images)]
 
     def given(self, source: Any, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
-        """Open an image that the application gives.
+        """Open an image that the application passes.
 
         Raises:
-            InvalidInputError: It is not an image, too large, or a URL that may not be fetched; nothing was sent.
+            InvalidInputError: It is not an image, is too large, or is a URL that may not be fetched; nothing was sent.
         """
         found = (yield from self._known(source)) if isinstance(source, str) else None
         return (yield from self._open(source if found is None else found, largest, retry))
@@ -88,14 +87,14 @@ class ReferenceRegistry:
         """Open an image that a model names.
 
         Raises:
-            InvalidInputError: It is not within reach; the message says what is.
+            InvalidInputError: The model may not use it; the message lists what it may use.
         """
         found = yield from self._known(name)
         try:
             if found is not None:
                 return (yield from self._open(found, largest, retry))
             if name[:5].lower() == "data:":
-                raise InvalidInputError("An image cannot be written out in an argument.")
+                raise InvalidInputError("An image cannot be passed as a `data:` URL in an argument.")
             if "://" in name:
                 return (yield from self._fetch(name, largest, retry))
             root = self.allowed_dir
@@ -106,7 +105,7 @@ class ReferenceRegistry:
             raise InvalidInputError(f"{error} {self._allowed()}") from error
 
     def _known(self, name: str) -> Plan[Any]:
-        """Return what has that id: on the shelf, or made by another process."""
+        """Return the image with this id, from the registry or from another process; None if there is none."""
         with _lock:
             found = self._images.get(name)
         if found is None and name.startswith("img_"):
@@ -129,7 +128,7 @@ class ReferenceRegistry:
         return (yield from _memory(data, "", largest))
 
     def _image(self, facts: Mapping[str, Any], largest: int) -> Plan[OpenImage]:
-        """Open an earlier result: from memory or disk, else from where the provider keeps it."""
+        """Open an earlier result from memory or disk, or download it again."""
         image = facts if isinstance(facts, GeneratedImage) else GeneratedImage(facts)
         name, path = str(image.get("id")), image.get("path")
         if image.data is not None:
@@ -140,13 +139,13 @@ class ReferenceRegistry:
             data = yield from self.refetch(image)
         except RivyaError as error:
             raise InvalidInputError(
-                f"The image {name} is not at hand any more ({error}). Set `output_dir` to keep images."
+                f"The image {name} is no longer available ({error}). Set `output_dir` to keep images."
             ) from error
         return (yield from _memory(data, name, largest))
 
     def _fetch(self, url: str, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         if not self.fetching.allowed:
-            raise InvalidInputError("Images may not be named by URL here.")
+            raise InvalidInputError("Images cannot be named by URL here.")
         media = yield from fetch_image(url, replace(self.fetching, largest=largest), retry)
         return (yield from _memory(media.data or b"", "", largest))
 

@@ -1,7 +1,7 @@
-"""An image in the caller's hands: what people, notebooks and agents see of a finished image task.
+"""Generated images: what people, notebooks and agents see of a finished image task.
 
-It is a dictionary of plain JSON values, so that checkpoints, traces and stores can hold it whatever they are made of;
-bytes that were not saved to a file stay beside it and do not travel. This file must not send anything.
+An image is a dictionary of JSON values, so that any checkpoint, trace or store can hold it. Bytes that were not saved
+to a file are kept outside the dictionary and are not serialized. This module sends nothing.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from rivya_core.images.api import ImageTask
 from rivya_core.images.downloads import SUFFIXES, Downloaded
 
 LARGEST_SHOWN = 16 * 1024 * 1024
-"""Bytes of an image that a notebook embeds."""
+"""Largest image that a notebook embeds, in bytes."""
 
 
 def image_id(task_id: str, number: int = 0) -> str:
-    """Return the short id of a task's image: always the same, also in another process."""
+    """Return the short id of a task's image; it is the same in every process."""
     return "img_" + hashlib.sha256(f"{task_id}\n{number}".encode()).hexdigest()[:8]
 
 
 class GeneratedImage(dict[str, Any]):
     """A generated image.
 
-    It is a `dict` of JSON values with these keys, each also an attribute; one that was read back from a checkpoint
-    becomes whole again with `GeneratedImage(artifact)`.
+    It is a `dict` of JSON values with these keys, each also an attribute. `GeneratedImage(artifact)` restores an image
+    that was read from a checkpoint.
 
     Attributes:
         id: Short id, by which agents refer to it.
         task_id: The provider's id of the task.
         model: Model id.
-        prompt: What was asked for.
-        params: The options under the model's own names.
-        path: Where it was saved, or None.
-        url: Where the provider keeps it, for a time that is not promised.
+        prompt: The prompt.
+        params: The options under the model's own keys.
+        path: Path of the file, or None if it was not saved.
+        url: URL at the provider; how long it works is not documented.
         mime_type: For example `image/png`.
-        size: Bytes.
+        size: Size in bytes.
         credits: `{"reserved": …, "final": …}`.
-        timings: `{"created_at", "updated_at", "seconds", "polls"}`; seconds from the order to the image in hand.
+        timings: `{"created_at", "updated_at", "seconds", "polls"}`; `seconds` is the time from the request to the
+                   downloaded image.
         more: Further images of the same task, in the same form.
     """
 
@@ -58,17 +59,17 @@ class GeneratedImage(dict[str, Any]):
             raise AttributeError(name) from None
 
     def __str__(self) -> str:
-        """Return the short text that a model gets: ids and facts, no signed URL."""
+        """Return the short text that a model gets, without a signed URL."""
         return " ".join(_line(image) for image in self.images)
 
     def __repr__(self) -> str:
-        """Return what a terminal shows."""
+        """Return the text for a terminal."""
         where = f", path={self.get('path')!r}" if self.get("path") else ""
         return f"GeneratedImage({self.get('id')!r}, model={self.get('model')!r}{where})"
 
     @property
     def images(self) -> list[GeneratedImage]:
-        """This and the further images of the same task."""
+        """This image and the further images of the same task."""
         return [
             self,
             *(one if isinstance(one, GeneratedImage) else GeneratedImage(one) for one in self.get("more", ())),
@@ -79,7 +80,7 @@ class GeneratedImage(dict[str, Any]):
         """The image's bytes.
 
         Raises:
-            InvalidInputError: They are not here: the file is gone, or it was never saved and this is a copy.
+            InvalidInputError: The file no longer exists, or this is a copy of an image that was never saved.
         """
         if self.data is not None:
             return self.data
@@ -87,12 +88,12 @@ class GeneratedImage(dict[str, Any]):
             return Path(self["path"]).read_bytes()
         except (KeyError, TypeError, OSError):
             raise InvalidInputError(
-                f"The bytes of {self.get('id')} are not here any more. Set `output_dir` to keep images, or resume "
+                f"The bytes of {self.get('id')} are no longer available. Set `output_dir` to keep images, or resume "
                 f"task {self.get('task_id')}."
             ) from None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to *path*, or into it under its id if it is a directory; return the file's path."""
+        """Write the image to *path*, or to a file named by its id if *path* is a directory; return the file's path."""
         target = Path(path)
         if target.is_dir():
             target /= f"{self['id']}{SUFFIXES.get(self['mime_type'], '')}"
@@ -124,15 +125,15 @@ class GeneratedImage(dict[str, Any]):
         return f"data:{self['mime_type']};base64,{self.base64}"
 
     def _repr_png_(self) -> bytes | None:
-        """Let a notebook show a PNG."""
+        """Return a PNG for notebooks."""
         return self._shown("image/png")
 
     def _repr_jpeg_(self) -> bytes | None:
-        """Let a notebook show a JPEG."""
+        """Return a JPEG for notebooks."""
         return self._shown("image/jpeg")
 
     def _repr_html_(self) -> str | None:
-        """Let a notebook show the image with what was asked for below it."""
+        """Return the image with its prompt as a caption, for notebooks."""
         if not self.displayable:
             return None
         facts = f"{self['id']} · {self['model']} · {self['credits'].get('final') or 0:g} credits"
@@ -157,7 +158,7 @@ class GeneratedImage(dict[str, Any]):
 def generated(
     task: ImageTask, body: Mapping[str, Any], files: list[Downloaded], *, seconds: float, polls: int
 ) -> GeneratedImage:
-    """Return the images of a finished task, the first with the others in its `more`."""
+    """Return the first image of a finished task, with the others in its `more`."""
     facts = {
         "task_id": task.id,
         "model": str(body.get("model") or task.model),

@@ -1,7 +1,7 @@
-"""What an agent is shown of an image model: a schema of its arguments and a description, made from the data.
+"""The schema and the description of an image model that agents get, made from the model's data.
 
-The schema tells every option, range and limit; whether a value is one of them is checked by the model's data, so that
-the message of a refusal is the same on every road.
+The schema holds every option, range and limit. Values are checked against the model's data instead of the schema, so
+that the error message is the same for agents and for direct calls.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from rivya_core.images.models import ImageModel, ImageParam
 
-STATUS = "Look at an image task that was ordered before; if the image is ready, return its image id."
-WAIT = "Wait until an image task that was ordered before is ready, and return its image id."
+STATUS = "Get the status of an image task that was submitted before. If the image is ready, return its image id."
+WAIT = "Wait until an image task that was submitted before is ready, and return its image id."
 
 
 class TaskArguments(BaseModel):
-    """Which image task is meant."""
+    """Arguments of the tools for a submitted task."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,7 +25,7 @@ class TaskArguments(BaseModel):
 
 
 def arguments_schema(model: ImageModel) -> type[BaseModel]:
-    """Return the arguments of *model* by friendly names, as a pydantic class whose JSON schema has every option."""
+    """Return the arguments of *model* as a pydantic class; its JSON schema has every option by its common name."""
     prompt = _field({"type": "string"} | _limit(model.prompt_limit), "What the image shows, in detail.", required=True)
     fields: dict[str, Any] = {"prompt": (str, prompt)}
     for param in model.params:
@@ -42,21 +42,23 @@ def arguments_schema(model: ImageModel) -> type[BaseModel]:
 
 
 def describe(model: ImageModel) -> str:
-    """Return what an agent reads of the tool."""
+    """Return the description of the tool for agents."""
     price = f" An image costs about {model.credits:g} credits." if model.credits is not None else ""
     change = " To change or combine images, name them in reference_images." if model.references is not None else ""
     return f"Generate an image with {model.name} and return its short id.{change}{price}"
 
 
 _REFERENCES = (
-    "Images to start from, change or combine: ids of images made or given before, such as img_1a2b3c4d, or what "
-    "else the application allows."
+    "Images to start from, change or combine: ids of earlier images, such as img_1a2b3c4d, or other names that "
+    "the application allows."
 )
 
 
 def _field(shape: dict[str, Any], description: str, *, required: bool = False) -> Any:
     def show(schema: dict[str, Any]) -> None:
-        schema.pop("default", None)  # what is not given is not sent; the provider's default is in the shape
+        schema.pop(
+            "default", None
+        )  # an omitted option is not sent; the option's own schema names the provider's default
         schema.update(shape)
 
     return Field(... if required else None, description=description, json_schema_extra=show)

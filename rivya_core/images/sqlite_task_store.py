@@ -1,4 +1,4 @@
-"""Image tasks in a SQLite file; loaded only where one is used."""
+"""A task store in a SQLite file; imported only when it is used."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ CREATE TABLE IF NOT EXISTS images (id TEXT PRIMARY KEY, key TEXT);
 
 
 class SQLiteTaskStore:
-    """Remembers tasks in a file that several processes of one host may share.
+    """Stores image tasks in a file that several processes of one host can share.
 
     Args:
-        path: The file; it is created, readable for its owner alone, when the first task is stored.
+        path: Path of the file. It is created when the first task is stored, readable only by its owner.
 
     Raises:
         ConfigurationError: Raised by every method if the file cannot be used.
@@ -41,7 +41,7 @@ class SQLiteTaskStore:
         return Path(self._file.path)
 
     def put(self, record: TaskRecord) -> None:
-        """Remember *record*; it is on the disk when this returns."""
+        """Store *record*; it is on disk when this returns."""
         row = (record.key, record.task_id, record.state, record.created_at, record.to_json())
         images = [(str(image.get("id")), record.key) for image in record.images]
         with self._transaction(durably=True) as database:
@@ -49,21 +49,21 @@ class SQLiteTaskStore:
             database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", images)
 
     def get(self, record_id: str) -> TaskRecord | None:
-        """Return the record with that key or task id."""
+        """Return the record with this key or task id."""
         found = self._select("WHERE key = ? OR task_id = ?", (record_id, record_id))
         return found[0] if found else None
 
     def drop(self, key: str) -> None:
-        """Forget a record."""
+        """Delete a record."""
         with self._transaction() as database:
             database.execute("DELETE FROM tasks WHERE key = ?", (key,))
 
     def unfinished(self) -> list[TaskRecord]:
-        """Return the records of tasks that may still bring something, oldest first."""
+        """Return the records of unfinished tasks, oldest first."""
         return self._select("WHERE state IN (?, ?) ORDER BY created_at", UNFINISHED)
 
     def with_image(self, image_id: str) -> TaskRecord | None:
-        """Return the record of the task that made that image."""
+        """Return the record of the task that generated this image."""
         found = self._select("WHERE key = (SELECT key FROM images WHERE id = ?)", (image_id,))
         return found[0] if found else None
 

@@ -1,7 +1,7 @@
-"""One image task from its request to the image in hand, and what is told and remembered on the way.
+"""One image task, from its request to the downloaded image, with its record and progress.
 
-Written as plans. A record is stored before the request leaves and settled when the image is in hand; whatever breaks
-in between leaves an id with which the task is resumed. `generator.py` decides before what may be ordered.
+A record is stored before the request is sent and completed when the image is downloaded. After a failure in between,
+the record's id resumes the task. `generator.py` checks the request beforehand.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ log = logging.getLogger("rivya")
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What making images needs to know.
+    """Configuration of image generation.
 
     Attributes:
-        endpoint: Where, and as whom.
+        endpoint: Endpoint and credentials.
         model: The image model.
-        store: Where tasks are remembered.
-        shelf: The images within reach; new images are put there.
-        retry: How often and how patiently requests are repeated.
-        patience: When tasks are polled, and when waiting ends.
-        output_dir: Where images are saved, or None to keep them in memory.
-        fetching: Hosts that may serve results besides public ones, and how names are resolved.
+        store: Store of the task records.
+        registry: The images that a model may name; new images are added to it.
+        retry: When requests are repeated.
+        polling: When tasks are polled, and when waiting ends.
+        output_dir: Directory for the images, or None to keep them in memory.
+        fetching: Hosts that may serve results in addition to public ones, and how host names are resolved.
     """
 
     endpoint: Endpoint
@@ -58,22 +58,22 @@ class ImageConfig:
 
     @property
     def origin(self) -> str:
-        """Fingerprint of the account whose tasks these are."""
+        """Fingerprint of the account."""
         return sha256(f"rivya-images\n{self.endpoint.base_url}\n{self.endpoint.account}".encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
 class TaskRun:
-    """A task on its way.
+    """One task while it is processed.
 
     Attributes:
-        setup: How images are made.
-        record: What is remembered of the task.
-        listener: Who is told how it goes.
-        started: When it was ordered, by the setup's clock.
-        held: What the budgets hold back for it.
-        index: Which of a batch, from 0.
-        total: How many the batch has.
+        config: Configuration of image generation.
+        record: Record of the task.
+        listener: Receives the progress.
+        started: When the task was submitted, by the polling clock.
+        held: Credits that each budget reserves for the task.
+        index: Position in a batch, from 0.
+        total: Number of images in the batch.
     """
 
     config: ImageConfig
@@ -85,11 +85,11 @@ class TaskRun:
     total: int = 1
 
     def create(self) -> Plan[TaskRun]:
-        """Send the request under its key and return the job with its task.
+        """Send the request under its key and return the run with its task.
 
         Raises:
-            APIError: The provider refused it; it is forgotten again.
-            TaskInterruptedError: Nobody knows whether it was carried out; the record's key resumes it.
+            APIError: The provider refused the request; the record is deleted.
+            TaskInterruptedError: It is unknown whether the task was created; the record's key resumes it.
         """
         yield from self.report("submitting")
         yield from self._announce()
@@ -105,22 +105,22 @@ class TaskRun:
         return run
 
     def _announce(self) -> Plan[None]:
-        """Remember the request before it leaves; what cannot be remembered is not sent."""
+        """Store the record before the request is sent; without a record, nothing is sent."""
         store = self.config.store
         try:
             yield from ask(store, lambda: store.put(self.record))
-        except Exception as exc:  # whatever a store raises
+        except Exception as exc:  # a store may raise anything
             self._release()
             raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
 
     def _send(self) -> Plan[ImageTask]:
-        """Send the request; what was certainly not carried out is forgotten again."""
+        """Send the request; delete the record if the task was certainly not created."""
         store, record = self.config.store, self.record
         try:
             return (yield from create_task(self.config.endpoint, record.body, record.key, self.config.retry))
         except RivyaError as error:
             if error.retryable == "if_idempotent":
-                raise _interrupted(record, "may have been created", error) from error
+                raise _interrupted(record, "It is unknown whether image task {id} was created", error) from error
             self._release()
             yield from ask(store, lambda: store.drop(record.key))
             raise
@@ -129,7 +129,7 @@ class TaskRun:
         """Wait for the task and download its image.
 
         Raises:
-            TaskError: It failed, took too long, or the waiting broke off; `task_id` resumes it.
+            TaskError: The task failed, took too long, or contact was lost; `task_id` resumes it.
         """
         polls = 0
 
@@ -150,13 +150,15 @@ class TaskRun:
         except TaskError:
             raise
         except (RivyaError, OSError) as error:
-            raise _interrupted(self.record, "goes on", error) from error
+            raise _interrupted(
+                self.record, "Lost contact with image task {id}, which is still running", error
+            ) from error
 
-    def look(self) -> Plan[ImageTask | GeneratedImage]:
-        """Look at the task once; if it has succeeded, download its image.
+    def poll(self) -> Plan[ImageTask | GeneratedImage]:
+        """Poll the task once; if it has succeeded, download its image.
 
         Raises:
-            TaskFailedError: It failed.
+            TaskFailedError: The task failed.
         """
         task = yield from get_task(self.config.endpoint, self.record.id, self.config.retry)
         if task.status == "failed":
@@ -182,14 +184,14 @@ class TaskRun:
         return image
 
     def _note(self, record: TaskRecord) -> Plan[None]:
-        """Remember how a task stands; a store that fails now must not cost the image."""
+        """Store the state of a task. A store that fails here does not affect the image."""
         try:
             yield from ask(self.config.store, lambda: self.config.store.put(record))
-        except Exception:  # noqa: BLE001 - whatever it is, the task is worth more
-            log.warning("The task store failed; image task %s is not noted.", record.id, exc_info=True)
+        except Exception:  # noqa: BLE001 - a store may raise anything, and the image must not be lost
+            log.warning("The task store failed; the state of image task %s was not stored.", record.id, exc_info=True)
 
     def report(self, stage: Stage, **facts: Any) -> Plan[None]:
-        """Tell the listener how far it is."""
+        """Send the progress to the listener."""
         facts.setdefault("task_id", self.record.task_id)
         seconds = round(self.config.polling.clock() - self.started, 3)
         model = self.config.model.id
@@ -201,19 +203,21 @@ class TaskRun:
             budget.settle(held, 0)
 
 
-def _interrupted(record: TaskRecord, how: str, error: Exception) -> TaskInterruptedError:
-    message = f"Image task {record.id} {how}, but this broke off: {error} Resume it by its id; it is not charged again."
+def _interrupted(record: TaskRecord, what: str, error: Exception) -> TaskInterruptedError:
+    message = f"{what.format(id=record.id)}: {error} Call `resume({record.id!r})`; the image is not charged again."
     return TaskInterruptedError(message, task_id=record.id, code=getattr(error, "code", None))
 
 
 @contextmanager
 def _leaving_id(record: TaskRecord) -> Iterator[None]:
-    """Leave the task's id in a cancellation or an interrupt, and in the log: whoever asked for it finds it there."""
+    """Put the task's id on a cancellation or an interrupt, and in the log, so that the task can be resumed."""
     try:
         yield
     except Exception:
         raise
     except BaseException as exc:
         exc.task_id = record.id  # type: ignore[attr-defined]
-        log.warning("Image task %s was left while it runs; resume it by its id.", record.id)
+        log.warning(
+            "Waiting for image task %s was interrupted; the task is still running. Resume it by its id.", record.id
+        )
         raise

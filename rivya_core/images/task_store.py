@@ -1,8 +1,8 @@
-"""What is remembered of image tasks, so that nothing paid for is lost: before one is created, while it runs, after.
+"""Records of image tasks, so that no image that was charged is lost.
 
-A record is written before its request leaves, with the idempotency key and the body. A process that dies in between
-leaves enough behind to send the same request again and get the same task, charged once. No key of an account is ever
-in a record; its owner is a fingerprint. The stores know nothing of tasks but their records.
+A record is written before its request is sent, with the idempotency key and the body. If the process dies, another one
+can send the same request again and get the same task, charged once. A record never holds an account's key; it holds a
+fingerprint of the account.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """What is remembered of one task.
+    """The record of one task.
 
     Attributes:
         key: Idempotency key of the request, and the record's id before the task has one.
         origin: Fingerprint of base URL and account.
-        body: The request's body: model, prompt, params.
-        state: `submitting` (it may not exist yet), `running`, `done` or `failed`.
+        body: Body of the request: model, prompt, params.
+        state: `submitting` (the task may not exist yet), `running`, `done` or `failed`.
         task_id: The provider's id, once known.
-        images: What came of it, as JSON.
+        images: The generated images, as JSON values.
         created_at: Seconds since 1970.
     """
 
@@ -48,21 +48,21 @@ class TaskRecord:
 
     @property
     def id(self) -> str:
-        """What `resume` takes: the task's id, or the request's key until there is one."""
+        """The id that `resume` takes: the task's id, or the request's key until the task has an id."""
         return self.task_id or self.key
 
     @property
     def unfinished(self) -> bool:
-        """Whether there is still something to wait for."""
+        """Whether the task may still be running."""
         return self.state in UNFINISHED
 
     def to_json(self) -> str:
-        """Return the record as text."""
+        """Return the record as a JSON string."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str | bytes) -> TaskRecord | None:
-        """Return the record in *text*, or None for anything that is not one."""
+        """Return the record in *text*, or None if *text* is not a record."""
         try:
             value = json.loads(text)
             record = TaskRecord(**{**value, "images": tuple(value.get("images", ()))})
@@ -74,37 +74,37 @@ class TaskRecord:
 
 
 class TaskStore(Protocol):
-    """Remembers tasks. All methods are safe to call from any thread and may wait for a disk or a network."""
+    """Stores task records. All methods are thread-safe and may block on a disk or a network."""
 
     durable: bool
-    """Whether another process finds what was stored."""
+    """Whether other processes can read the records."""
 
     def put(self, record: TaskRecord) -> None:
-        """Remember *record* in place of the one with its key."""
+        """Store *record*, replacing the record with the same key."""
         ...
 
     def get(self, record_id: str) -> TaskRecord | None:
-        """Return the record with that key or task id."""
+        """Return the record with this key or task id."""
         ...
 
     def drop(self, key: str) -> None:
-        """Forget a record: its request was refused and nothing came of it."""
+        """Delete the record of a request that was refused."""
         ...
 
     def unfinished(self) -> list[TaskRecord]:
-        """Return the records of tasks that may still bring something, oldest first."""
+        """Return the records of unfinished tasks, oldest first."""
         ...
 
     def with_image(self, image_id: str) -> TaskRecord | None:
-        """Return the record of the task that made that image."""
+        """Return the record of the task that generated this image."""
         ...
 
 
 class MemoryTaskStore:
-    """Remembers tasks in this process; for tools that were given no store.
+    """Stores records in this process's memory; the default of the image tools.
 
     Args:
-        size: Records to remember; the oldest finished one is forgotten first.
+        size: Most records to keep; the oldest finished record is deleted first.
     """
 
     durable = False
@@ -114,7 +114,7 @@ class MemoryTaskStore:
         self._records: OrderedDict[str, TaskRecord] = OrderedDict()
 
     def put(self, record: TaskRecord) -> None:
-        """Remember *record*."""
+        """Store *record*."""
         with _lock:
             self._records[record.key] = record
             if len(self._records) > self._size:
@@ -122,40 +122,40 @@ class MemoryTaskStore:
                 self._records.pop(done or next(iter(self._records)))
 
     def get(self, record_id: str) -> TaskRecord | None:
-        """Return the record with that key or task id."""
+        """Return the record with this key or task id."""
         with _lock:
             found = self._records.get(record_id)
             return found or next((one for one in self._records.values() if one.task_id == record_id), None)
 
     def drop(self, key: str) -> None:
-        """Forget a record."""
+        """Delete a record."""
         with _lock:
             self._records.pop(key, None)
 
     def unfinished(self) -> list[TaskRecord]:
-        """Return the records of tasks that may still bring something."""
+        """Return the records of unfinished tasks."""
         with _lock:
             return [record for record in self._records.values() if record.unfinished]
 
     def with_image(self, image_id: str) -> TaskRecord | None:
-        """Return the record of the task that made that image."""
+        """Return the record of the task that generated this image."""
         with _lock:
             return _with_image(self._records.values(), image_id)
 
 
 class KeyValues(Protocol):
-    """A store of texts by key, as an adapter makes one out of a framework's."""
+    """A store of strings by key, which an adapter implements with a framework's store."""
 
     def read(self, key: str) -> str | bytes | None:
         """Return the text under *key*."""
         ...
 
     def write(self, key: str, text: str) -> None:
-        """Keep *text* under *key*."""
+        """Store *text* under *key*."""
         ...
 
     def delete(self, key: str) -> None:
-        """Forget *key*."""
+        """Delete *key*."""
         ...
 
     def keys(self, prefix: str) -> Iterable[str]:
@@ -164,7 +164,7 @@ class KeyValues(Protocol):
 
 
 class KeyValueTaskStore:
-    """Remembers tasks in a framework's own key-value store."""
+    """Stores records in a framework's key-value store."""
 
     durable = True
 
@@ -172,24 +172,24 @@ class KeyValueTaskStore:
         self._values = values
 
     def put(self, record: TaskRecord) -> None:
-        """Remember *record*."""
+        """Store *record*."""
         self._values.write(KEY_PREFIX + record.key, record.to_json())
 
     def get(self, record_id: str) -> TaskRecord | None:
-        """Return the record with that key or task id."""
+        """Return the record with this key or task id."""
         direct = self._read(KEY_PREFIX + record_id) if record_id.isalnum() else None
         return direct or next((record for record in self._all() if record.task_id == record_id), None)
 
     def drop(self, key: str) -> None:
-        """Forget a record."""
+        """Delete a record."""
         self._values.delete(KEY_PREFIX + key)
 
     def unfinished(self) -> list[TaskRecord]:
-        """Return the records of tasks that may still bring something, oldest first."""
+        """Return the records of unfinished tasks, oldest first."""
         return sorted((record for record in self._all() if record.unfinished), key=lambda record: record.created_at)
 
     def with_image(self, image_id: str) -> TaskRecord | None:
-        """Return the record of the task that made that image."""
+        """Return the record of the task that generated this image."""
         return _with_image(self._all(), image_id)
 
     def _all(self) -> list[TaskRecord]:
@@ -202,7 +202,7 @@ class KeyValueTaskStore:
 
 
 def ask(store: TaskStore, work: Callable[[], T]) -> Plan[T]:
-    """Ask *store*, off the event loop unless it is in this process's memory."""
+    """Run *work* on *store*, off the event loop unless the store is in memory."""
     return work() if isinstance(store, MemoryTaskStore) else (yield from call(work))
 
 

@@ -1,6 +1,6 @@
-"""What an image tool of either framework is made of, put together from its constructor's arguments.
+"""The backend of the image tools of both frameworks, built from the arguments of their constructors.
 
-A framework's class holds its fields and its hooks; everything between them and the plans is here, once.
+A framework's class has the fields and the hooks; this module connects them to the plans.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ from rivya_core.media.fetch_url import FetchRules
 from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
 LONGEST_KEY = 200
-"""Characters of an idempotency key."""
+"""Most characters of an idempotency key."""
 _shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)
 Outcome = GeneratedImage | ImageTask | TaskRecord
-"""What a call of a tool comes to: an image, how a task stands, or a task that was ordered."""
+"""Result of a tool call: an image, the state of a task, or the record of a submitted task."""
 Progress = bool | Callable[[ImageProgress], object] | None
 
 
 class ImageToolBackend:
-    """The parts of an image tool.
+    """The backend of an image tool.
 
     Args:
-        endpoint: Where, and as whom.
+        endpoint: Endpoint and credentials.
         model: Image model id.
-        max_retries: Extra requests after a failure that may be repeated.
+        max_retries: Extra requests after a retryable failure.
         deadline: Seconds after which waiting for an image ends.
-        output_dir: Where images are saved, or None to keep them in memory.
-        progress: True for a bar, False for none, None for one where a person is watching, or a listener.
-        store: Where tasks are remembered: None, a path or a store.
+        output_dir: Directory for the images, or None to keep them in memory.
+        progress: True for a bar, False for none, None for a bar in terminals and notebooks only, or a listener.
+        store: Store of the task records: None for memory, a path, or a store.
         allowed_dir: Directory whose files an agent may name as references.
-        images: Images within an agent's reach from the beginning, by name.
-        fetching: Whether, and by which rules, references may be named by URL.
-        max_credits: Credits that the tool may spend in its life.
+        images: Images that an agent may name from the start, by name.
+        fetching: Whether references may be named by URL, or the rules for them.
+        max_credits: Limit on the credits that this tool spends.
 
     Raises:
-        ConfigurationError: One of them cannot be.
+        ConfigurationError: An argument is invalid.
     """
 
     def __init__(
@@ -109,15 +109,17 @@ class ImageToolBackend:
         call_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> ImageRequest:
-        """Return the order for a tool's arguments.
+        """Return the request for a tool's arguments.
 
         Raises:
-            InvalidInputError: They are not of the types that they must be.
+            InvalidInputError: An argument has the wrong type.
         """
         options = dict(arguments)
         key = options.pop("idempotency_key", None) if trusted and idempotency_key is None else idempotency_key
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable()):
-            raise InvalidInputError("`idempotency_key` must be a short printable text; nothing was sent.")
+            raise InvalidInputError(
+                f"`idempotency_key` must be printable text of at most {LONGEST_KEY} characters; nothing was sent."
+            )
         if not isinstance(prompt, str):
             raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
         references = _references(options.pop("reference_images", None), trusted=trusted)
@@ -129,17 +131,17 @@ class ImageToolBackend:
         )
 
     def generate(self, request: ImageRequest, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Make an image; see `ImageGenerator.generate`."""
+        """Generate an image; see `ImageGenerator.generate`."""
         with self._bar() as bar:
             return (yield from self._generator.generate(request, combine_listeners(bar, listener)))
 
     def resume(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Go on with a task; see `ImageGenerator.resume`."""
+        """Continue a task; see `ImageGenerator.resume`."""
         with self._bar() as bar:
             return (yield from self._generator.resume(task_id, combine_listeners(bar, listener)))
 
     def start(self, request: ImageRequest) -> Plan[TaskRecord]:
-        """Order an image and return what is remembered of its task, without waiting."""
+        """Submit a request and return the record of its task, without waiting."""
         return (yield from self._generator.submit(request)).record
 
     def generate_many(
@@ -150,7 +152,7 @@ class ImageToolBackend:
         max_credits: float | None,
         budgets: Sequence[BudgetLike] = (),
     ) -> Plan[ImageBatch]:
-        """Make an image of each of *prompts*; one that is a mapping has arguments of its own."""
+        """Generate an image for each of *prompts*; a prompt that is a mapping has its own arguments."""
         requests = []
         for place, prompt in enumerate(prompts):
             own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}
@@ -165,12 +167,12 @@ class ImageToolBackend:
         return ImageBatch(outcomes, [request.prompt for request in requests])
 
     def status_for_agent(self, task_id: str) -> Plan[ImageTask | GeneratedImage]:
-        """Look at a task that an agent names; it must be one of this tool's."""
+        """Poll a task that an agent names; it must be a task of this tool."""
         record = yield from self._known(task_id)
         return (yield from self._generator.status(record.id))
 
     def wait_for_agent(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
-        """Wait for a task that an agent names; it must be one of this tool's."""
+        """Wait for a task that an agent names; it must be a task of this tool."""
         record = yield from self._known(task_id)
         return (yield from self.resume(record.id, listener))
 
@@ -178,13 +180,15 @@ class ImageToolBackend:
         """Read the model's data from the service.
 
         Raises:
-            ConfigurationError: The service has no such image model; the message lists those that it has.
+            ConfigurationError: The service does not list this image model; the message names the listed ones.
         """
         models = yield from fetch_models(self._config.endpoint, self._config.retry)
         found = models.get(self._config.model.id)
         if found is None:
-            names = ", ".join(sorted(models)) or "none at all"
-            raise ConfigurationError(f"The service lists no image model `{self._config.model.id}`; it lists {names}.")
+            names = ", ".join(sorted(models)) or "none"
+            raise ConfigurationError(
+                f"The service does not list the image model `{self._config.model.id}`. It lists: {names}."
+            )
         self._generator = replace(self._generator, config=replace(self._config, model=found))
 
     def pending(self) -> Plan[list[TaskRecord]]:
@@ -192,16 +196,16 @@ class ImageToolBackend:
         return self._generator.pending()
 
     def add_image(self, image: Any, name: str | None = None) -> str:
-        """Let agents use an image, and return the id under which they may ask for it."""
+        """Let agents use an image, and return the id by which they can name it."""
         return self._config.registry.put(image, name)
 
     def credits(self) -> Plan[float]:
-        """Return what the account can still spend."""
+        """Return the credits that the account can still spend."""
         return read_credits(self._config.endpoint, self._config.retry)
 
     @contextmanager
     def one_bar(self, total: int) -> Iterator[None]:
-        """Show one bar for all images that are made inside, if one is to be shown."""
+        """Show one bar for all images that are generated in this context, if bars are enabled."""
         if total < 2 or _shared_bar.get() is not None or not bar_wanted(self._progress):  # noqa: PLR2004
             yield
             return
@@ -230,11 +234,11 @@ class ImageToolBackend:
         if record is None:
             pending = yield from self._generator.pending()
             ids = ", ".join(one.id for one in pending[:12]) or "none"
-            raise InvalidInputError(f"There is no image task {task_id[:100]!r} here. Tasks under way: {ids}.")
+            raise InvalidInputError(f"There is no image task {task_id[:100]!r} here. Unfinished tasks: {ids}.")
         return record
 
     def _recall(self, image_id: str) -> GeneratedImage | None:
-        """Return an image that another process made, from the task store."""
+        """Return an image of another process from the task store, or None."""
         record = self._store.with_image(image_id)
         if record is None or record.origin != self._config.origin:
             return None
@@ -242,14 +246,14 @@ class ImageToolBackend:
         return next((one for one in images if one.get("id") == image_id), None)
 
     def _refetch(self, image: GeneratedImage) -> Plan[bytes]:
-        """Get the bytes of a result that was saved nowhere."""
+        """Download a result that was not saved."""
         where, rules = self._config.endpoint.base_url, self._config.fetching
         found = yield from download(str(image.get("url")), "again", None, where, rules=rules)
         return found.data or b""
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the short text that the calling model gets."""
+    """Return the short text for the calling model."""
     if isinstance(outcome, TaskRecord):
         return f"Image task {outcome.id} was submitted. Use wait_for_image or get_image_status."
     if isinstance(outcome, ImageTask):
@@ -258,16 +262,16 @@ def outcome_text(outcome: Outcome) -> str:
 
 
 def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
-    """Return reference images as a tuple; one alone is understood.
+    """Return the reference images as a tuple; a single image is accepted too.
 
-    What JSON can carry may come from a model, and of that only text is taken: a name. Bytes, paths, images and
-    PIL images can only come from the application.
+    Values that JSON can carry may come from a model, and of those only text is accepted: a name. Bytes, paths, results
+    and PIL images can only come from the application.
     """
     if value is None:
         return ()
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    made_up = (list, int, float, type(None)) if trusted else (dict, list, int, float, type(None))
-    if any(isinstance(one, made_up) and not isinstance(one, GeneratedImage) for one in listed):
+    refused = (list, int, float, type(None)) if trusted else (dict, list, int, float, type(None))
+    if any(isinstance(one, refused) and not isinstance(one, GeneratedImage) for one in listed):
         raise InvalidInputError("`reference_images` must be a list of image ids or names; nothing was sent.")
     return listed
 
@@ -282,10 +286,10 @@ def _directory(path: str | os.PathLike[str] | None) -> Path | None:
 
 
 def task_store_from(store: object) -> TaskStore:
-    """Return the store that an argument means: None for this process's memory, a path for a SQLite file, or itself.
+    """Return the store for an argument: in memory for None, a SQLite file for a path, or the store itself.
 
     Raises:
-        ConfigurationError: It is none of these.
+        ConfigurationError: The argument is neither None, nor a path, nor a store.
     """
     if store is None:
         return MemoryTaskStore()
@@ -295,4 +299,4 @@ def task_store_from(store: object) -> TaskStore:
         return SQLiteTaskStore(store)
     if all(hasattr(store, name) for name in ("put", "get", "drop", "unfinished", "with_image")):
         return cast("TaskStore", store)
-    raise ConfigurationError(f"`task_store` must be a path of a SQLite file or a store, not {type(store).__name__}.")
+    raise ConfigurationError(f"`task_store` must be the path of a SQLite file or a store, not {type(store).__name__}.")

@@ -1,4 +1,4 @@
-"""Reference images on their way to the provider: each content once, several at a time."""
+"""Uploads of reference images: each content once, several at a time."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from rivya_core.media.image_file import OpenImage
 from rivya_core.rivya.files import UploadedFile, upload_file
 
 AT_ONCE = 16
-"""Uploads under way at a time."""
+"""Number of uploads at a time."""
 UPLOAD_LIFE = 3600.0
-"""Seconds for which an upload is used again; how long the provider keeps one is not documented."""
+"""Seconds for which an upload is reused; how long the provider keeps it is not documented."""
 
 MOST_KNOWN = 10_000
-"""Contents whose uploads are remembered; the first is forgotten first."""
+"""Number of uploads that are remembered; the oldest is dropped first."""
 
 _lock = Lock()
 
 
 @dataclass
 class UploadCache:
-    """Brings reference images to the provider, each content once. Safe to use from any thread.
+    """Uploads reference images, each content once. Thread-safe.
 
     Attributes:
-        endpoint: Where, and as whom.
-        retry: How often and how patiently.
-        model: Model whose limits hold.
-        clock: Gives the time in seconds.
+        endpoint: Endpoint and credentials.
+        retry: When requests are repeated.
+        model: Model whose limits apply.
+        clock: Returns the time in seconds.
     """
 
     endpoint: Endpoint
@@ -43,10 +43,10 @@ class UploadCache:
     _known: dict[str, tuple[float, UploadedFile | None]] = field(default_factory=dict, repr=False)
 
     def items(self, images: Sequence[OpenImage]) -> Plan[list[dict[str, str]]]:
-        """Upload *images* where needed and return them as `referenceMediaItems`, in their order.
+        """Upload *images* if needed and return them as `referenceMediaItems`, in the same order.
 
         Raises:
-            RivyaError: An upload failed; nothing was paid.
+            RivyaError: An upload failed; nothing was charged.
         """
         distinct = {image.digest: image for image in images}
         files = yield from together([self._upload(image) for image in distinct.values()], AT_ONCE)
@@ -54,7 +54,7 @@ class UploadCache:
         return [_item(by_digest[image.digest]) for image in images]
 
     def _upload(self, image: OpenImage) -> Plan[UploadedFile]:
-        """Upload one image, or wait for whoever is uploading it already."""
+        """Upload one image, or wait for an upload of the same content that is already running."""
         while not self._claim(image.digest):
             _, known = self._known.get(image.digest, (0.0, None))
             if known is not None:
@@ -73,7 +73,7 @@ class UploadCache:
         return uploaded
 
     def _claim(self, digest: str) -> bool:
-        """Whether the caller is to upload that content: nobody has, or too long ago, and nobody is about to."""
+        """Whether the caller must upload this content: no recent upload exists, and none is running."""
         with _lock:
             at, _ = self._known.get(digest, (float("-inf"), None))
             if self.clock() - at < UPLOAD_LIFE:
@@ -85,7 +85,9 @@ class UploadCache:
 
 
 def _item(file: UploadedFile) -> dict[str, str]:
-    """https://rivya.ai/docs/api-generations: the keys of a reference."""
+    """Return a reference with the keys of https://rivya.ai/docs/api-generations."""
     if not file.url:
-        raise InvalidResponseError(f"The Files API gave no URL for {file.name}, so it cannot be a reference.")
+        raise InvalidResponseError(
+            f"The Files API returned no URL for {file.name}, so it cannot be used as a reference."
+        )
     return {"url": file.url, "kind": "image", "name": file.name, "mimeType": file.mime_type}

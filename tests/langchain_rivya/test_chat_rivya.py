@@ -195,7 +195,7 @@ def test_bad_input_is_refused_before_anything_is_paid(
     assert sandbox.credits() == before
 
 
-def test_a_picture_that_is_too_large_is_refused(make: Make, sandbox: Sandbox) -> None:
+def test_a_image_that_is_too_large_is_refused(make: Make, sandbox: Sandbox) -> None:
     """The limit of the Files API is known before anything is sent."""
     large = base64.b64encode(png() + bytes(10 * 1024 * 1024)).decode()
     with pytest.raises(langchain_rivya.InvalidInputError, match="10,485,760"):

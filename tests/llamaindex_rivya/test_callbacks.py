@@ -127,28 +127,28 @@ def test_a_stream_that_is_left_is_not_counted_as_a_call_that_ended(llm):
 
 
 @pytest.mark.parametrize("prefix", ["", "a"])
-def test_pictures_count_once_and_a_limit_stops_the_next(prefix, spec, sandbox):
-    """A picture counts when it is in hand; asking for it again costs and counts nothing, even beyond the limit."""
+def test_images_count_once_and_a_limit_stops_the_next(prefix, spec, sandbox):
+    """An image counts when it is in hand; asking for it again costs and counts nothing, even beyond the limit."""
 
     def run(name, *args):
         result = getattr(spec, prefix + name)(*args)
         return asyncio.run(result) if prefix else result
 
     with RivyaCreditsHandler(limit=1) as spent:
-        picture = run("generate_image", "A lighthouse")
-        run("get_image_status", picture.task_id)
-        run("wait_for_image", picture.task_id)
-        run("resume", picture.task_id)
+        image = run("generate_image", "A lighthouse")
+        run("get_image_status", image.task_id)
+        run("wait_for_image", image.task_id)
+        run("resume", image.task_id)
         for order in (("generate_image", "Another"), ("generate_many", ["Another"])):
             with pytest.raises(CreditLimitError):
                 run(*order)
 
-    assert spent.by_run == {picture.task_id: spent.total}
+    assert spent.by_run == {image.task_id: spent.total}
     assert spent.by_model["gpt-image-2"].credits == 1_000_000 - sandbox.credits() > 0
 
 
-def test_batches_count_every_picture(spec, sandbox):
-    """All pictures of a batch count, each for itself."""
+def test_batches_count_every_image(spec, sandbox):
+    """All images of a batch count, each for itself."""
     with RivyaCreditsHandler() as spent:
         spec.generate_many(["One", "Two", "Three"])
 

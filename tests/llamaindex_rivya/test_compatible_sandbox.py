@@ -91,7 +91,7 @@ def test_structured_prediction(llm, calls):
 
 
 def test_images_are_seen(llm, sandbox, calls):
-    """A picture in a message reaches the model."""
+    """An image in a message reaches the model."""
     message = ChatMessage(role="user", blocks=[TextBlock(text="What is it?"), ImageBlock(image=png())])
 
     calls.run(llm, "chat", [message])

@@ -219,7 +219,7 @@ class TestReplies:
         assert response.raw["logprobs"]["content"] == tokens
         assert "logprobs" not in response.message.additional_kwargs
 
-    def test_pictures_and_sound_that_the_model_makes(self, gmi, backend, calls):
+    def test_images_and_sound_that_the_model_makes(self, gmi, backend, calls):
         """They are blocks of the last message."""
         url = png_url()
         message = {"role": "assistant", "content": "See.", "images": [{"image_url": {"url": url}}]}

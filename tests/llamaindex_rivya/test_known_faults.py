@@ -33,7 +33,7 @@ FAULTS = {
     "tool_choice without tools": "p06_structured::test_the_schema_is_sent",
     "fences and null in structured output": "p06_structured::test_objects_in_their_wrappings",
     "system_prompt lost in async structured calls": "p06_structured::test_the_system_prompt_is_said",
-    "multimodal tool results flattened": "p05_agents::test_pictures_from_tools_reach_the_model",
+    "multimodal tool results flattened": "p05_agents::test_images_from_tools_reach_the_model",
     "blocks dropped or misread": "p09_blocks::test_a_block_is_sent_or_refused_by_name",
     "dict arguments sent as objects": "messages::test_calls_of_other_integrations",
     "messages that cannot be written as JSON": "p14_sessions::test_messages_hold_only_json",

@@ -88,7 +88,7 @@ class TestMedia:
         assert inline.data == png()
 
     @TAKES_STREAMS
-    def test_the_same_picture_is_the_same_in_every_form(self, tmp_path):
+    def test_the_same_image_is_the_same_in_every_form(self, tmp_path):
         """Bytes, file, stream and data URL have one digest, so that a stored history is recognised."""
         path = tmp_path / "a.png"
         path.write_bytes(png())
@@ -137,7 +137,7 @@ class TestMedia:
 
 class TestText:
     def test_blocks_are_joined_as_the_framework_does(self):
-        """Line breaks between texts, also round a picture; empty texts count."""
+        """Line breaks between texts, also round an image; empty texts count."""
         message = core(TextBlock(text="a"), ImageBlock(image=png()), TextBlock(text=""), TextBlock(text="b"))
 
         assert message.text == "a\n\nb"

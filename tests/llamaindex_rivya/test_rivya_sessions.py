@@ -202,7 +202,7 @@ class TestPinning:
 
 class TestInput:
     def test_an_image_is_uploaded(self, rivya, sandbox, calls, tmp_path):
-        """Bytes, a file and a data URL are the same picture for the session."""
+        """Bytes, a file and a data URL are the same image for the session."""
         path = tmp_path / "picture.png"
         path.write_bytes(png())
         inline = png_url()

@@ -48,7 +48,7 @@ def upload(client):
 
 @pytest.fixture(scope="session")
 def png():
-    """Make a small picture of one colour."""
+    """Make a small image of one colour."""
 
     def make(colour="red", size=(40, 20), form="PNG"):
         out = io.BytesIO()

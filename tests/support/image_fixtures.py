@@ -1,4 +1,4 @@
-"""What the image tests share: a sandbox with a media host of its own, time that costs nothing, both frameworks' tools."""
+"""Fixtures of the image tests: a sandbox with its own media host, pauses that do not wait, the tools of both frameworks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from image_generator import Slept, Studio, picture_file
+from image_tools import ImageTools, Slept, image_file
 
 from rivya_core.http import clients
 from rivya_core.http.drivers import AsyncDriver, Driver
@@ -14,23 +14,23 @@ from rivya_sandbox import Sandbox, serve
 
 
 @pytest.fixture(scope="session")
-def studio_served() -> Iterator[Sandbox]:
+def served_images() -> Iterator[Sandbox]:
     with serve(separate_media=True, ready_after=2) as box:
         yield box
 
 
 @pytest.fixture
-def box(studio_served: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox whose media come from a second port, as new, with its key and URL in the environment."""
-    studio_served.reset()
-    monkeypatch.setenv("RIVYA_API_KEY", studio_served.api_key)
-    monkeypatch.setenv("RIVYA_BASE_URL", studio_served.rivya_url)
-    return studio_served
+def box(served_images: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A fresh sandbox whose media come from a second port, with its key and URL in the environment."""
+    served_images.reset()
+    monkeypatch.setenv("RIVYA_API_KEY", served_images.api_key)
+    monkeypatch.setenv("RIVYA_BASE_URL", served_images.rivya_url)
+    return served_images
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> Slept:
-    """Tools whose pauses are noted instead of made."""
+    """Tools whose pauses are recorded instead of made."""
     slept = Slept()
 
     def driver(self: clients.Clients) -> Driver:
@@ -45,16 +45,16 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> Slept:
 
 
 @pytest.fixture(params=["langchain-sync", "langchain-async", "llamaindex-sync", "llamaindex-async"])
-def studio(request: pytest.FixtureRequest) -> Studio:
-    return Studio(*request.param.split("-"))
+def tools(request: pytest.FixtureRequest) -> ImageTools:
+    return ImageTools(*request.param.split("-"))
 
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
-    """A directory that agents may use, beside a secret that they may not."""
+    """A directory that agents may use, next to a file that they may not."""
     allowed = tmp_path / "gallery"
     (allowed / "deep").mkdir(parents=True)
-    (allowed / "fox.png").write_bytes(picture_file("orange"))
-    (allowed / "deep" / "sea.jpg").write_bytes(picture_file("blue", kind="JPEG"))
-    (tmp_path / "secret.png").write_bytes(picture_file("black"))
+    (allowed / "fox.png").write_bytes(image_file("orange"))
+    (allowed / "deep" / "sea.jpg").write_bytes(image_file("blue", kind="JPEG"))
+    (tmp_path / "secret.png").write_bytes(image_file("black"))
     return allowed

@@ -17,7 +17,7 @@ def png() -> bytes:
 
 
 def png_url() -> str:
-    """The same picture as a data URL."""
+    """The same image as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 
 

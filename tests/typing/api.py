@@ -67,13 +67,13 @@ async def fresh_key_later() -> SecretStr:
     return SecretStr("k")
 
 
-def pictures() -> None:
+def images() -> None:
     tool: BaseTool = RivyaImageTool(output_dir="out")
     assert tool
-    picture = RivyaImageTool().generate("A lighthouse", aspect_ratio="16:9")
-    assert_type(picture, GeneratedImage)
+    image = RivyaImageTool().generate("A lighthouse", aspect_ratio="16:9")
+    assert_type(image, GeneratedImage)
     assert_type(RivyaImageTool().generate_many(["A"]), ImageBatch)
-    assert_type(picture.content, bytes)
+    assert_type(image.content, bytes)
 
 
 def counting() -> None:

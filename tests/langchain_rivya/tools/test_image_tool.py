@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import pytest
-from image_generator import picture_file
+from image_tools import image_file
 from langchain.agents import create_agent
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -72,7 +72,7 @@ def call(name: str = "generate_image", **args: Any) -> dict[str, Any]:
 
 
 def wider(text: str) -> Any:
-    """An agent that read of an image and asks for it wider."""
+    """An agent that asks for a wider version of an earlier image."""
     found = re.search(r"img_\w{8}", text)
     assert found
     arguments = {"prompt": "make it wider", "aspect_ratio": "16:9", "reference_images": [found.group()]}
@@ -84,8 +84,8 @@ def drawing(**arguments: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_an_agent_makes_a_picture_and_changes_it_in_a_later_turn(box: Sandbox, way: str, tmp_path: Any) -> None:
-    """Through a checkpointer: the later turn names the earlier picture by the id that stands in the history."""
+def test_an_agent_changes_an_image_in_a_later_turn(box: Sandbox, way: str, tmp_path: Any) -> None:
+    """Through a checkpointer: the later turn names the earlier image by the id in the history."""
     model = ScriptedChatModel(
         script=[drawing(), "Here it is.", lambda _: wider(outcome_text(model)), "Wider now."], seen=[]
     )
@@ -111,7 +111,7 @@ def outcome_text(model: ScriptedChatModel) -> str:
 
 
 def test_an_artifact_survives_checkpoints_of_every_kind(box: Sandbox, tmp_path: Any, caplog: Any) -> None:
-    """It is plain JSON, so a strict serialiser gives it back without a word, and it becomes a picture again."""
+    """It is plain JSON, so a strict serialiser restores it without a warning."""
     artifact = RivyaImageTool(output_dir=tmp_path).invoke(call(prompt="p")).artifact
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     with caplog.at_level(logging.WARNING):
@@ -123,7 +123,7 @@ def test_an_artifact_survives_checkpoints_of_every_kind(box: Sandbox, tmp_path: 
 
 
 def test_a_tool_node_runs_several_calls_and_reports_errors(box: Sandbox) -> None:
-    """One call's refusal is that call's answer."""
+    """An error is the result of its call only."""
     from langgraph.graph import START, MessagesState, StateGraph
 
     calls = [call(prompt="a"), call(prompt="b", aspect_ratio="odd"), call(), call(prompt="c", foo=1)]
@@ -140,7 +140,7 @@ def test_a_tool_node_runs_several_calls_and_reports_errors(box: Sandbox) -> None
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_progress_comes_out_of_the_graph(box: Sandbox, way: str) -> None:
+def test_a_graph_streams_the_progress(box: Sandbox, way: str) -> None:
     """In the custom stream, while the tool runs."""
     agent = create_agent(ScriptedChatModel(script=[drawing(), "done"], seen=[]), [RivyaImageTool()])
     events = asyncio.run(_gather(agent)) if way == "async" else [*agent.stream(_ask(), stream_mode="custom")]
@@ -179,7 +179,7 @@ class ListeningAsync(AsyncCallbackHandler):
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("listening", [Listening, ListeningAsync])
 def test_progress_reaches_callback_handlers(box: Sandbox, way: str, listening: Any) -> None:
-    """Without any graph, also where the handler is of the other kind."""
+    """Without a graph, for sync and async handlers."""
     handler = listening()
     config: Any = {"callbacks": [handler]}
     tool = RivyaImageTool()
@@ -188,7 +188,7 @@ def test_progress_reaches_callback_handlers(box: Sandbox, way: str, listening: A
     assert ["submitting", "queued", "processing", "downloading", "done"] == handler.stages
 
 
-def test_progress_comes_out_of_streamed_events(box: Sandbox) -> None:
+def test_streamed_events_hold_the_progress(box: Sandbox) -> None:
     tool = RivyaImageTool()
 
     async def names() -> list[Any]:
@@ -199,8 +199,8 @@ def test_progress_comes_out_of_streamed_events(box: Sandbox) -> None:
     assert ["submitting", "queued", "processing", "downloading", "done"] == custom
 
 
-def test_without_a_listener_nothing_is_told(box: Sandbox) -> None:
-    """Langgraph being loaded does not mean that a graph runs the tool."""
+def test_without_a_listener_nothing_is_reported(box: Sandbox) -> None:
+    """An imported langgraph does not mean that a graph runs the tool."""
     assert "langgraph.config" in sys.modules
     assert RivyaImageTool(verbose=True).invoke({"prompt": "p"}).startswith("Image img_")
 
@@ -211,7 +211,7 @@ def test_without_langgraph_there_is_no_stream_writer(box: Sandbox, monkeypatch: 
     assert RivyaImageTool().invoke({"prompt": "p"}).startswith("Image img_")
 
 
-def test_handled_errors_are_the_tools_answer(box: Sandbox) -> None:
+def test_handled_errors_are_the_tools_result(box: Sandbox) -> None:
     box.fault(Fault(task="fail"))
     message = RivyaImageTool().invoke(call(prompt="p"))
 
@@ -221,7 +221,7 @@ def test_handled_errors_are_the_tools_answer(box: Sandbox) -> None:
 
 
 def test_unhandled_errors_keep_their_class(box: Sandbox) -> None:
-    """Also those of arguments that the schema refuses."""
+    """Errors of arguments that the schema refuses as well."""
     box.fault(Fault(task="fail"))
     strict = RivyaImageTool(handle_tool_error=False, handle_validation_error=False)
     with pytest.raises(TaskFailedError):
@@ -232,16 +232,16 @@ def test_unhandled_errors_keep_their_class(box: Sandbox) -> None:
         strict.invoke({"prompt": "p", "foo": 1})
 
 
-def test_a_handler_of_ones_own_gets_the_cause(box: Sandbox) -> None:
+def test_a_custom_error_handler_gets_the_cause(box: Sandbox) -> None:
     seen: list[ToolException] = []
-    tool = RivyaImageTool(handle_tool_error=lambda error: seen.append(error) or "no picture today")
+    tool = RivyaImageTool(handle_tool_error=lambda error: seen.append(error) or "no image today")
 
-    assert "no picture today" == tool.invoke({"prompt": " "})
+    assert "no image today" == tool.invoke({"prompt": " "})
     assert isinstance(seen[0].__cause__, InvalidInputError)
 
 
 @pytest.mark.parametrize("shown", [True, "base64"])
-def test_the_model_is_shown_the_picture_only_if_asked(box: Sandbox, shown: Any) -> None:
+def test_the_model_sees_the_image_only_if_configured(box: Sandbox, shown: Any) -> None:
     message = RivyaImageTool(image_blocks=shown).invoke(call(prompt="p"))
     text, image = message.content
 
@@ -251,8 +251,8 @@ def test_the_model_is_shown_the_picture_only_if_asked(box: Sandbox, shown: Any) 
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
-    """An agent orders, looks, waits; and may ask only for tasks of its own tool."""
+def test_without_waiting_the_task_tools_continue(box: Sandbox, way: str) -> None:
+    """An agent submits, polls and waits. It can name only tasks of its own tool."""
 
     def run(tool: Any, **args: Any) -> ToolMessage:
         made = call(tool.name, **args)
@@ -277,7 +277,7 @@ def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
     assert 1 == len(box.ledger())
 
 
-def test_a_failed_task_is_told_by_its_companion(box: Sandbox) -> None:
+def test_the_task_tools_report_a_failed_task(box: Sandbox) -> None:
     box.fault(Fault(task="fail"))
     tool = RivyaImageTool(wait=False)
     box.tasks.ready_after = 1
@@ -289,8 +289,8 @@ def test_a_failed_task_is_told_by_its_companion(box: Sandbox) -> None:
     assert [] == tool.pending()
 
 
-def test_a_graph_that_timed_out_goes_on_by_the_companion(box: Sandbox) -> None:
-    """What the agent reads of a deadline is enough to go on."""
+def test_an_agent_continues_a_task_after_a_deadline(box: Sandbox) -> None:
+    """The error text of a deadline tells the agent how to continue."""
     box.tasks.ready_after = 10_000
     tool = RivyaImageTool(deadline=0.05)
 
@@ -306,7 +306,7 @@ def test_a_graph_that_timed_out_goes_on_by_the_companion(box: Sandbox) -> None:
     assert [3] == [entry.final for entry in box.ledger()]
 
 
-def test_people_get_typed_errors(box: Sandbox) -> None:
+def test_direct_calls_raise_typed_errors(box: Sandbox) -> None:
     box.tasks.ready_after = 10_000
     with pytest.raises(TaskTimeoutError):
         RivyaImageTool(deadline=0.05).generate("p")
@@ -323,11 +323,11 @@ def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
     assert catalogue.IMAGE["seedream-4-5"].references is not None
     assert catalogue.IMAGE["seedream-4-5"].references.max_items == tool.args["reference_images"]["maxItems"]
 
-    with pytest.raises(ConfigurationError, match=r"no image model `missing`; it lists .*gpt-image-2"):
+    with pytest.raises(ConfigurationError, match=r"does not list the image model `missing`. It lists: .*gpt-image-2"):
         RivyaImageTool(model="missing").refresh()
 
 
-def test_a_description_of_ones_own_stays(box: Sandbox) -> None:
+def test_a_custom_description_is_kept(box: Sandbox) -> None:
     tool = RivyaImageTool(description="Draws logos.", name="draw", args_schema=OnlyPrompt)
     tool.refresh()
 
@@ -336,7 +336,7 @@ def test_a_description_of_ones_own_stays(box: Sandbox) -> None:
     assert "Nano Banana Pro" in RivyaImageTool(model="nano-banana-pro").description
 
 
-def test_a_missing_key_is_said_at_construction() -> None:
+def test_a_missing_key_is_an_error_at_construction() -> None:
     with pytest.raises(ConfigurationError, match="RIVYA_API_KEY"):
         RivyaImageTool()
     with pytest.raises(ConfigurationError, match=r"no argument `outputdir`; did you mean `output_dir`\?"):
@@ -344,12 +344,12 @@ def test_a_missing_key_is_said_at_construction() -> None:
 
 
 def test_copies_and_pickles_work_and_hold_no_key(box: Sandbox) -> None:
-    """A copy shares what was made; a pickle starts anew with the key of its process."""
+    """A copy shares the images; a pickle starts with none, and reads the key of its process."""
     headers = {"x-gateway-key": "gw_secret", "x-team": "art"}
-    tool = RivyaImageTool(model="nano-banana-pro", images={"logo": picture_file()}, default_headers=headers)
-    picture = tool.generate("p")
+    tool = RivyaImageTool(model="nano-banana-pro", images={"logo": image_file()}, default_headers=headers)
+    image = tool.generate("p")
     shared = copy.deepcopy(tool)
-    assert shared.generate("q", reference_images=[picture["id"]])
+    assert shared.generate("q", reference_images=[image["id"]])
 
     pickled = pickle.dumps(tool)
     for secret in (box.api_key, "gw_secret", '"art"'):
@@ -361,8 +361,8 @@ def test_copies_and_pickles_work_and_hold_no_key(box: Sandbox) -> None:
     assert again.args == tool.args
 
 
-def test_importing_the_tool_loads_no_pillow_no_tqdm_no_graph() -> None:
-    """They are loaded when they are used."""
+def test_importing_the_tool_imports_no_pillow_tqdm_or_langgraph() -> None:
+    """They are imported when they are used."""
     code = (
         "import sys; from langchain_rivya import RivyaImageTool; RivyaImageTool(api_key='rvya_sk_x', progress=False);"
         "print([name for name in ('PIL', 'tqdm', 'langgraph', 'sqlite3') if name in sys.modules])"

@@ -42,8 +42,8 @@ def fail() -> str:
 
 
 def draw() -> list:
-    """Draw a picture."""
-    return [TextBlock(text="A picture."), ImageBlock(image=png())]
+    """Draw an image."""
+    return [TextBlock(text="An image."), ImageBlock(image=png())]
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_broken_arguments_are_told_to_the_model_and_nothing_runs(llm, back
     assert "JSON" in last[-1]["content"]
 
 
-async def test_pictures_from_tools_reach_the_model(llm, backend, memory):
+async def test_images_from_tools_reach_the_model(llm, backend, memory):
     """An image in a tool's result is not flattened away."""
     backend.say(Reply("", calls=(Call("draw", {}, "x"),)), Reply("Nice."))
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from image_generator import picture_file
+from image_tools import image_file
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent, ToolCall, ToolCallResult
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.memory import ChatMemoryBuffer
@@ -66,8 +66,8 @@ async def events_of(made: Any) -> tuple[list[Any], Any]:
 
 
 @pytest.mark.parametrize("kind", ["function", "workflow", "react"])
-def test_agents_make_a_picture_and_change_it(box: Sandbox, kind: str) -> None:
-    """The second call names the first one's picture; progress comes between a call and its result."""
+def test_agents_generate_an_image_and_change_it(box: Sandbox, kind: str) -> None:
+    """The second call names the first image; progress events come between a call and its result."""
     events, answer = asyncio.run(events_of(agent(kind, RivyaImageToolSpec().to_tool_list())))
     results = [event for event in events if isinstance(event, ToolCallResult)]
 
@@ -82,8 +82,8 @@ def test_agents_make_a_picture_and_change_it(box: Sandbox, kind: str) -> None:
     assert [*STAGES, "uploading", *STAGES] == outcome_text
 
 
-def test_an_agent_reads_what_was_wrong(box: Sandbox) -> None:
-    """A refusal is the tool's answer, and the agent can mend it."""
+def test_an_agent_gets_the_error_text(box: Sandbox) -> None:
+    """An error is the tool's result, so the agent can correct the call."""
     script = [[("generate_image", {"prompt": "p", "aspect_ratio": "odd"})], DRAW, "Done."]
     llm = ScriptedLLM(script=script, seen=[])
     events, _ = asyncio.run(events_of(FunctionAgent(tools=RivyaImageToolSpec().to_tool_list(), llm=llm)))
@@ -94,8 +94,8 @@ def test_an_agent_reads_what_was_wrong(box: Sandbox) -> None:
     assert not second.is_error
 
 
-def test_a_context_of_a_later_run_still_knows_the_picture(box: Sandbox) -> None:
-    """Through a serialised context: the id that stands in the memory is enough."""
+def test_a_restored_context_still_knows_the_image(box: Sandbox) -> None:
+    """The id in the memory is enough."""
     spec = RivyaImageToolSpec()
     llm = ScriptedLLM(script=[DRAW, "Here it is.", lambda _: wider(history(llm)), "Wider."], seen=[])
     made = FunctionAgent(tools=spec.to_tool_list(), llm=llm)
@@ -116,8 +116,8 @@ def history(llm: ScriptedLLM) -> str:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("shown", [False, True, "base64"])
-def test_the_model_is_shown_the_picture_only_if_asked(box: Sandbox, way: str, shown: Any) -> None:
-    """Text always comes first, so that models without eyes read something."""
+def test_the_model_sees_the_image_only_if_configured(box: Sandbox, way: str, shown: Any) -> None:
+    """Text comes first, so that models without vision get something to read."""
     tool = RivyaImageToolSpec(image_blocks=shown).to_tool_list()[0]
     output = asyncio.run(tool.acall(prompt="p")) if way == "async" else tool.call(prompt="p")
 
@@ -137,7 +137,7 @@ def test_the_model_is_shown_the_picture_only_if_asked(box: Sandbox, way: str, sh
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
+def test_without_waiting_the_task_tools_continue(box: Sandbox, way: str) -> None:
     def run(tool: Any, **args: Any) -> str:
         return (asyncio.run(tool.acall(**args)) if way == "async" else tool.call(**args)).content
 
@@ -154,7 +154,7 @@ def test_without_waiting_companions_go_on(box: Sandbox, way: str) -> None:
 
 
 def test_an_agent_sees_the_models_own_options() -> None:
-    """Names, enumerations and descriptions; nothing of the context."""
+    """Names, enumerations and descriptions, but not the context."""
     make, look, wait = RivyaImageToolSpec(api_key="rvya_sk_x", model="nano-banana-pro").to_tool_list()
     shown = make.metadata.to_openai_tool()["function"]
 
@@ -168,7 +168,7 @@ def test_an_agent_sees_the_models_own_options() -> None:
         assert ["task_id"] == [*tool.metadata.to_openai_tool()["function"]["parameters"]["properties"]]
 
 
-def test_the_list_of_tools_may_be_chosen_and_renamed() -> None:
+def test_tools_can_be_selected_and_renamed() -> None:
     spec = RivyaImageToolSpec(api_key="rvya_sk_x")
     own = ToolMetadata("Draws logos.", "draw")
     tools = spec.to_tool_list(["wait_for_image", ("generate_image", "agenerate_image")], {"generate_image": own})
@@ -179,14 +179,14 @@ def test_the_list_of_tools_may_be_chosen_and_renamed() -> None:
         assert 3 == len(asyncio.run(spec.to_tool_list_async()))
 
 
-def test_a_context_without_a_running_loop_is_told_nothing(box: Sandbox) -> None:
-    """A sync call in a thread of its own cannot write into a workflow."""
+def test_a_context_without_a_running_loop_gets_no_events(box: Sandbox) -> None:
+    """A sync call in another thread cannot write to a workflow."""
     made = agent("function", [])
 
     assert isinstance(RivyaImageToolSpec().generate_image("p", ctx=Context(made)), GeneratedImage)
 
 
-def test_people_get_pictures_and_typed_errors(box: Sandbox) -> None:
+def test_direct_calls_return_images_and_raise_typed_errors(box: Sandbox) -> None:
     spec = RivyaImageToolSpec()
     assert isinstance(spec.generate_image("p", aspect_ratio="16:9"), GeneratedImage)
     box.fault(Fault(task="fail"))
@@ -205,9 +205,9 @@ def test_a_model_is_read_from_the_service(box: Sandbox, way: str) -> None:
 
 def test_copies_and_pickles_work_and_hold_no_key(box: Sandbox) -> None:
     headers = {"x-gateway-key": "gw_secret"}
-    spec = RivyaImageToolSpec(model="nano-banana-pro", images={"logo": picture_file()}, default_headers=headers)
-    picture = spec.generate_image("p")
-    assert copy.deepcopy(spec).generate_image("q", reference_images=[picture["id"]])
+    spec = RivyaImageToolSpec(model="nano-banana-pro", images={"logo": image_file()}, default_headers=headers)
+    image = spec.generate_image("p")
+    assert copy.deepcopy(spec).generate_image("q", reference_images=[image["id"]])
 
     pickled = pickle.dumps(spec)
     for secret in (box.api_key, "gw_secret"):

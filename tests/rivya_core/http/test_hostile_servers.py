@@ -13,7 +13,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_generator import picture_file
+from image_tools import image_file
 from llama_index.core.llms import ChatMessage
 from pydantic import SecretStr
 
@@ -42,7 +42,7 @@ from rivya_core.sessions.ledger import MemoryLedger
 from rivya_core.types import Message, Text
 
 KEY = SecretStr("rvya_sk_secret_key")
-PNG = picture_file()
+PNG = image_file()
 HI = (Message("user", (Text("Hi"),)),)
 ONCE = RetryPolicy(1, first_wait=0.0)
 RIVYA_AT = Endpoint(RIVYA, "http://host.test/api/v1", KEY)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from image_generator import picture_file
+from image_tools import image_file
 from llama_index.core.llms import ChatMessage
 from raw_server import RawServer, opening, response
 
@@ -149,13 +149,13 @@ def test_image_tools_take_them_too(kind: Any, sandbox: Sandbox, monkeypatch: pyt
     """References are uploaded from a file, and results are downloaded."""
     monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
     tool = kind(api_key=sandbox.api_key, base_url=sandbox.rivya_url, timeout=httpx2.Timeout(9), **clients())
-    logo = tool.add_image(picture_file(), "logo")
+    logo = tool.add_image(image_file(), "logo")
     if kind is RivyaImageTool:
-        picture = tool.generate("a fox", reference_images=[logo])
+        image = tool.generate("a fox", reference_images=[logo])
     else:
-        picture = tool.generate_image("a fox", reference_images=[logo])
+        image = tool.generate_image("a fox", reference_images=[logo])
 
-    assert picture.data
+    assert image.data
 
 
 def test_timeouts_of_both_are_read() -> None:

@@ -1,11 +1,11 @@
-"""A process that orders a picture and is killed at a chosen moment; run by the tests of resuming."""
+"""A process that submits an image and is killed at a chosen moment; the resume tests run it."""
 
 import os
 import signal
 import sys
 import time
 
-time.sleep = lambda _: None  # before the drivers take it
+time.sleep = lambda _: None  # before the drivers use it
 
 from langchain_rivya import RivyaImageTool  # noqa: E402
 from rivya_core.images import api as images  # noqa: E402
@@ -19,7 +19,7 @@ def die(*_: object, **__: object) -> None:
 
 
 def arm(moment: str) -> None:
-    """Let the process die at *moment*."""
+    """Kill the process at *moment*."""
     if moment == "before the answer":
         images.read_task = die  # type: ignore[assignment]
     elif moment == "before it is noted":

@@ -1,4 +1,4 @@
-"""Results on their way home: whole, resumed, checked, safely named; and no key to a foreign host."""
+"""Downloads of results: complete, resumed, checked, safely named; no key is sent to another host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from image_generator import Studio, picture_file
+from image_tools import ImageTools, image_file
 
 from rivya_core.errors import APIError, ConfigurationError, InvalidResponseError, ResponseLostError, RivyaError
 from rivya_core.http.drivers import AsyncDriver, Driver
@@ -24,12 +24,12 @@ from rivya_sandbox import Sandbox
 
 URL = "https://media.test/result"
 BASE = "https://api.test/v1"
-PNG = picture_file(size=(64, 64)) + b"\0" * 3000
+PNG = image_file(size=(64, 64)) + b"\0" * 3000
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
 class Cut(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that breaks off."""
+    """A body that ends early."""
 
     def __init__(self, *pieces: bytes, after: Callable[[], None] = lambda: None) -> None:
         self.pieces, self.after = pieces, after
@@ -45,7 +45,7 @@ class Cut(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class Host:
-    """A media host that answers by script, with byte ranges."""
+    """A media host with scripted responses and byte ranges."""
 
     def __init__(self, *answers: Answer | httpx.Response, content: bytes = PNG, etag: str = '"v1"') -> None:
         self.answers, self.content, self.etag = [*answers], content, etag
@@ -101,8 +101,8 @@ def names(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("saved", [True, False])
-def test_a_result_comes_whole(tmp_path: Path, way: str, saved: bool) -> None:
-    """It is in memory, or in a directory that is made for it, under a name with the suffix of its type."""
+def test_a_result_is_downloaded(tmp_path: Path, way: str, saved: bool) -> None:
+    """To memory, or to a directory that is created, under a name with the suffix of its type."""
     found = Host().fetch(tmp_path / "new" / "out" if saved else None, way=way)
 
     assert ("image/png", len(PNG)) == (found.mime_type, found.size)
@@ -116,7 +116,7 @@ def test_a_result_comes_whole(tmp_path: Path, way: str, saved: bool) -> None:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_no_key_reaches_the_media_host(way: str) -> None:
-    """Not the account's, nor any header or login of the application's own client."""
+    """Neither the account's key nor a header or login of the application's client."""
     host = Host(httpx.Response(302, headers={"location": "https://cdn.test/x"}))
     host.fetch(way=way)
 
@@ -128,7 +128,7 @@ def test_no_key_reaches_the_media_host(way: str) -> None:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("saved", [True, False])
-def test_a_broken_download_is_taken_up_where_it_broke(tmp_path: Path, way: str, saved: bool) -> None:
+def test_an_interrupted_download_continues(tmp_path: Path, way: str, saved: bool) -> None:
     host = Host()
     host.answers = [host.cut(1000), host.cut(500)]
     found = host.fetch(tmp_path if saved else None, way=way)
@@ -140,29 +140,29 @@ def test_a_broken_download_is_taken_up_where_it_broke(tmp_path: Path, way: str, 
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-range": "bytes 5-9/10"}, {"content-range": "nonsense"}])
-def test_a_part_of_nobody_knows_what_is_never_taken_for_the_whole(headers: dict[str, str]) -> None:
-    """A picture that lacks its end would still look like one."""
+def test_a_partial_image_is_never_returned(headers: dict[str, str]) -> None:
+    """An image without its end still starts like an image."""
     part = httpx.Response(206, content=PNG[:100], headers={"content-type": "image/png"} | headers)
 
     assert PNG == Host(part).fetch().data
 
 
-def test_a_host_that_sends_ever_so_little_is_asked_for_the_rest() -> None:
+def test_short_ranges_are_continued() -> None:
     headers = {"content-type": "image/png", "content-range": f"bytes 0-99/{len(PNG)}"}
 
     assert PNG == Host(httpx.Response(206, content=PNG[:100], headers=headers)).fetch().data
 
 
-def test_every_step_ahead_renews_the_patience() -> None:
-    """However often it breaks, a download that comes on is not given up."""
+def test_progress_resets_the_retries() -> None:
+    """A download that makes progress is never abandoned, however often it is interrupted."""
     host = Host()
     host.answers = [host.cut(50) for _ in range(20)]
 
     assert PNG == host.fetch(retry=RetryPolicy(max_retries=1)).data
 
 
-def test_a_later_process_goes_on_from_the_part(tmp_path: Path) -> None:
-    """What a crashed process had fetched is not fetched again."""
+def test_another_process_continues_the_part_file(tmp_path: Path) -> None:
+    """The bytes that a crashed process received are not downloaded again."""
     (tmp_path / ".name.part").write_bytes(PNG[:1200])
     host = Host()
 
@@ -173,7 +173,7 @@ def test_a_later_process_goes_on_from_the_part(tmp_path: Path) -> None:
     assert ["name.png"] == names(tmp_path)
 
 
-def test_a_part_that_was_already_whole_is_kept(tmp_path: Path) -> None:
+def test_a_complete_part_file_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".name.part").write_bytes(PNG)
     host = Host()
 
@@ -181,8 +181,8 @@ def test_a_part_that_was_already_whole_is_kept(tmp_path: Path) -> None:
     assert 1 == len(host.requests)
 
 
-def test_a_part_of_something_else_is_fetched_anew(tmp_path: Path) -> None:
-    """A part that is longer than the result, or that the host knows nothing of, is not glued to it."""
+def test_an_unrelated_part_file_is_replaced(tmp_path: Path) -> None:
+    """A part file that is longer than the result, or unknown to the host, is not continued."""
     (tmp_path / ".name.part").write_bytes(b"x" * (len(PNG) + 5))
 
     assert len(PNG) == Host().fetch(tmp_path).size
@@ -190,7 +190,7 @@ def test_a_part_of_something_else_is_fetched_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [200, 206])
 def test_a_host_without_ranges_sends_the_whole_again(answer: int) -> None:
-    """A whole body in place of a part, or a part that begins elsewhere, does not double bytes."""
+    """A full body instead of a range, or a range with another start, does not duplicate bytes."""
     host = Host()
     headers = {"content-type": "image/png"} | ({"content-range": f"bytes 7-9/{len(PNG)}"} if answer == 206 else {})
     host.answers = [host.cut(1000), httpx.Response(answer, content=PNG if answer == 200 else b"abc", headers=headers)]
@@ -199,7 +199,7 @@ def test_a_host_without_ranges_sends_the_whole_again(answer: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 408])
-def test_passing_trouble_is_ridden_out(status: int) -> None:
+def test_transient_errors_are_retried(status: int) -> None:
     host = Host(httpx.Response(status, headers={"retry-after": "4"}), httpx.Response(status))
 
     assert PNG == host.fetch().data
@@ -214,7 +214,7 @@ def test_retries_end() -> None:
     assert 4 == len(host.requests)
 
 
-def test_a_host_that_cannot_be_reached_is_tried_again() -> None:
+def test_an_unreachable_host_is_retried() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -222,7 +222,7 @@ def test_a_host_that_cannot_be_reached_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_a_result_that_is_gone_is_not_asked_for_again(status: int) -> None:
+def test_a_missing_result_is_not_retried(status: int) -> None:
     host = Host(httpx.Response(status))
     with pytest.raises(APIError, match=f"media.test answered {status}") as caught:
         host.fetch(url=URL + "?signature=secret")
@@ -243,7 +243,9 @@ def test_a_result_that_is_gone_is_not_asked_for_again(status: int) -> None:
         ({"content-type": "image/png", "content-length": str(10**12)}, PNG, "more than the"),
     ],
 )
-def test_what_is_no_image_is_not_kept(tmp_path: Path, headers: dict[str, str], content: bytes, said: str) -> None:
+def test_a_file_that_is_not_an_image_is_not_kept(
+    tmp_path: Path, headers: dict[str, str], content: bytes, said: str
+) -> None:
     stream = httpx.ByteStream(content)
     host = Host(httpx.Response(200, stream=stream, headers=headers))
     with pytest.raises(InvalidResponseError, match=said):
@@ -253,7 +255,7 @@ def test_what_is_no_image_is_not_kept(tmp_path: Path, headers: dict[str, str], c
 
 
 def test_a_body_without_a_length_is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A host that never stops sending fills no disk, and leaves no part behind."""
+    """A host that never stops sending fills no disk and leaves no part file."""
     monkeypatch.setattr(downloads, "LARGEST_RESULT", 5000)
     endless = httpx.Response(200, content=iter([PNG[:2000]] * 10), headers={"content-type": "image/png"})
     with pytest.raises(InvalidResponseError, match="5,000 bytes allowed"):
@@ -262,8 +264,8 @@ def test_a_body_without_a_length_is_cut_at_the_limit(monkeypatch: pytest.MonkeyP
     assert names(tmp_path) == []
 
 
-def test_a_body_that_dribbles_is_given_up() -> None:
-    """The time for one result is limited as a whole, not only between two reads."""
+def test_a_slow_body_ends_at_the_deadline() -> None:
+    """The time for the whole result is limited, not only the time between two reads."""
     host = Host()
 
     def late() -> None:
@@ -297,8 +299,8 @@ def test_a_body_that_dribbles_is_given_up() -> None:
         "",
     ],
 )
-def test_a_place_where_no_result_can_be_is_refused(url: str) -> None:
-    """Directly, and at the end of a redirect; names are resolved and every address is checked."""
+def test_a_disallowed_result_url_is_refused(url: str) -> None:
+    """In the URL and after a redirect; names are resolved and every address is checked."""
     rules = FetchRules(resolve=resolve_here)
     host = Host()
     with pytest.raises(InvalidResponseError, match="disallowed result URL") as caught:
@@ -306,21 +308,21 @@ def test_a_place_where_no_result_can_be_is_refused(url: str) -> None:
     assert not host.requests
     assert "secret" not in str(caught.value)
 
-    # The first of these is relative in a redirect, the other httpx itself takes for a broken answer.
+    # The first of these is relative in a redirect; httpx itself refuses the second as an invalid response.
     if url.startswith(("http", "ftp", "file")) and url not in {"https:///x", "https://media.test:notaport/"}:
         with pytest.raises(InvalidResponseError):
             Host(httpx.Response(302, headers={"location": url})).fetch(url="https://8.8.8.8/a", rules=rules)
 
 
 def resolve_here(host: str, port: int) -> list[str]:
-    """What this machine resolves: old spellings of addresses, and names that lead to it."""
+    """Resolve names as this machine does: old spellings of addresses, and names that lead to it."""
     if host in {"own-host-name", "metadata.google.internal", "localhost"}:
         return ["127.0.0.1"]
     return resolve(host, port)
 
 
 def test_a_result_is_fetched_from_the_address_that_was_checked() -> None:
-    """A name that resolves to another address a moment later gains nothing."""
+    """A name that resolves to another address a moment later has no effect."""
     host = Host()
     found = host.fetch(rules=FetchRules(resolve=lambda *_: ["93.184.216.34"]))
 
@@ -330,8 +332,8 @@ def test_a_result_is_fetched_from_the_address_that_was_checked() -> None:
     assert request.extensions["sni_hostname"] == request.headers["host"] == "media.test"
 
 
-def test_behind_a_proxy_the_name_goes_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy resolves it; an address that is not public is refused all the same."""
+def test_a_proxy_resolves_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is not public is refused even then."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     host = Host()
     host.fetch(rules=FetchRules(resolve=lambda *_: pytest.fail("resolved here")))
@@ -343,7 +345,7 @@ def test_behind_a_proxy_the_name_goes_to_the_proxy(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("url", ["https://nas.local/x", "https://intranet/x", "https://127.1/x", "https://[::1]/x"])
-def test_a_proxy_is_not_asked_for_ones_own_network(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_not_used_for_private_hosts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     host = Host()
     with pytest.raises(InvalidResponseError, match="disallowed result URL"):
@@ -353,8 +355,8 @@ def test_a_proxy_is_not_asked_for_ones_own_network(url: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_media_host_of_ones_own_is_named_in_the_rules(scheme: str) -> None:
-    """It may be private, and its name is not resolved here."""
+def test_a_trusted_media_host_may_be_private(scheme: str) -> None:
+    """Its name is not resolved here."""
     host = Host()
     rules = FetchRules(trusted_hosts=frozenset({"media.intranet"}), resolve=lambda *_: pytest.fail("resolved"))
 
@@ -362,13 +364,13 @@ def test_a_media_host_of_ones_own_is_named_in_the_rules(scheme: str) -> None:
     assert "media.intranet" == host.requests[0].url.host
 
 
-def test_the_apis_own_host_is_not_asked_without_tls_if_the_api_has_it() -> None:
+def test_the_apis_host_keeps_tls() -> None:
     with pytest.raises(InvalidResponseError, match="only https"):
         Host().fetch(url="http://api.test/x")
 
 
-def test_a_name_that_is_not_found_is_tried_again() -> None:
-    """A result is paid for; a hiccup of the name service does not lose it."""
+def test_a_failed_name_lookup_is_retried() -> None:
+    """The result has been charged; a failing name service must not lose it."""
     found = iter([OSError("try again"), ["93.184.216.34"]])
 
     def hiccup(*_: Any) -> list[str]:
@@ -380,27 +382,27 @@ def test_a_name_that_is_not_found_is_tried_again() -> None:
     assert PNG == Host().fetch(rules=FetchRules(resolve=hiccup)).data
 
 
-def test_a_host_name_that_no_request_can_carry_is_refused() -> None:
+def test_an_invalid_host_name_is_refused() -> None:
     with pytest.raises(InvalidResponseError, match="disallowed result URL"):
         Host().fetch(url="https://" + "a" * 70 + ".test/x")
 
 
-def test_the_apis_own_host_may_serve_results_as_it_is_reached() -> None:
-    """A local service without TLS serves its results without it too, from any port."""
+def test_the_apis_host_may_serve_results() -> None:
+    """A local service without TLS serves its results without TLS, from any port."""
     plan = download("http://127.0.0.1:9999/x", "n", None, "http://127.0.0.1:8008/api/v1")
     client = httpx.Client(transport=httpx.MockTransport(Host()))
 
     assert PNG == Driver(lambda: client).run(plan).data
 
 
-def test_redirects_end() -> None:
+def test_redirects_are_limited() -> None:
     loop = [httpx.Response(302, headers={"location": "/again"})] * 9
     with pytest.raises(InvalidResponseError, match="redirects more than 5"):
         Host(*loop).fetch()
 
 
-def test_names_are_taken_by_nobody_else(tmp_path: Path) -> None:
-    """A file that is there already is left alone, unless it is this very picture."""
+def test_existing_files_are_not_replaced(tmp_path: Path) -> None:
+    """Unless the file is the same image."""
     (tmp_path / "name.png").write_bytes(b"mine")
     first, again = Host().fetch(tmp_path), Host().fetch(tmp_path)
 
@@ -409,8 +411,8 @@ def test_names_are_taken_by_nobody_else(tmp_path: Path) -> None:
     assert ["name-2.png", "name.png"] == names(tmp_path)
 
 
-def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
-    """Neither as the part nor as the picture's name."""
+def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
+    """Neither for the part file nor for the image."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     out = tmp_path / "out"
@@ -425,7 +427,7 @@ def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
     assert b"precious" == victim.read_bytes()
 
 
-def test_a_disk_without_hard_links_serves_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_hard_links_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise OSError("no hard links here")
 
@@ -436,7 +438,7 @@ def test_a_disk_without_hard_links_serves_too(tmp_path: Path, monkeypatch: pytes
     assert b"mine" == (tmp_path / "name.png").read_bytes()
 
 
-def test_a_part_that_another_process_writes_is_left_to_it(tmp_path: Path) -> None:
+def test_a_part_file_of_another_process_is_not_touched(tmp_path: Path) -> None:
     with (tmp_path / ".name.part").open("wb") as others:
         others.write(b"half of it")
         others.flush()
@@ -448,10 +450,10 @@ def test_a_part_that_another_process_writes_is_left_to_it(tmp_path: Path) -> Non
     assert b"half of it" == (tmp_path / ".name.part").read_bytes()
 
 
-def test_a_part_that_was_finished_while_we_waited_is_not_written_to(
+def test_a_part_file_that_was_renamed_meanwhile_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may give the part its name between our opening and our lock."""
+    """Another process may rename the part file between this one's open and lock."""
     part, lock = tmp_path / ".name.part", downloads._lock
     part.write_bytes(PNG)
 
@@ -465,32 +467,32 @@ def test_a_part_that_was_finished_while_we_waited_is_not_written_to(
     assert PNG == (tmp_path / "name.png").read_bytes()
 
 
-def test_systems_without_locks_and_open_renames_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systems_without_locks_and_open_renames_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "HAS_LOCKS", False)
 
     assert tmp_path / "name.png" == Host().fetch(tmp_path).path
 
 
-def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigurationError, match=r"`output_dir`.*cannot be made"):
+    with pytest.raises(ConfigurationError, match=r"`output_dir`.*cannot be created"):
         Host().fetch(tmp_path / "file" / "out")
 
 
-def test_a_directory_that_cannot_be_written_to_is_said_before_anything_is_paid(
-    box: Sandbox, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_directory_that_is_not_writable_is_refused_before_a_charge(
+    box: Sandbox, tools: ImageTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigurationError, match="cannot be made"):
-        studio.generate(studio.tool(output_dir=tmp_path / "file" / "out"))
+    with pytest.raises(ConfigurationError, match="cannot be created"):
+        tools.generate(tools.tool(output_dir=tmp_path / "file" / "out"))
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(ConfigurationError, match="cannot be written to"):
-        studio.generate(studio.tool(output_dir=tmp_path))
+    with pytest.raises(ConfigurationError, match="is not writable"):
+        tools.generate(tools.tool(output_dir=tmp_path))
 
     assert not box.ledger()
 
 
-def test_a_redirect_to_nowhere_is_left_to_the_check() -> None:
+def test_an_invalid_redirect_is_refused() -> None:
     assert "https://[broken" == receiving._joined(URL, "https://[broken")
 
 

@@ -1,4 +1,4 @@
-"""The image models as data: the table, the service's list, friendly arguments, what an agent is shown."""
+"""Image models as data: the table, the service's list, common argument names, the schema for agents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDPOINT = Endpoint(RIVYA, "https://api.test/v1")
 
 
 def served(rows: Any) -> dict[str, ImageModel]:
-    """The models in a list that the service gives."""
+    """The models in a list from the service."""
     client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=rows)))
     return Driver(lambda: client).run(fetch_models(ENDPOINT, RetryPolicy()))
 
@@ -32,7 +32,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", IMAGE_MODELS.values(), ids=lambda model: model.id)
 def test_every_default_and_option_is_accepted(model: ImageModel) -> None:
-    """What the data offer goes out under the model's own key, as it is written there."""
+    """Every option in the data is sent under the model's own key, unchanged."""
     for param in model.params:
         for option in param.options or ((param.default,) if param.default else ()):
             assert {param.key: option} == model.wire_params({param.name: option})
@@ -60,7 +60,7 @@ def test_every_default_and_option_is_accepted(model: ImageModel) -> None:
         ("somebody-elses", {"steps": 3, "aspect_ratio": "odd"}, {"steps": 3, "aspect_ratio": "odd"}),
     ],
 )
-def test_friendly_arguments_become_the_models_own(model: str, friendly: dict[str, Any], own: dict[str, Any]) -> None:
+def test_common_arguments_become_the_models_own(model: str, friendly: dict[str, Any], own: dict[str, Any]) -> None:
     assert own == image_model(model).wire_params(friendly)
 
 
@@ -69,8 +69,8 @@ def test_friendly_arguments_become_the_models_own(model: str, friendly: dict[str
     [
         ("gpt-image-2", {"aspect_ratio": "5:7"}, "auto, 1:1, 9:16, 16:9, 4:3, 3:4"),
         ("gpt-image-2", {"aspect_ratio": 5}, "must be text"),
-        ("gpt-image-2", {"style": "x"}, "has no argument `style`.*aspect_ratio, resolution"),
-        ("z-image", {"resolution": "4K"}, "has no argument `resolution`"),
+        ("gpt-image-2", {"style": "x"}, "has no option `style`.*aspect_ratio, resolution"),
+        ("z-image", {"resolution": "4K"}, "has no option `resolution`"),
         ("qwen2-image", {"nsfw_checker": "maybe"}, "false, true"),
         ("ideogram-v3", {"seed": -1}, "a number at least 0"),
         ("ideogram-v3", {"seed": True}, "a number"),
@@ -79,29 +79,27 @@ def test_friendly_arguments_become_the_models_own(model: str, friendly: dict[str
         ("ideogram-v3", {"negative_prompt": "x" * 20_001}, "at most 20,000"),
     ],
 )
-def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
-    model: str, arguments: dict[str, Any], said: str
-) -> None:
+def test_invalid_arguments_are_refused_with_the_valid_ones(model: str, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         image_model(model).wire_params(arguments)
 
 
 def test_an_upper_bound_is_named() -> None:
-    """A range of the service's list is checked at both ends."""
+    """A range from the service's list is checked at both ends."""
     model = ImageModel("m", "M", params=(ImageParam("n", "number", minimum=1, maximum=4),))
 
     with pytest.raises(InvalidInputError, match="at least 1 and at most 4, not 5"):
         model.wire_params({"n": 5})
 
 
-@pytest.mark.parametrize(("prompt", "said"), [(" \n", "empty"), ("x" * 1001, "1,001 characters.*takes 1,000")])
+@pytest.mark.parametrize(("prompt", "said"), [(" \n", "empty"), ("x" * 1001, "1,001 characters.*takes at most 1,000")])
 def test_prompts_are_checked(prompt: str, said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         image_model("z-image").check_prompt(prompt)
 
 
 def test_references_are_counted() -> None:
-    """A model that takes none says so; one that takes some says how many."""
+    """A model without references says so; a model with references names the limit."""
     with pytest.raises(InvalidInputError, match="no reference images"):
         image_model("z-image").check_references(1)
     with pytest.raises(InvalidInputError, match="at most 8 reference images, not 9"):
@@ -113,14 +111,14 @@ def test_references_are_counted() -> None:
 
 
 def test_the_table_agrees_with_the_services_list(sandbox: Sandbox) -> None:
-    """Reading the list of a service that says what the model pages say changes nothing."""
+    """A list with the same data as the model pages changes nothing."""
     endpoint = Endpoint(RIVYA, sandbox.rivya_url)
     client = httpx.Client()
     found = Driver(lambda: client).run(fetch_models(endpoint, RetryPolicy()))
     client.close()
 
     assert set(IMAGE_MODELS) == set(found)
-    for model_id in set(found) - {"flux-2-flex", "seedream-4-5"}:  # their pages are cut; the sandbox assumes
+    for model_id in set(found) - {"flux-2-flex", "seedream-4-5"}:  # their pages are cut off; the sandbox assumes
         table, listed = IMAGE_MODELS[model_id], found[model_id]
         assert (table.credits, table.prompt_limit) == (listed.credits, listed.prompt_limit)
         assert table.references == listed.references
@@ -132,7 +130,7 @@ def test_the_table_agrees_with_the_services_list(sandbox: Sandbox) -> None:
 
 
 def test_a_new_model_is_read_from_the_list() -> None:
-    """Options, ranges, limits and references come from the service, in any likely shape."""
+    """Options, ranges, limits and references come from the service, in any plausible shape."""
     params = [
         {"key": "size", "type": "select", "default": "1:1", "options": ["1:1", {"value": "2:1"}, None]},
         {"name": "steps", "type": "number", "range": {"min": 1, "max": 50}},
@@ -166,8 +164,8 @@ def test_a_list_without_image_models_is_empty(rows: Any) -> None:
     assert {} == served(rows)
 
 
-def test_a_row_that_says_little_is_filled_from_the_table() -> None:
-    """What the service leaves out of a known model is what its page says."""
+def test_a_sparse_row_is_completed_from_the_table() -> None:
+    """What the service omits for a known model comes from the model's page."""
     found = served([row(id="gpt-image-2", base_credits=None, max_prompt_length="?", reference_media=[])])
 
     assert IMAGE_MODELS["gpt-image-2"] == found["gpt-image-2"]
@@ -180,7 +178,7 @@ def test_a_model_without_files_takes_no_references() -> None:
 
 @pytest.mark.parametrize("model", [*IMAGE_MODELS.values(), unknown_model("x")], ids=lambda model: model.id)
 def test_an_agent_sees_exactly_the_models_options(model: ImageModel) -> None:
-    """The schema lists every option by its friendly name, and nothing that the model does not have."""
+    """The schema lists every option by its common name, and nothing that the model does not have."""
     schema = arguments_schema(model).model_json_schema()
     shown = schema["properties"]
 

@@ -1,4 +1,4 @@
-"""Image tasks on the wire: what is read of them, when they are looked at, what a wait ends with."""
+"""Image tasks on the wire: what is read, when they are polled, how waiting ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def task(status: str = "processing", **changes: Any) -> dict[str, Any]:
 
 
 class World:
-    """A provider that answers by script, and a clock that only pauses move."""
+    """A provider with scripted responses, and a clock that only pauses advance."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers: Iterator[Any] = iter(answers)
@@ -78,8 +78,8 @@ class World:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_looks_first_after_two_seconds_then_ever_more_rarely(way: str) -> None:
-    """The first look comes after 2 s, the others 5 to 10 s apart, growing, as the provider recommends."""
+def test_polls_after_two_seconds_then_with_growing_delays(way: str) -> None:
+    """The first poll comes after 2 s, the others 5 to 10 s apart, as the provider recommends."""
     world = World(*[task()] * 7, task("succeeded"))
 
     assert "succeeded" == world.wait(way).status
@@ -90,8 +90,8 @@ def test_looks_first_after_two_seconds_then_ever_more_rarely(way: str) -> None:
     assert 10.0 == world.slept[-1]
 
 
-def test_looks_are_spread() -> None:
-    """Two tasks of a batch are not looked at in step, and never outside of the recommended times."""
+def test_polls_are_spread() -> None:
+    """Two tasks of a batch are not polled in step, and never outside the recommended times."""
     delays = [next(iter(World().polling(random=lambda r=r: r).delays())) for r in (0.0, 0.5, 1.0)]
 
     assert [2.0, 2.25, 2.5] == delays
@@ -100,7 +100,7 @@ def test_looks_are_spread() -> None:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_obeys_retry_after_on_good_and_bad_answers(way: str) -> None:
+def test_obeys_retry_after_on_good_and_bad_responses(way: str) -> None:
     world = World(
         httpx.Response(200, json=task(), headers={"retry-after": "20"}),
         httpx.Response(429, headers={"retry-after": "30"}),
@@ -122,15 +122,15 @@ def test_obeys_retry_after_on_good_and_bad_answers(way: str) -> None:
         httpx.RemoteProtocolError("cut"),
     ],
 )
-def test_rides_out_what_says_nothing_of_the_task(trouble: Any) -> None:
+def test_errors_of_a_single_poll_are_retried(trouble: Any) -> None:
     world = World(trouble, trouble, trouble, trouble, task("succeeded"))
 
     assert URL == world.wait().urls[0]
     assert 5 == len(world.requests)
 
 
-def test_the_deadline_leaves_the_id_and_the_last_trouble() -> None:
-    """Waiting ends on time; the error resumes the task and says what the last look ran into."""
+def test_the_deadline_error_has_the_id_and_the_last_error() -> None:
+    """Waiting ends on time; the error resumes the task and names the error of the last poll."""
     world = World(*[httpx.Response(502)] * 50)
     with pytest.raises(TaskTimeoutError, match=r"not ready after 30 s.*Resume it.*502") as caught:
         world.wait(deadline=30)
@@ -157,7 +157,7 @@ def test_a_provider_that_asks_to_wait_beyond_the_deadline_ends_the_wait() -> Non
     ],
 )
 def test_a_failed_task_is_a_typed_error(error: Any, code: str, said: str) -> None:
-    """Also where the provider gives no error object."""
+    """Even if the provider gives no error object."""
     with pytest.raises(TaskFailedError, match=said) as caught:
         World(task("failed", error=error, final_credits=0)).wait()
 
@@ -165,7 +165,7 @@ def test_a_failed_task_is_a_typed_error(error: Any, code: str, said: str) -> Non
     assert "Nothing was charged" in str(caught.value)
 
 
-def test_a_task_of_somebody_else_is_not_waited_for() -> None:
+def test_a_task_of_another_account_is_not_waited_for() -> None:
     world = World(httpx.Response(404, json={"error": {"code": "not_found", "message": "No."}}))
     with pytest.raises(NotFoundError):
         world.wait()
@@ -186,7 +186,7 @@ def test_a_task_of_somebody_else_is_not_waited_for() -> None:
         {"id": "x" * 600, "status": "queued"},
     ],
 )
-def test_an_answer_that_is_no_task_is_a_typed_error(answer: Any) -> None:
+def test_a_response_without_a_task_is_a_typed_error(answer: Any) -> None:
     with pytest.raises(InvalidResponseError):
         World(answer).run(create_task(ENDPOINT, {"model": "m"}, "k", RetryPolicy()))
 
@@ -201,7 +201,7 @@ def test_an_answer_that_is_no_task_is_a_typed_error(answer: Any) -> None:
         (7, "processing"),
     ],
 )
-def test_states_are_read_in_the_products_words_too(status: Any, read: str) -> None:
+def test_the_products_internal_states_are_read_too(status: Any, read: str) -> None:
     created = World({"data": task(status)}).run(create_task(ENDPOINT, {}, "k", RetryPolicy()))
 
     assert read == created.status
@@ -214,8 +214,8 @@ def test_all_results_are_kept_the_primary_one_first() -> None:
     assert ("https://media.test/2.png", URL) == found.urls
 
 
-def test_creating_is_repeated_under_one_key_after_a_lost_answer() -> None:
-    """A lost answer may have been a charged task; the same key asks for the same one."""
+def test_creating_is_repeated_with_one_key_after_a_lost_response() -> None:
+    """The lost response may be a charged task; the same key returns the same task."""
     world = World(httpx.ReadError("lost"), httpx.Response(502), task("queued"))
     created = world.run(create_task(ENDPOINT, {"model": "m", "prompt": "p"}, "key-1", RetryPolicy(2)))
 
@@ -224,7 +224,7 @@ def test_creating_is_repeated_under_one_key_after_a_lost_answer() -> None:
     assert 1 == len({request.content for request in world.requests})
 
 
-def test_a_create_whose_answers_are_all_lost_says_so() -> None:
+def test_a_create_without_any_response_says_so() -> None:
     with pytest.raises(ResponseLostError):
         World(*[httpx.ReadError("lost")] * 3).run(create_task(ENDPOINT, {}, "k", RetryPolicy(2)))
 
@@ -246,6 +246,6 @@ def test_an_id_cannot_lead_to_another_path() -> None:
 
 
 @pytest.mark.parametrize("deadline", [0, -1, float("nan")])
-def test_a_deadline_is_a_time(deadline: float) -> None:
+def test_a_deadline_must_be_positive(deadline: float) -> None:
     with pytest.raises(ConfigurationError, match="deadline"):
         PollingPolicy(deadline)

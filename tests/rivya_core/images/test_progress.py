@@ -1,4 +1,4 @@
-"""Progress: who is shown a bar, what it shows, and that telling never costs a picture."""
+"""Progress: when a bar is shown, what it shows, and that a failing listener does not affect the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from image_generator import Studio
+from image_tools import ImageTools
 
 from langchain_rivya import RivyaImageTool
 from rivya_core.errors import ConfigurationError
@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(("stream", "wanted"), [(Terminal(), True), (io.StringIO(), False), (None, False)])
-def test_a_bar_is_for_people(monkeypatch: pytest.MonkeyPatch, stream: Any, wanted: bool) -> None:
+def test_a_bar_is_shown_in_a_terminal_only(monkeypatch: pytest.MonkeyPatch, stream: Any, wanted: bool) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
 
     assert wanted is interactive() is bar_wanted(None)
@@ -36,8 +36,8 @@ def test_a_bar_is_for_people(monkeypatch: pytest.MonkeyPatch, stream: Any, wante
     assert not bar_wanted(print)
 
 
-def test_a_notebook_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An IPython kernel is, another IPython shell only on a terminal."""
+def test_a_bar_is_shown_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IPython kernel counts; another IPython shell counts only in a terminal."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     for config, wanted in (({"IPKernelApp": {}}, True), ({}, False)):
         shell = SimpleNamespace(config=config)
@@ -46,7 +46,7 @@ def test_a_notebook_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_tqdm_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said at construction if one was asked for, and is no matter otherwise."""
+    """A requested bar is refused at construction; otherwise nothing happens."""
     monkeypatch.setattr(progress, "find_spec", lambda _: None)
     monkeypatch.setattr(sys, "stderr", Terminal())
 
@@ -55,10 +55,10 @@ def test_without_tqdm_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         RivyaImageTool(api_key="rvya_sk_x", progress=True)
 
 
-def test_one_picture_is_shown_by_its_stages(
-    box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_one_image_shows_its_stages(
+    box: Sandbox, tools: ImageTools, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio.generate(studio.tool(progress=True))
+    tools.generate(tools.tool(progress=True))
     shown = capsys.readouterr().err
 
     for stage in ("submitting", "queued", "processing, poll 1", "downloading, poll 2", "done, poll 2"):
@@ -66,19 +66,19 @@ def test_one_picture_is_shown_by_its_stages(
     assert "step/s" not in shown
 
 
-def test_a_failure_is_shown_where_it_happened(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_shown_at_its_stage(box: Sandbox, tools: ImageTools, capsys: pytest.CaptureFixture[str]) -> None:
     box.fault(Fault(task="fail"))
-    studio.ask(studio.tool(progress=True), prompt="p")
+    tools.ask(tools.tool(progress=True), prompt="p")
     shown = capsys.readouterr().err
 
     assert "gpt-image-2: failed" in shown
     assert "done" not in shown
 
 
-def test_a_batch_is_shown_by_one_bar(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
-    """It counts pictures, failures and credits."""
+def test_a_batch_has_one_bar(box: Sandbox, tools: ImageTools, capsys: pytest.CaptureFixture[str]) -> None:
+    """It counts images, failures and credits."""
     box.fault(Fault(task="fail"))
-    studio.call(studio.tool(progress=True), "generate_many", ["a", "b", " ", "d"])
+    tools.call(tools.tool(progress=True), "generate_many", ["a", "b", " ", "d"])
     shown = capsys.readouterr().err
 
     assert "4/4" in shown
@@ -86,7 +86,7 @@ def test_a_batch_is_shown_by_one_bar(box: Sandbox, studio: Studio, capsys: pytes
     assert "submitting" not in shown
 
 
-def test_langchains_batch_is_shown_by_one_bar(box: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_langchains_batch_has_one_bar(box: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     import asyncio
 
     tool = RivyaImageTool(progress=True)
@@ -100,32 +100,32 @@ def test_langchains_batch_is_shown_by_one_bar(box: Sandbox, capsys: pytest.Captu
     assert "submitting" in capsys.readouterr().err
 
 
-def test_nothing_is_shown_where_nobody_watches(
-    box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]
+def test_nothing_is_shown_without_a_terminal(
+    box: Sandbox, tools: ImageTools, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    studio.generate(studio.tool())
+    tools.generate(tools.tool())
 
     assert "" == capsys.readouterr().err
 
 
-def test_a_function_of_ones_own_is_told(box: Sandbox, studio: Studio) -> None:
+def test_a_function_receives_the_progress(box: Sandbox, tools: ImageTools) -> None:
     told: list[ImageProgress] = []
-    tool = studio.tool(progress=told.append)
-    picture = studio.generate(tool)
+    tool = tools.tool(progress=told.append)
+    image = tools.generate(tool)
 
     assert ["submitting", "queued", "processing", "downloading", "done"] == [one.stage for one in told]
     last = told[-1]
-    assert (picture["id"], picture["task_id"], 3, 2) == (last.image_id, last.task_id, last.credits, last.polls)
+    assert (image["id"], image["task_id"], 3, 2) == (last.image_id, last.task_id, last.credits, last.polls)
     assert told[0].seconds <= last.seconds
     assert {"stage", "model", "polls", "seconds", "index", "total"} == set(told[0].to_json())
 
 
-def test_a_failure_is_told(box: Sandbox, studio: Studio) -> None:
-    """Before the order and after it."""
+def test_a_failure_is_reported(box: Sandbox, tools: ImageTools) -> None:
+    """Before and after the request is sent."""
     told: list[ImageProgress] = []
-    tool = studio.tool(progress=told.append)
+    tool = tools.tool(progress=told.append)
     box.fault(Fault(task="fail"))
-    outcomes = studio.call(tool, "generate_many", ["p", " "], max_concurrency=1)
+    outcomes = tools.call(tool, "generate_many", ["p", " "], max_concurrency=1)
 
     failed = [one for one in told if one.stage == "failed"]
     assert [str(outcome) for outcome in outcomes] == [one.message for one in failed]
@@ -133,15 +133,17 @@ def test_a_failure_is_told(box: Sandbox, studio: Studio) -> None:
     assert box.tasks.all[0].id == failed[0].task_id
 
 
-def test_a_listener_that_fails_costs_no_picture(box: Sandbox, studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_listener_does_not_affect_the_image(
+    box: Sandbox, tools: ImageTools, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(_: ImageProgress) -> None:
         raise RuntimeError("listener is broken")
 
-    assert isinstance(studio.generate(studio.tool(progress=fail)), GeneratedImage)
+    assert isinstance(tools.generate(tools.tool(progress=fail)), GeneratedImage)
     assert "listener is broken" in caplog.text
 
 
-def test_one_listener_that_fails_does_not_silence_the_other() -> None:
+def test_a_failing_listener_does_not_silence_another() -> None:
     told: list[ImageProgress] = []
     listener = combine_listeners(lambda _: 1 / 0, None, told.append)  # type: ignore[func-returns-value]
     assert listener is not None
@@ -152,10 +154,10 @@ def test_one_listener_that_fails_does_not_silence_the_other() -> None:
     assert told.append == combine_listeners(None, told.append)
 
 
-def test_resuming_is_shown_too(box: Sandbox, studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
-    tool = studio.tool(progress=True)
-    picture = studio.generate(tool)
+def test_resuming_is_shown_too(box: Sandbox, tools: ImageTools, capsys: pytest.CaptureFixture[str]) -> None:
+    tool = tools.tool(progress=True)
+    image = tools.generate(tool)
     capsys.readouterr()
-    studio.call(tool, "resume", picture["task_id"])
+    tools.call(tool, "resume", image["task_id"])
 
     assert "gpt-image-2: done, poll 1" in capsys.readouterr().err

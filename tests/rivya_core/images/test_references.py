@@ -1,4 +1,4 @@
-"""Reference images end to end: what agents may name, what the application may give, and that each goes up once."""
+"""Reference images end to end: what agents may name, what the application may pass, and that each is uploaded once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_generator import Slept, Studio, picture_file
+from image_tools import ImageTools, Slept, image_file
 from PIL import Image
 
 from langchain_rivya import RivyaImageTool
 from rivya_core.errors import APIError, ConfigurationError, InvalidInputError
-from rivya_core.images.references import MOST_IN_MEMORY, MOST_ON_SHELF
+from rivya_core.images.references import MOST_IMAGES, MOST_IN_MEMORY
 from rivya_core.images.result import GeneratedImage
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.media.image_file import short_id
@@ -27,17 +27,17 @@ pytestmark = pytest.mark.usefixtures("slept")
 
 
 def sent_references(box: Sandbox) -> list[bytes]:
-    """The bytes of the last task's references, as the provider has them."""
+    """The bytes of the last task's references, as the provider received them."""
     names = [url.rpartition("/")[2] for url in box.tasks.all[-1].references]
     return [file.content for name in names if (file := box.files.by_media_name(name))]
 
 
-def test_a_follow_up_names_the_earlier_picture_by_its_id(box: Sandbox, studio: Studio) -> None:
-    """An agent that was told an id can have that picture changed; its bytes go up, and the result shows them."""
-    tool = studio.tool()
-    outcome_text = studio.ask(tool, prompt="A red fox")
+def test_a_follow_up_names_the_earlier_image_by_its_id(box: Sandbox, tools: ImageTools) -> None:
+    """An agent that knows an id can have that image changed: its bytes are uploaded."""
+    tool = tools.tool()
+    outcome_text = tools.ask(tool, prompt="A red fox")
     image_id = outcome_text.split()[1]
-    wider = studio.ask(tool, prompt="make it wider", aspect_ratio="16:9", reference_images=[image_id])
+    wider = tools.ask(tool, prompt="make it wider", aspect_ratio="16:9", reference_images=[image_id])
 
     assert wider.startswith("Image img_")
     (reference,) = sent_references(box)
@@ -54,9 +54,9 @@ def _result(box: Sandbox, number: int) -> bytes:
 
 @pytest.mark.parametrize("name", ["fox.png", "deep/sea.jpg", "deep/../fox.png", "./fox.png"])
 def test_an_agent_may_name_files_in_the_allowed_directory(
-    box: Sandbox, studio: Studio, gallery: Path, name: str
+    box: Sandbox, tools: ImageTools, gallery: Path, name: str
 ) -> None:
-    outcome_text = studio.ask(studio.tool(allowed_dir=gallery), prompt="p", reference_images=[name])
+    outcome_text = tools.ask(tools.tool(allowed_dir=gallery), prompt="p", reference_images=[name])
 
     assert outcome_text.startswith("Image img_")
     assert [(gallery / name).read_bytes()] == sent_references(box)
@@ -90,7 +90,7 @@ HOSTILE: dict[str, Callable[[Path], str]] = {
     "file url": lambda _: "file:///etc/passwd",
     "url": lambda _: "https://example.com/x.png",
     "metadata url": lambda _: "http://169.254.169.254/latest/meta-data",
-    "data url": lambda _: "data:image/png;base64," + base64.b64encode(picture_file()).decode(),
+    "data url": lambda _: "data:image/png;base64," + base64.b64encode(image_file()).decode(),
 }
 
 
@@ -117,7 +117,7 @@ def _socket(path: Path) -> str:
 
 def _huge(path: Path) -> str:
     with path.open("wb") as file:
-        file.write(picture_file())
+        file.write(image_file())
         file.truncate(11 * 1024 * 1024)
     return path.name
 
@@ -129,10 +129,10 @@ def _text(path: Path, content: bytes = b"rvya_sk_secret") -> str:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_an_agent_reaches_nothing_else(box: Sandbox, gallery: Path, hostile: str) -> None:
-    """It is told what is allowed; nothing is opened, uploaded or paid, and nothing of the file is told."""
-    studio = Studio("langchain", "sync")
-    tool = studio.tool(allowed_dir=gallery, images={"logo": picture_file()})
-    outcome_text = studio.ask(tool, prompt="p", reference_images=[HOSTILE[hostile](gallery)])
+    """The error lists what is allowed. Nothing is opened, uploaded or charged, and nothing about the file is revealed."""
+    tools = ImageTools("langchain", "sync")
+    tool = tools.tool(allowed_dir=gallery, images={"logo": image_file()})
+    outcome_text = tools.ask(tool, prompt="p", reference_images=[HOSTILE[hostile](gallery)])
 
     assert "Nothing was sent" in outcome_text or "nothing was sent" in outcome_text
     assert "Allowed are the image ids logo; files in the allowed directory" in outcome_text
@@ -141,8 +141,8 @@ def test_an_agent_reaches_nothing_else(box: Sandbox, gallery: Path, hostile: str
     assert not box.ledger()
 
 
-def test_outside_of_the_directory_existence_is_not_told(gallery: Path) -> None:
-    """What is there and what is not are refused in the same words."""
+def test_errors_do_not_reveal_which_files_exist(gallery: Path) -> None:
+    """Existing and missing files are refused with the same text."""
     for name in ("../secret.png", "../missing.png"):
         with pytest.raises(InvalidInputError) as caught:
             open_below(gallery, name)
@@ -152,7 +152,7 @@ def test_outside_of_the_directory_existence_is_not_told(gallery: Path) -> None:
 def test_a_directory_that_becomes_a_link_after_the_check_is_not_followed(
     gallery: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The path that was resolved is walked without following anything."""
+    """The resolved path is opened without following links."""
     resolve = Path.resolve
 
     def swap_after(self: Path, strict: bool = False) -> Path:
@@ -167,7 +167,7 @@ def test_a_directory_that_becomes_a_link_after_the_check_is_not_followed(
         open_below(gallery, "deep/sea.jpg")
 
 
-def test_systems_that_cannot_walk_open_without_following_the_last_link(
+def test_systems_without_directory_handles_do_not_follow_the_last_link(
     gallery: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rivya_core.media import local_files as safe_files
@@ -178,9 +178,9 @@ def test_systems_that_cannot_walk_open_without_following_the_last_link(
 
 
 @pytest.mark.parametrize("names", [[5], [{"path": "/etc/passwd", "id": "x"}], [None], [["fox.png"]], {"id": "x"}, 7])
-def test_what_json_can_carry_beside_text_is_no_reference(box: Sandbox, studio: Studio, names: Any) -> None:
+def test_json_other_than_text_is_not_a_reference(box: Sandbox, tools: ImageTools, names: Any) -> None:
     """A model cannot pass for the application by writing a result's dictionary."""
-    outcome_text = studio.ask(studio.tool(), prompt="p", reference_images=names)
+    outcome_text = tools.ask(tools.tool(), prompt="p", reference_images=names)
 
     assert "must be a list of image ids" in outcome_text
     assert not box.ledger()
@@ -197,31 +197,31 @@ def test_arguments_of_the_wrong_type_are_refused(arguments: dict[str, Any], said
         kit.request(prompt, arguments, trusted=False)
 
 
-def test_one_name_alone_is_understood(box: Sandbox, studio: Studio) -> None:
-    tool = studio.tool(images={"logo": picture_file("green")})
+def test_a_single_name_is_accepted(box: Sandbox, tools: ImageTools) -> None:
+    tool = tools.tool(images={"logo": image_file("green")})
 
-    assert studio.ask(tool, prompt="p", reference_images="logo").startswith("Image img_")
-    assert [picture_file("green")] == sent_references(box)
+    assert tools.ask(tool, prompt="p", reference_images="logo").startswith("Image img_")
+    assert [image_file("green")] == sent_references(box)
 
 
-def test_the_models_own_key_is_no_way_round(box: Sandbox) -> None:
-    """An agent of a model that is not known cannot slip references into its free params."""
-    studio = Studio("langchain", "sync")
+def test_the_wire_key_for_references_is_refused(box: Sandbox) -> None:
+    """An agent of an unknown model cannot pass references in its unchecked params."""
+    tools = ImageTools("langchain", "sync")
     params = {"referenceMediaItems": [{"url": "https://evil.test", "kind": "image"}]}
-    outcome_text = studio.ask(studio.tool(model="brand-new"), prompt="p", params=params)
+    outcome_text = tools.ask(tools.tool(model="brand-new"), prompt="p", params=params)
 
     assert "reference_images" in outcome_text
     assert not box.journal.to("/generations")
 
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "text path", "pil", "data url", "file", "result", "artifact", "id"])
-def test_the_application_gives_what_it_has(box: Sandbox, tmp_path: Path, kind: str) -> None:
+def test_the_application_may_pass_any_kind_of_image(box: Sandbox, tmp_path: Path, kind: str) -> None:
     """Bytes, files, PIL images, `data:` URLs, and earlier results in every form."""
-    studio, data = Studio("langchain", "sync"), picture_file("purple")
+    tools, data = ImageTools("langchain", "sync"), image_file("purple")
     path = tmp_path / "a b.png"
     path.write_bytes(data)
-    tool = studio.tool()
-    earlier = studio.generate(tool)
+    tool = tools.tool()
+    earlier = tools.generate(tool)
     given: dict[str, Any] = {
         "bytes": bytearray(data),
         "path": path,
@@ -233,7 +233,7 @@ def test_the_application_gives_what_it_has(box: Sandbox, tmp_path: Path, kind: s
         "artifact": dict(earlier),
         "id": earlier["id"],
     }
-    studio.generate(tool, "p", reference_images=[given[kind]])
+    tools.generate(tool, "p", reference_images=[given[kind]])
 
     expected = earlier.content if kind in {"result", "artifact", "id"} else data
     if kind == "pil":
@@ -243,11 +243,11 @@ def test_the_application_gives_what_it_has(box: Sandbox, tmp_path: Path, kind: s
 
 
 def test_paths_and_bytes_of_the_application_need_no_permission(box: Sandbox, gallery: Path) -> None:
-    """Beside ids, LlamaIndex's one function takes what JSON cannot carry."""
+    """LlamaIndex's function also takes values that JSON cannot carry."""
     for way in ("sync", "async"):
-        studio = Studio("llamaindex", way)
-        studio.generate(studio.tool(), reference_images=[gallery / "fox.png", picture_file("red")])
-        assert [(gallery / "fox.png").read_bytes(), picture_file("red")] == sent_references(box)
+        tools = ImageTools("llamaindex", way)
+        tools.generate(tools.tool(), reference_images=[gallery / "fox.png", image_file("red")])
+        assert [(gallery / "fox.png").read_bytes(), image_file("red")] == sent_references(box)
 
 
 @pytest.mark.parametrize(
@@ -261,27 +261,27 @@ def test_paths_and_bytes_of_the_application_need_no_permission(box: Sandbox, gal
         ("https://example.com/x.png", "by URL"),
     ],
 )
-def test_what_the_application_cannot_give_is_a_clear_error(box: Sandbox, source: Any, said: str) -> None:
-    studio = Studio("langchain", "sync")
+def test_an_unusable_reference_is_a_clear_error(box: Sandbox, source: Any, said: str) -> None:
+    tools = ImageTools("langchain", "sync")
     with pytest.raises(InvalidInputError, match=said):
-        studio.generate(studio.tool(), reference_images=[source])
+        tools.generate(tools.tool(), reference_images=[source])
 
     assert not box.ledger()
 
 
-def test_sixteen_references_go_up_together_each_content_once(box: Sandbox, studio: Studio) -> None:
-    """Several uploads are under way at a time; a content that comes twice, or again later, goes up once."""
-    pictures = [picture_file("red", (8, 8 + number)) for number in range(15)]
-    tool = studio.tool(images={f"p{number}": data for number, data in enumerate([*pictures, pictures[3]])})
+def test_references_are_uploaded_together_and_each_content_once(box: Sandbox, tools: ImageTools) -> None:
+    """Several uploads run at a time; a content that occurs twice, or again later, is uploaded once."""
+    images = [image_file("red", (8, 8 + number)) for number in range(15)]
+    tool = tools.tool(images={f"p{number}": data for number, data in enumerate([*images, images[3]])})
     names = [f"p{number}" for number in range(16)]
-    outcome_text = studio.ask(tool, prompt="p", reference_images=names)
-    again = studio.ask(tool, prompt="q", reference_images=names[:4])
+    outcome_text = tools.ask(tool, prompt="p", reference_images=names)
+    again = tools.ask(tool, prompt="q", reference_images=names[:4])
 
     assert outcome_text.startswith("Image img_")
     assert again.startswith("Image img_")
     assert 15 == len(box.journal.to("/files"))
-    assert pictures[:4] == sent_references(box)
-    assert [*pictures, pictures[3]] == _references_of(box, 0)
+    assert images[:4] == sent_references(box)
+    assert [*images, images[3]] == _references_of(box, 0)
 
 
 def _references_of(box: Sandbox, number: int) -> list[bytes]:
@@ -289,11 +289,13 @@ def _references_of(box: Sandbox, number: int) -> list[bytes]:
     return [file.content for name in names if (file := box.files.by_media_name(name))]
 
 
-def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_are_remembered_for_an_hour_and_limited_in_number(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """How long the provider keeps them is not documented, and memory is bounded."""
-    tool, studio = (
-        RivyaImageTool(images={"a": picture_file("red"), "b": picture_file("blue")}),
-        Studio("langchain", "sync"),
+    tool, tools = (
+        RivyaImageTool(images={"a": image_file("red"), "b": image_file("blue")}),
+        ImageTools("langchain", "sync"),
     )
     uploads = tool._backend._generator.uploads
     monkeypatch.setattr("rivya_core.images.uploads.MOST_KNOWN", 1)
@@ -307,107 +309,103 @@ def test_uploads_are_remembered_for_an_hour_and_not_without_end(box: Sandbox, mo
         (["a"], 3700, 4),
     ):
         now = seconds
-        studio.generate(tool, reference_images=names)
+        tools.generate(tool, reference_images=names)
         assert count == len(box.journal.to("/files"))
 
 
-def test_too_many_references_are_refused_before_one_goes_up(box: Sandbox, studio: Studio) -> None:
-    tool = studio.tool(images={"logo": picture_file()})
-    outcome_text = studio.ask(tool, prompt="p", reference_images=["logo"] * 17)
+def test_too_many_references_are_refused_before_any_upload(box: Sandbox, tools: ImageTools) -> None:
+    tool = tools.tool(images={"logo": image_file()})
+    outcome_text = tools.ask(tool, prompt="p", reference_images=["logo"] * 17)
 
     assert "at most 16 reference images, not 17" in outcome_text
     assert not box.journal.to("/files")
 
 
-def test_a_refused_upload_costs_nothing_and_is_tried_anew(box: Sandbox, studio: Studio) -> None:
-    tool = studio.tool(images={"logo": picture_file()})
+def test_a_refused_upload_costs_nothing_and_can_be_repeated(box: Sandbox, tools: ImageTools) -> None:
+    tool = tools.tool(images={"logo": image_file()})
     box.fault(Fault(path="/files", code="validation_failed", message="Not today."))
 
-    assert "Not today." in studio.ask(tool, prompt="p", reference_images=["logo"])
+    assert "Not today." in tools.ask(tool, prompt="p", reference_images=["logo"])
     assert not box.ledger()
-    assert studio.ask(tool, prompt="p", reference_images=["logo"]).startswith("Image img_")
+    assert tools.ask(tool, prompt="p", reference_images=["logo"]).startswith("Image img_")
 
 
 def test_an_upload_without_a_url_is_a_clear_error(box: Sandbox) -> None:
-    studio = Studio("langchain", "sync")
+    tools = ImageTools("langchain", "sync")
     box.fault(Fault(path="/files", status=200, body=b'{"id": "file_1"}'))
     with pytest.raises(APIError, match="no URL"):
-        studio.generate(studio.tool(), reference_images=[picture_file()])
+        tools.generate(tools.tool(), reference_images=[image_file()])
 
 
-def test_a_models_own_limits_hold(box: Sandbox, tmp_path: Path) -> None:
-    """A larger file goes to a model that takes it, and the provider is told which model it is for."""
-    studio, large = Studio("langchain", "sync"), tmp_path / _huge(tmp_path / "huge.png")
+def test_a_models_own_limits_apply(box: Sandbox, tmp_path: Path) -> None:
+    """A larger file is sent for a model that takes it, and the upload names the model."""
+    tools, large = ImageTools("langchain", "sync"), tmp_path / _huge(tmp_path / "huge.png")
     with pytest.raises(InvalidInputError, match="10,485,760 are allowed"):
-        studio.generate(studio.tool(), reference_images=[large])
-    studio.generate(studio.tool(model="nano-banana-pro"), reference_images=[large])
+        tools.generate(tools.tool(), reference_images=[large])
+    tools.generate(tools.tool(model="nano-banana-pro"), reference_images=[large])
 
     assert [large.read_bytes()] == sent_references(box)
 
 
-def test_urls_are_named_only_where_they_are_switched_on(box: Sandbox, studio: Studio) -> None:
-    """Then by the rules: the application's own hosts, and public ones."""
-    box.fault(Fault(path="/media", status=200, body=picture_file("pink"), headers={"content-type": "image/png"}))
+def test_urls_are_accepted_only_if_enabled(box: Sandbox, tools: ImageTools) -> None:
+    """Then the rules apply: trusted hosts and public hosts."""
+    box.fault(Fault(path="/media", status=200, body=image_file("pink"), headers={"content-type": "image/png"}))
     rules = FetchRules(allowed=True, trusted_hosts=frozenset({"127.0.0.1"}))
-    tool = studio.tool(fetch_image_urls=rules)
-    assert studio.ask(tool, prompt="p", reference_images=[f"{box.media_url}/media/x"]).startswith("Image img_")
-    assert [picture_file("pink")] == sent_references(box)
+    tool = tools.tool(fetch_image_urls=rules)
+    assert tools.ask(tool, prompt="p", reference_images=[f"{box.media_url}/media/x"]).startswith("Image img_")
+    assert [image_file("pink")] == sent_references(box)
 
-    outcome_text = studio.ask(tool, prompt="p", reference_images=["https://10.0.0.1/x.png"])
+    outcome_text = tools.ask(tool, prompt="p", reference_images=["https://10.0.0.1/x.png"])
     assert "not a public one" in outcome_text
     assert "https URLs of public hosts" in outcome_text
 
 
-def test_a_picture_that_was_kept_nowhere_is_fetched_again(box: Sandbox, slept: Slept) -> None:
-    """Memory is bounded; an old picture is taken from the provider as long as it is there."""
-    studio = Studio("langchain", "sync")
-    tool = studio.tool()
-    first = studio.generate(tool)
+def test_an_unsaved_image_is_downloaded_again(box: Sandbox, slept: Slept) -> None:
+    """Memory is bounded; an old image is downloaded as long as the provider has it."""
+    tools = ImageTools("langchain", "sync")
+    tool = tools.tool()
+    first = tools.generate(tool)
     for number in range(MOST_IN_MEMORY):
         tool._backend._config.registry.put(_kept(number))
     assert first.data is not None, "what the caller holds stays whole"
-    outcome_text = studio.ask(tool, prompt="p", reference_images=[first["id"]])
+    outcome_text = tools.ask(tool, prompt="p", reference_images=[first["id"]])
 
     assert outcome_text.startswith("Image img_")
     assert [first.content] == sent_references(box)
 
     box.tasks.all[0].fault = "expired"
-    outcome_text = studio.ask(tool, prompt="p", reference_images=[first["id"]])
-    assert "not at hand any more" in outcome_text
+    outcome_text = tools.ask(tool, prompt="p", reference_images=[first["id"]])
+    assert "no longer available" in outcome_text
     assert "output_dir" in outcome_text
 
 
 def _kept(number: int) -> GeneratedImage:
-    picture = GeneratedImage(id=f"img_{number:08x}")
-    picture.data = b"x"
-    return picture
+    image = GeneratedImage(id=f"img_{number:08x}")
+    image.data = b"x"
+    return image
 
 
-def test_the_shelf_is_bounded_and_forgets_the_oldest() -> None:
+def test_the_registry_is_bounded_and_drops_the_oldest() -> None:
     registry = RivyaImageTool(api_key="rvya_sk_x")._backend._config.registry
-    for number in range(MOST_ON_SHELF + 5):
+    for number in range(MOST_IMAGES + 5):
         registry.put(b"%d" % number, f"n{number}")
 
-    assert MOST_ON_SHELF == len(registry.ids())
-    assert f"n{MOST_ON_SHELF + 4}" == registry.ids()[0]
+    assert MOST_IMAGES == len(registry.ids())
+    assert f"n{MOST_IMAGES + 4}" == registry.ids()[0]
 
 
-def test_what_is_put_within_reach_gets_an_id(box: Sandbox, studio: Studio, gallery: Path) -> None:
-    """From its content, or from how it is written; the same again is the same id."""
-    tool = studio.tool()
-    image_id = tool.add_image(picture_file("blue"))
+def test_an_added_image_gets_an_id(box: Sandbox, tools: ImageTools, gallery: Path) -> None:
+    """From its content or its spelling; the same image gets the same id."""
+    tool = tools.tool()
+    image_id = tool.add_image(image_file("blue"))
 
-    assert (
-        short_id(picture_file("blue"))
-        == image_id
-        == tool.add_image(Image.open(io.BytesIO(picture_file("blue"))).copy())
-    )
+    assert short_id(image_file("blue")) == image_id == tool.add_image(Image.open(io.BytesIO(image_file("blue"))).copy())
     assert "fox" == tool.add_image(gallery / "fox.png", "fox")
-    assert studio.ask(tool, prompt="p", reference_images=[image_id, "fox"]).startswith("Image img_")
+    assert tools.ask(tool, prompt="p", reference_images=[image_id, "fox"]).startswith("Image img_")
     with pytest.raises(InvalidInputError, match="cannot be a int"):
         tool.add_image(5)
 
 
-def test_an_allowed_directory_must_be_one(studio: Studio, tmp_path: Path, box: Sandbox) -> None:
+def test_an_allowed_directory_must_exist(tools: ImageTools, tmp_path: Path, box: Sandbox) -> None:
     with pytest.raises(ConfigurationError, match="not a directory"):
-        studio.tool(allowed_dir=tmp_path / "missing")
+        tools.tool(allowed_dir=tmp_path / "missing")

@@ -1,4 +1,4 @@
-"""Nothing paid for is lost: deadlines, cancellations, crashes and failing disks leave a task that is taken up again."""
+"""No charged image is lost: after deadlines, cancellations, crashes and disk failures a task is resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_generator import Slept, Studio
+from image_tools import ImageTools, Slept
 from langchain_core.stores import InMemoryByteStore, InMemoryStore
 from llama_index.core.storage.kvstore import SimpleKVStore
 
@@ -46,26 +46,26 @@ def charged(box: Sandbox) -> list[int]:
 
 
 @pytest.mark.parametrize("kept", [None, "tasks.db"])
-def test_a_deadline_leaves_a_task_that_is_resumed(
-    box: Sandbox, studio: Studio, tmp_path: Path, kept: str | None, slept: Slept
+def test_a_task_is_resumed_after_a_deadline(
+    box: Sandbox, tools: ImageTools, tmp_path: Path, kept: str | None, slept: Slept
 ) -> None:
-    """One order, one charge, one picture."""
+    """One request, one charge, one image."""
     store = tmp_path / kept if kept else None
     box.tasks.ready_after = 10_000
-    tool = studio.tool(deadline=0.05, task_store=store)
+    tool = tools.tool(deadline=0.05, task_store=store)
     with pytest.raises(TaskTimeoutError, match="Resume it by its id") as caught:
-        studio.generate(tool)
-    (pending,) = studio.call(tool, "pending")
+        tools.generate(tool)
+    (pending,) = tools.call(tool, "pending")
     assert caught.value.task_id == pending.id == pending.task_id
 
     box.tasks.ready_after = 1
-    later = studio.tool(task_store=store)
-    picture = studio.call(later, "resume", pending.id)
-    assert pending.id == picture["task_id"]
-    assert ("A red fox" if kept else None) == picture["prompt"]
+    later = tools.tool(task_store=store)
+    image = tools.call(later, "resume", pending.id)
+    assert pending.id == image["task_id"]
+    assert ("A red fox" if kept else None) == image["prompt"]
     assert [3] == charged(box)
     if kept:
-        assert [] == studio.call(tool, "pending")
+        assert [] == tools.call(tool, "pending")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,10 @@ def test_a_deadline_leaves_a_task_that_is_resumed(
         ("before it is delivered", "running"),
     ],
 )
-def test_a_killed_process_is_taken_up_with_one_charge(box: Sandbox, tmp_path: Path, moment: str, state: str) -> None:
-    """`kill -9` between the order and the result, at every moment: another process brings the picture home."""
+def test_a_task_of_a_killed_process_is_resumed_with_one_charge(
+    box: Sandbox, tmp_path: Path, moment: str, state: str
+) -> None:
+    """`kill -9` between the request and the result, at every moment: another process downloads the image."""
     store, out = tmp_path / "tasks.db", tmp_path / "out"
     box.tasks.ready_after = 1
     command = [sys.executable, str(CRASHING), moment, str(store), str(out)]
@@ -89,18 +91,18 @@ def test_a_killed_process_is_taken_up_with_one_charge(box: Sandbox, tmp_path: Pa
     tool = RivyaImageTool(task_store=store, output_dir=out)
     (pending,) = tool.pending()
     assert state == pending.state
-    picture = tool.resume(pending.id)
+    image = tool.resume(pending.id)
 
     assert [3] == charged(box)
-    assert box.tasks.all[0].id == picture["task_id"]
-    assert "A lighthouse" == picture["prompt"]
-    assert Path(picture["path"]).read_bytes() == picture.content
-    assert [Path(picture["path"]).name] == [path.name for path in out.iterdir()]
+    assert box.tasks.all[0].id == image["task_id"]
+    assert "A lighthouse" == image["prompt"]
+    assert Path(image["path"]).read_bytes() == image.content
+    assert [Path(image["path"]).name] == [path.name for path in out.iterdir()]
     assert [] == tool.pending()
 
 
-def test_the_same_tool_call_after_a_crash_goes_on_with_its_task(box: Sandbox, tmp_path: Path) -> None:
-    """A graph that runs its node again after a crash repeats the call's id and arguments; it is not a new order."""
+def test_a_repeated_tool_call_after_a_crash_continues_its_task(box: Sandbox, tmp_path: Path) -> None:
+    """A graph that runs its node again after a crash repeats the call's id and arguments; it is not a new request."""
     store = tmp_path / "tasks.db"
     call = {"type": "tool_call", "id": "call_7", "name": "generate_image", "args": {"prompt": "A lighthouse"}}
     box.tasks.ready_after = 10_000
@@ -111,7 +113,7 @@ def test_the_same_tool_call_after_a_crash_goes_on_with_its_task(box: Sandbox, tm
     assert box.tasks.all[0].id == message.artifact["task_id"]
     assert [3] == charged(box)
 
-    again = RivyaImageTool(task_store=store).invoke(call)  # the picture was delivered, so this is another wish
+    again = RivyaImageTool(task_store=store).invoke(call)  # the image was delivered, so this is a new request
     assert message.artifact["task_id"] != again.artifact["task_id"]
     other = {**call, "args": {"prompt": "Another"}}
     assert 3 == len([RivyaImageTool(task_store=store).invoke(other), *box.tasks.all]) - 1
@@ -124,27 +126,27 @@ def test_the_same_tool_call_after_a_crash_goes_on_with_its_task(box: Sandbox, tm
         Fault(path="/generations", status=502, processed=True, times=9),
     ],
 )
-def test_a_create_whose_answer_never_came_is_resumed_by_its_key(box: Sandbox, studio: Studio, fault: Fault) -> None:
-    """The request may have been carried out; sent again under its key it is the same task, charged once."""
+def test_a_create_without_a_response_is_resumed_by_its_key(box: Sandbox, tools: ImageTools, fault: Fault) -> None:
+    """The task may exist; the same key returns the same task, charged once."""
     box.fault(fault)
-    tool = studio.tool()
-    with pytest.raises(TaskError, match=r"may have been created.*not charged again") as caught:
-        studio.generate(tool)
+    tool = tools.tool()
+    with pytest.raises(TaskError, match=r"unknown whether image task .* was created.*not charged again") as caught:
+        tools.generate(tool)
     box.faults.clear()
 
-    assert caught.value.task_id == studio.call(tool, "pending")[0].id
-    picture = studio.call(tool, "resume", caught.value.task_id)
-    assert "A red fox" == picture["prompt"]
+    assert caught.value.task_id == tools.call(tool, "pending")[0].id
+    image = tools.call(tool, "resume", caught.value.task_id)
+    assert "A red fox" == image["prompt"]
     assert [3] == charged(box)
 
 
-def test_a_refused_order_leaves_nothing_behind(box: Sandbox, studio: Studio) -> None:
+def test_a_refused_request_leaves_no_record(box: Sandbox, tools: ImageTools) -> None:
     box.fault(Fault(path="/generations", code="validation_failed", message="No such thing."))
-    tool = studio.tool()
+    tool = tools.tool()
     with pytest.raises(BadRequestError, match="No such thing"):
-        studio.generate(tool)
+        tools.generate(tool)
 
-    assert [] == studio.call(tool, "pending")
+    assert [] == tools.call(tool, "pending")
     assert [] == box.ledger()
 
 
@@ -157,16 +159,16 @@ def test_a_refused_order_leaves_nothing_behind(box: Sandbox, studio: Studio) -> 
         Fault(path="/generations", method="GET", status=401),
     ],
 )
-def test_whatever_breaks_after_the_order_leaves_the_task(box: Sandbox, studio: Studio, fault: Fault) -> None:
-    """The error names the task and what broke; resuming brings the picture."""
+def test_any_failure_after_the_request_leaves_the_task(box: Sandbox, tools: ImageTools, fault: Fault) -> None:
+    """The error names the task and the cause; resuming returns the image."""
     box.fault(fault)
-    tool = studio.tool()
-    with pytest.raises(TaskError, match="goes on, but this broke off") as caught:
-        studio.generate(tool)
+    tool = tools.tool()
+    with pytest.raises(TaskError, match=r"Lost contact with image task .*still running") as caught:
+        tools.generate(tool)
     box.faults.clear()
 
     assert caught.value.__cause__ is not None
-    assert isinstance(studio.call(tool, "resume", caught.value.task_id), GeneratedImage)
+    assert isinstance(tools.call(tool, "resume", caught.value.task_id), GeneratedImage)
     assert [3] == charged(box)
 
 
@@ -187,7 +189,7 @@ def test_a_full_disk_leaves_the_task(box: Sandbox, tmp_path: Path, monkeypatch: 
 def test_a_cancelled_call_leaves_its_id(
     box: Sandbox, tmp_path: Path, slept: Slept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The task is in the store, and the log says how to go on."""
+    """The task is in the store, and the log says how to resume it."""
     tool = RivyaImageTool(task_store=tmp_path / "tasks.db")
     box.tasks.ready_after = 10_000
 
@@ -204,7 +206,7 @@ def test_a_cancelled_call_leaves_its_id(
     (pending,) = tool.pending()
     box.tasks.ready_after = 1
 
-    assert re.search(f"task ({pending.id}|{pending.key}) was left", caplog.text)
+    assert re.search(f"task ({pending.id}|{pending.key}) was interrupted", caplog.text)
     assert tool.resume(pending.id)["task_id"] == box.tasks.all[0].id
     assert [3] == charged(box)
 
@@ -213,7 +215,7 @@ def test_a_cancelled_call_leaves_its_id(
 def test_an_interrupt_leaves_its_id(
     box: Sandbox, slept: Slept, request_cut: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C in a notebook, while the order is on its way or while it is waited for."""
+    """Ctrl-C in a notebook, while the request is sent or the task is polled."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -234,40 +236,40 @@ def test_an_interrupt_leaves_its_id(
     assert [3] == charged(box)
 
 
-def test_a_failed_task_is_not_pending(box: Sandbox, studio: Studio) -> None:
+def test_a_failed_task_is_not_pending(box: Sandbox, tools: ImageTools) -> None:
     box.fault(Fault(task="fail_null"))
-    tool = studio.tool()
+    tool = tools.tool()
     with pytest.raises(TaskFailedError):
-        studio.generate(tool)
+        tools.generate(tool)
 
-    assert [] == studio.call(tool, "pending")
+    assert [] == tools.call(tool, "pending")
     assert [0] == charged(box)
 
 
-def test_a_task_of_before_the_store_is_resumed_by_its_id(box: Sandbox, studio: Studio) -> None:
-    """The provider knows it; one that it does not know is a clear error."""
-    other = studio.generate(studio.tool())
-    tool = studio.tool()
+def test_a_task_without_a_record_is_resumed_by_its_id(box: Sandbox, tools: ImageTools) -> None:
+    """An id that the provider does not know is a clear error."""
+    other = tools.generate(tools.tool())
+    tool = tools.tool()
 
-    again = studio.call(tool, "resume", other["task_id"])
+    again = tools.call(tool, "resume", other["task_id"])
     assert (other["id"], other["model"]) == (again["id"], again["model"])
     with pytest.raises(TaskError) as caught:
-        studio.call(tool, "resume", "task_nonsense")
+        tools.call(tool, "resume", "task_nonsense")
     assert isinstance(caught.value.__cause__, NotFoundError)
 
 
-def test_a_store_that_fails_before_the_order_stops_it(box: Sandbox, studio: Studio, tmp_path: Path) -> None:
-    """What could not be remembered is not paid for."""
+def test_a_store_that_fails_before_the_request_stops_it(box: Sandbox, tools: ImageTools, tmp_path: Path) -> None:
+    """Without a record, nothing is charged."""
     invalid = tmp_path / "tasks.db"
     invalid.write_bytes(b"no database" * 100)
     with pytest.raises(ConfigurationError, match=r"nothing was sent.*not a database"):
-        studio.generate(studio.tool(task_store=invalid))
+        tools.generate(tools.tool(task_store=invalid))
 
     assert [] == box.ledger()
 
 
-def test_a_store_that_fails_afterwards_costs_no_picture(
-    box: Sandbox, studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_store_that_fails_afterwards_does_not_affect_the_image(
+    box: Sandbox, tools: ImageTools, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put = MemoryTaskStore.put
 
@@ -277,20 +279,20 @@ def test_a_store_that_fails_afterwards_costs_no_picture(
         put(self, record)
 
     monkeypatch.setattr(MemoryTaskStore, "put", fail_later)
-    assert isinstance(studio.generate(studio.tool()), GeneratedImage)
-    assert "is not noted" in caplog.text
+    assert isinstance(tools.generate(tools.tool()), GeneratedImage)
+    assert "was not stored" in caplog.text
 
 
-def test_a_picture_of_another_process_is_within_reach(box: Sandbox, tmp_path: Path) -> None:
-    """With a store, an agent may go on changing what it made before a restart; with another account it may not."""
+def test_an_image_of_another_process_can_be_named(box: Sandbox, tmp_path: Path) -> None:
+    """With a store, an agent may change an image from before a restart, but not an image of another account."""
     store = tmp_path / "tasks.db"
-    picture = RivyaImageTool(task_store=store, output_dir=tmp_path).generate("p")
+    image = RivyaImageTool(task_store=store, output_dir=tmp_path).generate("p")
     later = RivyaImageTool(task_store=store)
-    assert later.invoke({"prompt": "wider", "reference_images": [picture["id"]]}).startswith("Image img_")
+    assert later.invoke({"prompt": "wider", "reference_images": [image["id"]]}).startswith("Image img_")
 
     box.add_key("rvya_sk_other", account="other")
     stranger = RivyaImageTool(task_store=store, api_key="rvya_sk_other")
-    assert "There is no image" in stranger.invoke({"prompt": "wider", "reference_images": [picture["id"]]})
+    assert "There is no image" in stranger.invoke({"prompt": "wider", "reference_images": [image["id"]]})
     assert [] == stranger.pending()
 
 
@@ -316,7 +318,7 @@ def _llamaindex(store: Any) -> TaskStore:
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_every_store_remembers_alike(kind: str, tmp_path: Path) -> None:
+def test_all_stores_behave_the_same(kind: str, tmp_path: Path) -> None:
     store = STORES[kind](tmp_path)
     first = TaskRecord("a1", "me", {"model": "m", "prompt": "ü"}, created_at=1.0)
     second = TaskRecord("b2", "me", {}, "running", "task_2", created_at=2.0)
@@ -338,8 +340,8 @@ def test_every_store_remembers_alike(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["langchain", "llamaindex"])
-def test_garbage_in_a_shared_store_is_passed_over(kind: str) -> None:
-    """Other people keep things under such keys too."""
+def test_invalid_records_in_a_shared_store_are_skipped(kind: str) -> None:
+    """Other applications may use the same keys."""
     store = STORES[kind](Path())
     assert isinstance(store, KeyValueTaskStore)
     good = TaskRecord("a1", "me", {}, "running", "t")
@@ -360,7 +362,7 @@ def test_garbage_in_a_shared_store_is_passed_over(kind: str) -> None:
     assert None is store.get("0")
 
 
-def test_values_that_are_no_texts_are_passed_over() -> None:
+def test_values_that_are_not_text_are_skipped() -> None:
     langchain, llamaindex = InMemoryStore(), SimpleKVStore()
     langchain.mset([("rivya_task_a", {"a": 1})])
     llamaindex.put("rivya_task_a", {"record": 5}, collection="rivya_image_tasks")
@@ -369,7 +371,7 @@ def test_values_that_are_no_texts_are_passed_over() -> None:
     assert None is _llamaindex(llamaindex).get("a")
 
 
-def test_memory_forgets_finished_tasks_first() -> None:
+def test_memory_drops_finished_tasks_first() -> None:
     store = MemoryTaskStore(size=2)
     store.put(TaskRecord("open", "me", {}))
     store.put(TaskRecord("done", "me", {}, "done"))
@@ -379,7 +381,7 @@ def test_memory_forgets_finished_tasks_first() -> None:
     assert ["new", "newer"] == [record.key for record in store.unfinished()]
 
 
-def test_a_store_file_is_its_owners_alone_and_holds_no_key(box: Sandbox, tmp_path: Path) -> None:
+def test_a_store_file_is_private_and_holds_no_key(box: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     RivyaImageTool(task_store=str(path)).generate("p")
 
@@ -387,21 +389,21 @@ def test_a_store_file_is_its_owners_alone_and_holds_no_key(box: Sandbox, tmp_pat
     assert box.api_key.encode() not in path.read_bytes()
 
 
-def test_a_store_must_be_one() -> None:
-    with pytest.raises(ConfigurationError, match="`task_store` must be a path"):
+def test_an_invalid_store_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="`task_store` must be the path"):
         task_store_from(5)
     own = MemoryTaskStore()
     assert own is task_store_from(own)
 
 
 @pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
-def test_tools_take_their_frameworks_stores(box: Sandbox, framework: str) -> None:
-    studio = Studio(framework, "sync")
+def test_tools_accept_their_frameworks_stores(box: Sandbox, framework: str) -> None:
+    tools = ImageTools(framework, "sync")
     store: Any = InMemoryByteStore() if framework == "langchain" else SimpleKVStore()
     box.tasks.ready_after = 10_000
     with pytest.raises(TaskTimeoutError):
-        studio.generate(studio.tool(task_store=store, deadline=0.05))
+        tools.generate(tools.tool(task_store=store, deadline=0.05))
     box.tasks.ready_after = 1
-    tool = studio.tool(task_store=store)
+    tool = tools.tool(task_store=store)
 
     assert "A red fox" == tool.resume(tool.pending()[0].id)["prompt"]

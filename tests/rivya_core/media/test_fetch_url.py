@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from image_generator import picture_file
+from image_tools import image_file
 
 from rivya_core.errors import InvalidInputError
 from rivya_core.http.drivers import AsyncDriver, Driver
@@ -19,7 +19,7 @@ from rivya_core.providers import RIVYA
 from rivya_core.types import Media
 from rivya_sandbox import Fault, Sandbox
 
-PNG = picture_file()
+PNG = image_file()
 PUBLIC = "93.184.215.14"
 PRIVATE = [
     "127.0.0.1",
@@ -242,7 +242,7 @@ def test_a_host_that_does_not_exist_is_named_as_such() -> None:
         Web().fetch("https://example.com/x", resolve=lambda *_: [])
 
 
-def test_passing_trouble_is_ridden_out() -> None:
+def test_transient_errors_are_retried() -> None:
     assert PNG == Web(httpx.Response(503)).fetch("https://example.com/x").data
 
 

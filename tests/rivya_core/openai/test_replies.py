@@ -64,16 +64,16 @@ def test_reasoning_details_where_nothing_else_says_it(way: Way) -> None:
 
 def test_content_as_a_list_of_parts(way: Way) -> None:
     """Text is text, thinking is thought, anything else is a block."""
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
         {"type": "text", "text": "Hi"},
-        picture,
+        image,
     ]
 
     said = way.ask(chat(), answer(way, {"content": parts}))
 
-    assert (said.text, said.reasoning, said.blocks) == ("Hi", "hm", (picture,))
+    assert (said.text, said.reasoning, said.blocks) == ("Hi", "hm", (image,))
 
 
 @pytest.mark.parametrize("role", [None, "model", "assistant", ""])

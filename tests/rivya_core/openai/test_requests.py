@@ -259,8 +259,8 @@ def test_that_a_tool_failed_is_said_in_words() -> None:
     assert content("Error: no b") == "Error: no b"
 
 
-def test_a_tools_pictures_follow_behind_all_answers_of_the_step() -> None:
-    """Strict servers take no pictures in a tool's message, and nothing between the answers."""
+def test_a_tools_images_follow_behind_all_answers_of_the_step() -> None:
+    """Strict servers take no images in a tool's message, and nothing between the answers."""
     talk = [
         Message("assistant", tool_calls=(CALL, replace(CALL, id="b"))),
         Message("tool", (Text("see"), PICTURE), tool_call_id="a"),

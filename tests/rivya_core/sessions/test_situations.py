@@ -175,7 +175,7 @@ def test_parallel_tool_results_all_arrive(stage: Stage) -> None:
 
 
 def test_images_are_part_of_what_was_seen(stage: Stage) -> None:
-    """A picture is sent once; another picture in its place is an edit."""
+    """An image is sent once; another image in its place is an edit."""
     talk = [*stage.talk, stage.world.human("Look!", png())]
     talk = [*talk, stage.judged(talk, "continue"), stage.world.human("What was it?")]
     stage.judged(talk, "continue")

@@ -83,7 +83,7 @@ def test_what_is_more_than_a_users_words_is_rendered(message: Message) -> None:
 
 
 def test_a_users_words_go_out_as_they_are() -> None:
-    """One human message alone is sent word for word, with its pictures attached."""
+    """One human message alone is sent word for word, with its images attached."""
     assert sendable_verbatim(Message("user", (Text("hi"), IMAGE)))
 
 

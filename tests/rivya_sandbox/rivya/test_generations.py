@@ -91,7 +91,7 @@ async def test_a_task_may_be_ready_by_the_clock_instead():
 
 
 @pytest.mark.parametrize("model", IMAGE_MODELS, ids=lambda model: model.id)
-def test_every_model_makes_a_real_picture_in_every_form(image_of, model):
+def test_every_model_makes_a_real_image_in_every_form(image_of, model):
     """Each option of each parameter is taken; the file is what `output_format` says."""
     for param in model.params:
         for value in param.options or ((7,) if param.type == "number" else ("fog",)):

@@ -1,4 +1,4 @@
-"""Both frameworks' image tools under the same names, sync and async; pictures to give them; pauses that cost nothing."""
+"""The image tools of both frameworks, sync and async, with the same calls; sample images; pauses that do not wait."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from PIL import Image
 
 
-def picture_file(colour: str = "red", size: tuple[int, int] = (8, 6), kind: str = "PNG") -> bytes:
-    """A real picture."""
+def image_file(colour: str = "red", size: tuple[int, int] = (8, 6), kind: str = "PNG") -> bytes:
+    """A real image."""
     out = io.BytesIO()
     Image.new("RGB", size, colour).save(out, kind)
     return out.getvalue()
 
 
 class Slept(list[float]):
-    """The pauses that were asked for; none is made."""
+    """Records the requested pauses and does not wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Slept(list[float]):
         await asyncio.sleep(0)
 
 
-class Studio:
+class ImageTools:
     """One framework's image tool, called sync or async under the same names."""
 
     def __init__(self, framework: str, way: str) -> None:
@@ -53,7 +53,7 @@ class Studio:
         return self.call(tool, "generate" if self.framework == "langchain" else "generate_image", prompt, **arguments)
 
     def ask(self, tool: Any, **arguments: Any) -> str:
-        """An agent's call; what the agent reads."""
+        """An agent's call. Returns the text that the agent gets."""
         if self.framework == "langchain":
             made = tool.ainvoke(arguments) if self.way == "async" else tool.invoke(arguments)
             return self.wait(made)
@@ -61,7 +61,7 @@ class Studio:
         try:
             made = function.acall(**arguments) if self.way == "async" else function.call(**arguments)
             return self.wait(made).content
-        except Exception as error:  # noqa: BLE001 - an agent reads whatever it is
+        except Exception as error:  # noqa: BLE001 - an agent gets the text of any error
             return str(error)
 
     def call(self, tool: Any, name: str, *args: Any, **kwargs: Any) -> Any:
