@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from image_generator import Studio, picture_file
+from image_tools import ImageTools, image_file
 
 from rivya_core.errors import InvalidInputError, RivyaError
 from rivya_core.images import contact_sheet
@@ -18,7 +18,7 @@ from rivya_core.images.contact_sheet import ImageBatch
 from rivya_core.images.result import GeneratedImage
 from rivya_sandbox import Sandbox
 
-PNG = picture_file("red")
+PNG = image_file("red")
 
 
 def image(prompt: str | None = "A fox", **facts: Any) -> GeneratedImage:
@@ -33,10 +33,10 @@ def figures(batch: ImageBatch) -> list[str]:
 
 
 @pytest.mark.usefixtures("slept")
-def test_a_batch_draws_its_images_and_its_errors(box: Sandbox, studio: Studio) -> None:
+def test_a_batch_draws_its_images_and_its_errors(box: Sandbox, tools: ImageTools) -> None:
     """One figure for each prompt, in order, with its cost or with what went wrong."""
     prompts = ["A fox", {"prompt": "A map", "aspect_ratio": "odd"}, "A boat"]
-    batch = studio.call(studio.tool(), "generate_many", prompts)
+    batch = tools.call(tools.tool(), "generate_many", prompts)
     first, failed, last = figures(batch)
 
     assert isinstance(batch, list)
@@ -97,7 +97,7 @@ def test_nothing_on_a_sheet_is_trusted() -> None:
 def test_images_are_made_small_where_pillow_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sheet of large images stays a page of moderate size; without Pillow it embeds the files themselves."""
     large = image()
-    large.data = picture_file("red", size=(2000, 1000))
+    large.data = image_file("red", size=(2000, 1000))
     large["size"] = len(large.data)
     (drawn,) = figures(ImageBatch([large], ["A fox"]))
     assert large.data_url not in drawn
