@@ -97,7 +97,7 @@ class ImageOperations:
         return await self._aexecute(self._many(prompts, options, max_concurrency, max_credits))
 
     def resume(self, task_id: str) -> GeneratedImage:
-        """Wait for a task, of this process or another, and return its image; nothing is charged again."""
+        """Wait for a task of this or another process and return its image; nothing is charged again."""
         return self._execute(self._counted(self._backend.resume(task_id)))
 
     async def aresume(self, task_id: str) -> GeneratedImage:

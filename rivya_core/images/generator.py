@@ -169,7 +169,7 @@ class ImageGenerator:
         return {**body, "params": params} if params else body
 
     def _hold(self, budgets: Sequence[BudgetLike], body: Mapping[str, Any]) -> tuple[tuple[BudgetLike, float], ...]:
-        """Hold the price back in every budget, or in none."""
+        """Reserve the price in every budget, or in none."""
         held: list[tuple[BudgetLike, float]] = []
         try:
             for budget in budgets:

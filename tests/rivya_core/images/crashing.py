@@ -8,8 +8,8 @@ import time
 time.sleep = lambda _: None  # before the drivers use it
 
 from langchain_rivya import RivyaImageTool  # noqa: E402
-from rivya_core.images import api as images  # noqa: E402
-from rivya_core.images import task_runner as jobs  # noqa: E402
+from rivya_core.images import api  # noqa: E402
+from rivya_core.images import task_runner  # noqa: E402
 from rivya_core.images.sqlite_task_store import SQLiteTaskStore  # noqa: E402
 from rivya_core.images.task_store import TaskRecord  # noqa: E402
 
@@ -21,7 +21,7 @@ def die(*_: object, **__: object) -> None:
 def arm(moment: str) -> None:
     """Kill the process at *moment*."""
     if moment == "before the answer":
-        images.read_task = die  # type: ignore[assignment]
+        api.read_task = die  # type: ignore[assignment]
     elif moment == "before it is noted":
         put = SQLiteTaskStore.put
 
@@ -30,9 +30,9 @@ def arm(moment: str) -> None:
 
         SQLiteTaskStore.put = note  # type: ignore[method-assign]
     elif moment == "while it runs":
-        jobs.wait_for_task = die  # type: ignore[assignment]
+        task_runner.wait_for_task = die  # type: ignore[assignment]
     else:
-        jobs.generated = die  # type: ignore[assignment]
+        task_runner.generated = die  # type: ignore[assignment]
 
 
 if __name__ == "__main__":
