@@ -8,10 +8,7 @@ import time
 time.sleep = lambda _: None  # before the drivers use it
 
 from langchain_rivya import RivyaImageTool  # noqa: E402
-from rivya_core.images import (
-    api,
-    task_runner,
-)
+from rivya_core.images import api, task_runner  # noqa: E402
 from rivya_core.images.sqlite_task_store import SQLiteTaskStore  # noqa: E402
 from rivya_core.images.task_store import TaskRecord  # noqa: E402
 
