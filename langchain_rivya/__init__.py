@@ -9,6 +9,7 @@ from rivya_core import __version__ as __version__
 from rivya_core.adapters.exports import SHARED, chat_classes, error_classes, lazy_exports
 
 if TYPE_CHECKING:
+    from langchain_rivya.batches import ResumableBatch as ResumableBatch
     from langchain_rivya.callbacks import RivyaCreditsHandler as RivyaCreditsHandler
     from langchain_rivya.chat_models import *
     from langchain_rivya.errors import *
@@ -22,6 +23,7 @@ else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "ResumableBatch": "langchain_rivya.batches",
             "RivyaCreditsHandler": "langchain_rivya.callbacks",
             "SharedRateLimiter": "langchain_rivya.rate_limiter",
             "RivyaImageStatusTool": "langchain_rivya.tools.task_tools",

@@ -9,6 +9,7 @@ from rivya_core import __version__ as __version__
 from rivya_core.adapters.exports import SHARED, chat_classes, error_classes, lazy_exports
 
 if TYPE_CHECKING:
+    from llamaindex_rivya.batches import ResumableBatch as ResumableBatch
     from llamaindex_rivya.callbacks import RivyaCreditsHandler as RivyaCreditsHandler
     from llamaindex_rivya.errors import *
     from llamaindex_rivya.llms import *
@@ -21,6 +22,7 @@ else:
         __name__,
         {
             "OutputError": "llamaindex_rivya.errors",
+            "ResumableBatch": "llamaindex_rivya.batches",
             "RivyaCreditsHandler": "llamaindex_rivya.callbacks",
             "SharedRateLimiter": "llamaindex_rivya.rate_limiter",
             "RivyaImageProgressEvent": "llamaindex_rivya.tools.events",

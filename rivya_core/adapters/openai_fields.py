@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from rivya_core.adapters.arguments import ONLY_RIVYA
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.http.endpoint import checked_headers
 from rivya_core.openai.options import OPTIONS
 from rivya_core.sessions.modes import OnMismatch
 from rivya_core.types import SendBack
@@ -109,7 +111,11 @@ class OpenAIFields(Connection):
     def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
         from rivya_core.openai.router import OpenAIRouter
 
-        return OpenAIRouter(self._endpoint_for(options), self._settings(options), self._retry)
+        where = self._endpoint_for(options)
+        if options.get("idempotency_key"):
+            own = checked_headers(self.provider, {"idempotency-key": options["idempotency_key"]})
+            where = replace(where, headers={**where.headers, **own})
+        return OpenAIRouter(where, self._settings(options), self._retry)
 
     @property
     def _retry(self) -> RetryPolicy:

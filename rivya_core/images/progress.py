@@ -108,6 +108,14 @@ def bar_wanted(progress: object) -> bool:
     return progress is True or (progress is None and installed and interactive())
 
 
+def new_bar(**options: Any) -> Any:
+    """Return a `tqdm` bar for whoever is watching."""
+    tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm  # `tqdm.auto` warns without it
+    if in_notebook():
+        options["file"] = sys.stdout  # notebooks show stderr as an error
+    return tqdm(**options)
+
+
 class Bar:
     """A progress bar for the stages of one image, or for the images of a batch.
 
@@ -116,17 +124,12 @@ class Bar:
     """
 
     def __init__(self, total: int = 1) -> None:
-        tqdm = import_module(
-            "tqdm.auto" if find_spec("ipywidgets") else "tqdm"
-        ).tqdm  # `tqdm.auto` warns without ipywidgets
         self._single, self._lock = total == 1, Lock()
         self._failed, self._credits = 0, 0.0
         self._submitted = False
         steps = len(STAGES) - 1
         unit: dict[str, Any] = {"bar_format": "{desc} |{bar}|"} if self._single else {"unit": "image"}
-        if in_notebook():
-            unit["file"] = sys.stdout  # notebooks show stderr as an error
-        self._bar = tqdm(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
+        self._bar = new_bar(total=steps if self._single else total, desc="image" if self._single else "images", **unit)
 
     def __call__(self, progress: ImageProgress) -> None:
         """Show *progress*."""

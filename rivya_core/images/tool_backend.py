@@ -36,7 +36,7 @@ from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
 LONGEST_KEY = 200
 """Most characters of an idempotency key."""
-_shared_bar: ContextVar[Bar | None] = ContextVar("rivya_image_bar", default=None)
+_shared_bar: ContextVar[Listener | None] = ContextVar("rivya_image_bar", default=None)
 Outcome = GeneratedImage | ImageTask | TaskRecord
 """Result of a tool call: an image, the state of a task, or the record of a submitted task."""
 Progress = bool | Callable[[ImageProgress], object] | None
@@ -218,6 +218,15 @@ class ImageToolBackend:
             bar.close()
 
     @contextmanager
+    def no_bars(self) -> Iterator[None]:
+        """Show no bars of images that are made inside; a listener of the application's own is told as ever."""
+        token = _shared_bar.set(self._progress if callable(self._progress) else _told_nothing)
+        try:
+            yield
+        finally:
+            _shared_bar.reset(token)
+
+    @contextmanager
     def _bar(self, total: int = 1) -> Iterator[Listener | None]:
         shared = _shared_bar.get()
         if callable(self._progress) or shared is not None or not bar_wanted(self._progress):
@@ -250,6 +259,10 @@ class ImageToolBackend:
         where, rules = self._config.endpoint.base_url, self._config.fetching
         found = yield from download(str(image.get("url")), "again", None, where, rules=rules)
         return found.data or b""
+
+
+def _told_nothing(progress: ImageProgress) -> None:
+    """A bar that is not there."""
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -42,6 +42,7 @@ COLOURED = {
     "response_body.py": "a body is read by either driver",
     "account.py": "methods that people call, one line each",
     "image_operations.py": "the same for the image tools",
+    "resumable.py": "the same for batches",
 }
 """The files of the core in which `async` and `await` may stand, and why."""
 

@@ -29,7 +29,7 @@ ERRORS = """
     TaskError TaskFailedError TaskInterruptedError TaskTimeoutError APITimeoutError ServiceUnavailableError
 """.split()
 SHARED = """
-    FetchRules GeneratedImage ImageBatch MemoryLedger ModelEntry RedisLedger RivyaCreditsHandler SQLiteLedger
+    BatchReport FetchRules GeneratedImage ImageBatch MemoryLedger ModelEntry RedisLedger ResumableBatch RivyaCreditsHandler SQLiteLedger
     SQLiteTaskStore SessionTimeline SharedRateLimiter
 """.split()
 SURFACE: dict[ModuleType, list[str]] = {

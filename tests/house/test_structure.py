@@ -19,6 +19,7 @@ LAYERS = (
     "reporting prompted limits",
     "openai rivya",
     "images",
+    "batches",
     "adapters",
 )
 """The rooms of the core, from the ground up. A room imports its own floor and the floors below it."""

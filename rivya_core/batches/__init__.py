@@ -1,0 +1,1 @@
+"""Batches that survive the end of their process."""
