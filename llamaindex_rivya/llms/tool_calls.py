@@ -7,16 +7,19 @@ object are noted in `additional_kwargs["invalid_tool_calls"]`, and such a call i
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
-from pydantic_core import from_json
 
 from llamaindex_rivya.errors import OutputError
+from rivya_core.openai.partial_arguments import PartialArguments, read_partial
 from rivya_core.types import ToolCall, ToolCallDelta
 
 NAMELESS = "unnamed"
 """Stands for the name of a call that names no tool."""
+_arriving: WeakValueDictionary[str, PartialArguments] = WeakValueDictionary()
+"""Readers of calls that are being streamed, by the ids of the calls; agents ask for the arguments at every piece."""
 
 
 class CallsSoFar:
@@ -31,6 +34,7 @@ class CallsSoFar:
         self._calls: dict[int, ToolCallDelta] = {}
         self._blocks: dict[int, ToolCallBlock] = {}
         self._plain: dict[int, dict[str, Any]] = {}
+        self._readers: dict[int, PartialArguments] = {}
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -63,6 +67,8 @@ class CallsSoFar:
             delta.invalid,
         )
         self._calls[delta.index] = call
+        if delta.index not in self._readers:
+            self._readers[delta.index] = _arriving[call.id or ""] = PartialArguments()
         if call.name or call.invalid:
             name = call.name or NAMELESS
             self._blocks[delta.index] = ToolCallBlock(tool_call_id=call.id, tool_name=name, tool_kwargs=call.arguments)
@@ -104,18 +110,11 @@ def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
 
 
 def _selection(call: ToolCall) -> ToolSelection:
-    return ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=_so_far(call.arguments))
+    reader = _arriving.get(call.id)
+    arguments = reader.read(call.arguments) if reader else read_partial(call.arguments)
+    return ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=arguments)
 
 
 def _invalid(call: ToolCall) -> ToolSelection:
     name = f"{call.name} (its arguments are no JSON object: {call.arguments[:200]!r})"
     return ToolSelection(tool_id=call.id, tool_name=name, tool_kwargs={})
-
-
-def _so_far(arguments: str) -> dict[str, Any]:
-    """What can be read of arguments that may still be arriving; quick enough to be asked at every piece of them."""
-    try:
-        value = from_json(arguments, allow_partial="trailing-strings")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
