@@ -29,7 +29,7 @@
       TaskError                     an image task, with its `task_id`
         TaskFailedError             the provider gave up the task
         TaskTimeoutError            the deadline passed while the task runs: resume it by its id
-        TaskInterruptedError        the waiting broke off (see `__cause__`): resume the task by its id
+        TaskInterruptedError        waiting was interrupted (see `__cause__`): resume the task by its id
       LedgerError                   the session ledger cannot be reached
       CreditLimitError              the `limit` of a credits handler is reached; the next call was not made
 
@@ -309,7 +309,7 @@ class TaskTimeoutError(TaskError):
 
 
 class TaskInterruptedError(TaskError):
-    """Waiting for the task or downloading its result broke off; the task itself continues and is not lost."""
+    """Waiting for the task or downloading its result was interrupted; the task continues and can be resumed."""
 
 
 class LedgerError(RivyaError):

@@ -26,7 +26,7 @@ def construct_unvalidated(
         kind: A model without private attributes.
         values: All of its fields.
         fields: Those that count as set.
-        extra: What a model with `extra="allow"` has beside its fields.
+        extra: What a model with `extra="allow"` holds in addition to its fields.
     """
     made = _new(kind)
     _set_values(made, "__dict__", values)

@@ -27,7 +27,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture, sound, film or document: exactly one of *data*, *url* and *file_id* is set.
+    """An image, sound, video or document: exactly one of *data*, *url* and *file_id* is set.
 
     Attributes:
         kind: What it is.
@@ -151,7 +151,7 @@ class ChatDelta(NamedTuple):
 
     Attributes:
         text: Text to append.
-        thought: Reasoning to append.
+        reasoning: Reasoning to append.
         tool_calls: Pieces of tool calls.
         usage: Tokens of the turn, on one delta of a reply only.
         metadata: What the adapters put into the message's metadata, JSON only, on one delta only.

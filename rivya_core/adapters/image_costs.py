@@ -48,7 +48,7 @@ class ImageReservation:
             self._give_back(held)
 
     def keep_for(self, task_id: str) -> None:
-        """Leave the amount held back for a task that goes on after the call, until it is counted or fails."""
+        """Keep the amount of a task that runs longer than the call reserved, until the task is counted or fails."""
         self._costs.keep_for_task(task_id, self.held)
         self.held = 0.0
 
@@ -101,7 +101,7 @@ def _counted(plan: Plan[T], reports: Sequence[CreditsReportMixin], held: Sequenc
 
 
 def _count(outcome: object, reports: Sequence[CreditsReportMixin], held: Sequence[ImageReservation]) -> None:
-    """Count the images in *outcome*; what a task that goes on holds back stays held back."""
+    """Count the images in *outcome*; the amount of an unfinished task stays reserved."""
     if isinstance(outcome, TaskRecord):
         for reservation in held:
             reservation.keep_for(outcome.id)

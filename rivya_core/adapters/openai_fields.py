@@ -31,7 +31,7 @@ class OpenAIFields(Connection):
     temperature: float | None = None
     """0 to 2; many reasoning models take none."""
     max_tokens: int | None = Field(default=None, gt=0)
-    """Limit of the reply's tokens, reasoning included; goes out under the name that API and model want."""
+    """Limit of the reply's tokens, reasoning included; sent under the name that the API and the model expect."""
     top_p: float | None = None
     """0 to 1."""
     stop: list[str] | str | None = None

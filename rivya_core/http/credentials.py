@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 MOST_KEYS = 1000
 _SALT = os.urandom(16)
-"""Marks mean something in this process and its forks only; nobody can find a short value by trying."""
+"""Marks are valid in this process and its forks only, so a short value cannot be found by trying."""
 
 _seen: OrderedDict[str, SecretStr] = OrderedDict()
 _lock = Lock()

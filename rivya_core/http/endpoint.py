@@ -181,7 +181,7 @@ def where(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[t
     """Return the base URL of *provider*'s API (the given one, the environment's or its own) and the query in it.
 
     Raises:
-        ConfigurationError: There is none, or one that cannot be right.
+        ConfigurationError: The key is missing or invalid.
     """
     found = base_url or _variable(provider.url_variable) or provider.base_url
     if not found:
@@ -193,7 +193,7 @@ def checked_headers(provider: Provider, headers: Headers) -> dict[str, str]:
     """Return *headers* as text; values that were not written down with a model come from the environment.
 
     Raises:
-        ConfigurationError: A value is missing or cannot stand in a header.
+        ConfigurationError: A value is missing or is not allowed in a header.
     """
     gone = missing(headers)
     found = plain({name: value for name, value in headers.items() if value is not None})

@@ -24,7 +24,7 @@ def usable_environment() -> Iterator[None]:
     """Say what is wrong with the environment's proxies when a client cannot be made with them.
 
     Raises:
-        ConfigurationError: A proxy's URL is none, or it is a SOCKS proxy and its package is missing.
+        ConfigurationError: A proxy's URL is invalid, or the package for a SOCKS proxy is missing.
     """
     try:
         yield

@@ -66,7 +66,7 @@ class RatePacer:
         return self._clock()
 
     def join(self) -> int | None:
-        """Return a turn for a new request, or None if nobody waits."""
+        """Return a turn for a new request, or None if no request waits."""
         if not self._waiting:  # as nearly always
             return None
         with self._lock:

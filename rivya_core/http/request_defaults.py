@@ -19,7 +19,7 @@ def read_timeout(given: Any) -> httpx.Timeout:
     """Return a timeout as people pass it (seconds, a tuple, a mapping or an `httpx.Timeout`) in httpx's form.
 
     Raises:
-        InvalidInputError: It is none of these, or not above 0.
+        InvalidInputError: The value has another type, or is not above 0.
     """
     try:
         limits = given.as_dict() if is_timeout(given) else given

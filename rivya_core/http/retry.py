@@ -51,7 +51,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 2.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently a request is repeated.
+    """How often a request is repeated, and after which delays.
 
     Attributes:
         max_retries: Extra requests after the first, exactly.
@@ -114,7 +114,7 @@ def send_with_retries(
 
     Args:
         request: Sent unchanged each time, with the same idempotency key if it has one.
-        retry: How often and how patiently.
+        retry: How often the request is repeated, and after which delays.
         keep_open: Leave the body of the success unread, for streaming.
         idempotent: Whether repeating it after a lost response cannot charge or change anything twice.
         stateless: Whether it is a chat of an API that keeps no conversation.

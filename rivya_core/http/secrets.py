@@ -113,7 +113,7 @@ class StoredKey:
         """Return the key of this process or of the environment.
 
         Raises:
-            ConfigurationError: There is none.
+            ConfigurationError: There is no key.
         """
         variable = provider.stored_key_variable
         found = credentials.lookup(self.mark) or SecretStr(os.environ.get(variable, ""))

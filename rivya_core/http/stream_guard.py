@@ -26,7 +26,7 @@ def translate_stream_errors(response: httpx.Response, decoder: Decoder[Any]) -> 
         hide_secrets(exc, response.request)
         if not decoder.complete:
             raise StreamBrokenError(
-                f"The stream broke off ({type(exc).__name__}: {exc}).", partial=decoder.partial
+                f"The stream ended early ({type(exc).__name__}: {exc}).", partial=decoder.partial
             ) from exc
 
 

@@ -5,10 +5,10 @@ far are used up. A request reserves its moment when it asks, so requests are ser
 whichever process they belong to, and a process that dies leaves nothing behind but an unused moment.
 
 Reserved moments can be moved. They are kept on a time of their own, and `shift` says how far the clock is ahead of it.
-A server that asks for a pause, or replies that had more tokens than was thought, make the shift larger, and that moves
+A server that asks for a pause, or replies that had more tokens than expected, make the shift larger, and that moves
 every request that waits.
 
-Libraries were examined before: `limits` has no SQLite store and lets whoever asks first after a pause go first;
+Libraries were examined before: `limits` has no SQLite store and lets the first request after a pause go first;
 `pyrate-limiter` stores a row per token. Neither can move what is reserved.
 """
 

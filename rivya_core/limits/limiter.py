@@ -70,14 +70,14 @@ class RateLimiter:
         return slot is not None
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send anything for *seconds*, as a server asked for."""
+        """Stop all requests for *seconds*, because a server asked for it."""
         seconds = min(seconds, self.longest_hold)
         if seconds > 0:
             log.info("Requests are held for %.1f s by the rate limit %r", seconds, self.name)
             self.store.update(self.name, lambda state: (bucket.hold(state, self.rates, seconds), None))
 
     def record(self, tokens: float | None) -> None:
-        """Take note of the tokens of a reply, or that there is none (0), or that they are not known (None).
+        """Record the tokens of a reply: 0 if there was no reply, None if the number is unknown.
 
         Chat models of this package do it by themselves.
         """

@@ -17,7 +17,7 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-"""Writes the new state if nobody else has written meanwhile. So the arithmetic stands once, in Python."""
+"""Writes the new state unless another process has written meanwhile, so the arithmetic is in Python only."""
 KEPT_SECONDS = 86_400
 
 

@@ -141,7 +141,7 @@ def _receive(request: httpx.Request, target: DownloadTarget) -> Plan[httpx.Respo
     except Exception as exc:
         if not is_transport_failure(exc):
             raise
-        raise _BrokenOffError(f"The download from {host} broke off ({type(exc).__name__}).") from exc
+        raise _BrokenOffError(f"The download from {host} was interrupted ({type(exc).__name__}).") from exc
     status = response.status_code
     if status >= 400 and error_class(status).retryable != "never":  # noqa: PLR2004 - HTTP's own boundary
         error: RivyaError = _BrokenOffError(f"{place(response)} answered {status}.")
@@ -153,7 +153,7 @@ def _receive(request: httpx.Request, target: DownloadTarget) -> Plan[httpx.Respo
 
 
 class _BrokenOffError(ResponseLostError):
-    """A download that broke off. Downloads are not charged."""
+    """The error of an interrupted download. Downloads are not charged."""
 
     advice = "Try again."
 

@@ -102,6 +102,6 @@ def check_head(head: bytes, size: int, largest: int = LARGEST_IMAGE) -> str:
     found = image_type(head)
     if found is None:
         raise InvalidInputError(
-            f"The image is none of {', '.join(IMAGE_TYPES)}, judging by its first bytes. Nothing was sent."
+            f"The image must be one of {', '.join(IMAGE_TYPES)}; its first bytes match none of them. Nothing was sent."
         )
     return found

@@ -4,7 +4,7 @@
 |---|---|
 | `model` | model id |
 | `temperature` | 0 to 2 |
-| `max_tokens` | limit of the reply's tokens, reasoning included; goes out under the name that API and model want |
+| `max_tokens` | limit of the reply's tokens, reasoning included; sent under the name that API and model expect |
 | `top_p` | 0 to 1 |
 | `stop` | one sequence, or up to four |
 | `seed` | for a reply that is repeatable as far as possible |

@@ -3,7 +3,7 @@
 Reasoning models depend on it: Moonshot and DeepSeek want `reasoning_content` back, OpenRouter `reasoning_details`,
 Gemini the `extra_content` of each tool call, and the Responses API its items. Metadata pass through checkpoints and
 front ends, so what comes back is not trusted: it is sealed with the account's key, and only what was sealed here is
-sent. Otherwise a forged history could carry words that nobody sees.
+sent. Otherwise a forged history could carry text that is never shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which of the two OpenAI APIs a call goes out on, and its options for that one.
+"""The choice between the two OpenAI APIs for a call, and the options for the chosen one.
 
-Adapters hand over one mapping of settings by the names that both APIs' users know. What the chosen API cannot say is
-an error that names the setting; nothing is dropped silently.
+Adapters pass one mapping of settings, by the common names of both APIs. A setting that the chosen API does not
+support is an error that names it; no setting is dropped silently.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from rivya_core.openai.responses.continuation import ResponseChain
 from rivya_core.types import ChatDelta, Media, Message
 
 ONLY_CHAT = CHAT_OPTIONS - RESPONSES_OPTIONS - {"stream_usage", "think_tags", "logprobs"}
-"""What only chat completions have, apart from what the Responses API does by itself or by another name."""
+"""Settings of chat completions only. The Responses API has no equivalent, under any name."""
 ONLY_RESPONSES = RESPONSES_OPTIONS - CHAT_OPTIONS
-"""What only the Responses API has."""
+"""Settings of the Responses API only."""
 BUILT_IN = (
     "web_search file_search code_interpreter image_generation mcp computer computer_use_preview local_shell shell "
     "apply_patch tool_search"
 ).split()
-"""Types of tools that run on the provider's side, apart from dated variants."""
+"""Types of tools that the provider runs, without their dated variants."""
 
 
 @dataclass(frozen=True)
 class OpenAIRouter:
-    """A model behind chat completions or the Responses API, whichever a turn needs.
+    """A model behind chat completions or the Responses API; each turn uses the API that it needs.
 
     Attributes:
-        endpoint: Where, and as whom.
-        settings: By the names in `openai/options.py`; None counts as not set.
-        retry: How often and how patiently requests are repeated.
+        endpoint: Endpoint and credentials.
+        settings: Settings by the names in `openai/options.py`; None counts as not set.
+        retry: How often requests are repeated, and after which delays.
     """
 
     endpoint: Endpoint
@@ -54,10 +54,10 @@ class OpenAIRouter:
         return self.api(messages).stream(messages)
 
     def api(self, messages: Sequence[Message]) -> OpenAIChat | ResponseChain:
-        """Return the API that the turn goes out on.
+        """Return the API that the turn uses.
 
         Raises:
-            NotSupportedError: The API has no word for a setting.
+            NotSupportedError: The API does not support a setting.
             InvalidInputError: Two settings exclude each other.
         """
         given = {name: value for name, value in self.settings.items() if value is not None}
@@ -88,7 +88,7 @@ class OpenAIRouter:
 
 
 def needs_responses(given: Mapping[str, Any], messages: Sequence[Message]) -> bool:
-    """Whether a turn can only be said through the Responses API: a built-in tool, `include`, a file by URL."""
+    """Whether a turn needs the Responses API: it has a built-in tool, `include` or a file by URL."""
     if any(given.get(name) for name in ("include", "use_previous_response_id", "previous_response_id")):
         return True
     if any(_is_built_in(tool) for tool in given.get("tools", ())):

@@ -3,8 +3,8 @@
 By the API's page every piece has the `index` of its call, the first one id and name, the later ones arguments. Real
 back ends leave the index out or set it to 0 for all calls, repeat id and name in every piece, send whole calls, the
 same call twice, arguments as an object or as twice encoded text. `ToolCalls` finds out which call a piece belongs to,
-numbers the calls anew, and hands each id and name on once. What is not a JSON object in the end is marked invalid and
-never mended. What servers attach to a call is kept as its state.
+renumbers the calls, and passes each id and name on once. Arguments that are not a JSON object at the end are marked
+invalid and never repaired. Further data that servers attach to a call is kept as its state.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ToolCalls:
         return tuple(delta for delta in deltas if delta is not None)
 
     def finish(self) -> tuple[ToolCallDelta, ...]:
-        """Return what was held back, ids for calls that never got one, and which calls are broken."""
+        """Return the held arguments, ids for calls that have none, and which calls are invalid."""
         closing = [self._close(call) for call in self._calls]
         return tuple(delta for delta in closing if delta is not None)
 
@@ -84,7 +84,7 @@ class ToolCalls:
             call = self._call(index, id_, name, text)
         self._keep_state(call, call_state(piece))
         if call is None or (text and len(text) == call.length and text == call.text and call.whole):
-            return None  # nobody's, or the whole call once more
+            return None  # a piece of no call, or the whole call again
         if id_ and not call.id and any(other.id == id_ for other in self._calls):
             id_ = _new_id()  # two calls of one reply need two ids
         return _grow(call, id_, name, text)
@@ -166,7 +166,7 @@ def _word(value: Any) -> str:
 
 
 def _begins_anew(call: _Call, id_: str, name: str, text: str, *, placed: bool = True) -> bool:
-    """Whether a piece that could go on with *call* begins another one instead; *placed* if it has the call's index."""
+    """Whether a piece that could continue *call* begins another one instead; *placed* if it has the call's index."""
     if not name or not call.name:
         return False  # only a first piece has a name, and a call without one may still get it
     if name != call.name:  # before any argument it may be the rest of the name

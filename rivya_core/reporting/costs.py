@@ -1,4 +1,4 @@
-"""Credits and tokens spent, by model and by run, and a limit that stops before the next call.
+"""Credits and tokens spent, by model and by run, and a limit that is checked before each call.
 
 The credit handlers of both frameworks are thin layers over this tracker. It is safe to use from any thread.
 """
@@ -15,14 +15,14 @@ from rivya_core.errors import CreditLimitError
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What some calls cost.
+    """The cost of one or more calls.
 
     Attributes:
         calls: Number of calls that ended.
-        credits: Credits charged, where the provider says.
+        credits: Credits charged, if the provider reports them.
         input_tokens: Tokens read.
         output_tokens: Tokens written.
-        priced_calls: How many of the calls have a reply that names its credits.
+        priced_calls: Number of calls whose reply reports its credits.
     """
 
     calls: int = 0
@@ -38,11 +38,11 @@ class Cost:
 
     @property
     def credits_text(self) -> str:
-        """The credits for a person, or `not reported` where no reply names them."""
+        """The credits as text, or `not reported` if no reply reports them."""
         return f"{self.credits:,.10g}" if self.priced_calls or not self.calls else "not reported"
 
     def __add__(self, other: Cost) -> Cost:
-        """Return both together."""
+        """Return the sum of both."""
         return replace(
             self,
             calls=self.calls + other.calls,
@@ -54,13 +54,13 @@ class Cost:
 
 
 class CostTracker:
-    """Adds up what calls cost.
+    """Adds up the cost of calls.
 
     A call that is under way counts with what the provider reserves for it: the amount that the model's last reply
     named, or an assumed one before there is any. So a limit holds for calls at the same time, too.
 
     Args:
-        limit: Credits that are not to be exceeded; None for no limit.
+        limit: Most credits to spend; None for no limit.
     """
 
     def __init__(self, limit: float | None = None) -> None:
@@ -106,7 +106,7 @@ class CostTracker:
             self._reservations[model] = reserved
 
     def release(self, held: float) -> None:
-        """Give back what a call that ended has held back."""
+        """Release the credits that an ended call has reserved."""
         with self._lock:
             self._reserved = max(0.0, self._reserved - held)
 
@@ -116,7 +116,7 @@ class CostTracker:
             self._tasks[task_id] = self._tasks.get(task_id, 0.0) + held
 
     def forget_task(self, task_id: str) -> None:
-        """Give back what is held back for a task."""
+        """Release the credits that are reserved for a task."""
         with self._lock:
             self._reserved = max(0.0, self._reserved - self._tasks.pop(task_id, 0.0))
 
@@ -145,7 +145,7 @@ class CostTracker:
             return
         under_way = f" and {self._reserved:g} are reserved for calls under way" if self._reserved else ""
         raise CreditLimitError(
-            f"{self.total.credits:g} credits are spent{under_way}, and the limit is {self.limit:g}; nothing was sent."
+            f"{self.total.credits:g} credits are spent{under_way}; the limit is {self.limit:g}. Nothing was sent."
         )
 
 
@@ -156,7 +156,7 @@ def reserved_for(credits_spent: Any) -> float | None:
 
 
 def cost_of(credits_spent: Any, usage: Mapping[str, Any] | None) -> Cost:
-    """Return the cost of one call from what its reply says.
+    """Return the cost of one call from the metadata of its reply.
 
     Args:
         credits_spent: `{"reserved": n, "final": n}`, a number, or None.

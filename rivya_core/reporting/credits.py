@@ -1,4 +1,4 @@
-"""What the credit handlers of both frameworks share: how calls are counted, and how the counts are shown."""
+"""The common base of both frameworks' credit handlers: how calls are counted and shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASSUMED_RESERVATION = 3.0
 
 
 class CreditsReportMixin:
-    """Goes with a framework's own handler class, which knows when a call begins and ends."""
+    """Mixin for a framework's handler class, which is called when a call begins and ends."""
 
     _costs: CostTracker
     _steps: list[Step]
@@ -25,7 +25,7 @@ class CreditsReportMixin:
         self._costs, self._steps = CostTracker(limit), []
 
     def _start(self, model: str, provider: str) -> float:
-        """Hold credits back for a call; only Rivya charges in credits that replies name."""
+        """Reserve credits for a call; only Rivya's replies report credits."""
         return self._costs.start(model, ASSUMED_RESERVATION if provider == "rivya" else 0.0)
 
     def _add(self, run: str, done: Step) -> None:
@@ -41,13 +41,13 @@ class CreditsReportMixin:
         self._costs.check()
 
     def count_image(self, image: Mapping[str, Any]) -> None:
-        """Count an image task, once however often its image is asked for."""
+        """Count an image task, only once even if its image is read again."""
         model, task_id = str(image.get("model") or "unknown"), str(image.get("task_id"))
         self._costs.add_task(model, task_id, cost_of(image.get("credits"), None))
 
     @property
     def costs(self) -> CostTracker:
-        """What adds the calls up."""
+        """The tracker that adds up the calls."""
         return self._costs
 
     @property
@@ -72,11 +72,11 @@ class CreditsReportMixin:
 
     @property
     def timeline(self) -> SessionTimeline:
-        """Which of the calls continued a session, forked or replayed, and what each cost."""
+        """Which calls continued a session, forked or replayed, and what each cost."""
         return SessionTimeline.of(self._steps)
 
     def __repr__(self) -> str:
-        """Return what a terminal shows."""
+        """Return the text for a terminal."""
         return credits_table(self.by_model, self._costs.limit)
 
     def _repr_html_(self) -> str:

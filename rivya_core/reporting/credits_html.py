@@ -1,4 +1,4 @@
-"""The credits chart as HTML for notebooks: a bar for each model, with the number that it stands for."""
+"""The credits chart as HTML for notebooks: a labelled bar for each model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def credits_html(by_model: Mapping[str, Cost], limit: float | None = None) -> st
 
     Args:
         by_model: The cost of each model.
-        limit: Credits that a bar of full length stands for, if there is a limit.
+        limit: Credits of a full bar, if there is a limit.
     """
     headline = f"<b>{escape(summary(by_model, limit))}</b>"
     if not by_model:
@@ -51,7 +51,7 @@ def _cells(name: str, cost: Cost, share: float, *, in_credits: bool) -> list[str
 
 
 def _bar(share: float, label: str, *, drawn: bool) -> str:
-    """A bar and the amount beside it; no bar for an amount that nobody reported."""
+    """A bar with its amount; an amount that was not reported has no bar."""
     long = f'<rect width="{max(share * BAR, 2):.0f}" height="{THICKNESS}" rx="3" fill="{COLOUR}"/>'
     track = f'<rect width="{BAR}" height="{THICKNESS}" rx="3" fill="currentColor" opacity=".15"/>'
     svg = (

@@ -1,4 +1,4 @@
-"""A table for notebooks, which bring styles of their own: every cell says how it looks."""
+"""A table for notebooks. Notebooks have their own styles, so every cell sets its style itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CELL = (
 TABLE = "border-collapse:collapse;border:0;margin:4px 0;table-layout:auto"
 NUMBER = CELL.replace("text-align:left", "text-align:right") + ";font-variant-numeric:tabular-nums"
 SHORT = "max-width:min(34em,36vw);overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
-"""Text that stays on one line and is cut where a phone's screen would end."""
+"""Style of text that stays on one line and is shortened on a phone's screen."""
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, height: int) -> str:
-    """Return a table that scrolls sideways by itself where the page is narrow.
+    """Return a table with its own horizontal scroll bar on a narrow page.
 
     Args:
         columns: The name and the style of each column.

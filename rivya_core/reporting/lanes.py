@@ -67,7 +67,7 @@ def _names(steps: Sequence[Step]) -> list[str]:
 
 
 def _fork(step: Step, rows: Mapping[str, int]) -> int | None:
-    """The row of the reply that a step's history ends with, if the step goes on from one."""
+    """The row of the reply that a step's history ends with, if there is one."""
     return rows.get(step.after) if step.after and step.route in {"continue", "replay"} else None
 
 

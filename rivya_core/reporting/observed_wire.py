@@ -25,11 +25,11 @@ class CallObserver(RequestObserver, Protocol):
 
 
 class ObservedWire:
-    """Sends turns as *wire* does, and tells the observers.
+    """Sends turns like *wire*, and calls the observers.
 
     Args:
         wire: A wire with a `retry` policy.
-        observers: They follow this one call.
+        observers: The observers of this call.
         paced: Whether requests that meet a rate limit queue in this process, too.
     """
 

@@ -1,4 +1,4 @@
-"""One call as a timeline and the credits handlers show it: what it asked, where it went, what it cost."""
+"""One call in a timeline: its message, its session and its cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rivya_core.reporting.costs import Cost, cost_of, reserved_for
 from rivya_core.types import ChatDelta, Message
 
 LABEL = 60
-"""Characters of a message that are shown."""
+"""Number of characters of a message that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Step:
     """One call.
 
     Attributes:
-        asked: The beginning of the message that it answers.
-        route: `new`, `continue`, `replay` or `pinned`; None where there are no sessions.
-        session: The session that it went to, if there is one.
-        model: Who answered.
+        asked: Start of the message that the call answers.
+        route: `new`, `continue`, `replay` or `pinned`; None without sessions.
+        session: Session that the call was sent to, if there is one.
+        model: Model that answered.
         cost: Its credits and tokens.
         reserved: Credits that the provider reserved for it, if it says.
         id: The reply's id.

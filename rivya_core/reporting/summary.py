@@ -14,7 +14,7 @@ ID = 16
 
 
 def add_up(by_model: Mapping[str, Cost]) -> Cost:
-    """Return what all models cost together."""
+    """Return the total cost of all models."""
     return reduce(Cost.__add__, by_model.values(), Cost())
 
 
@@ -43,7 +43,7 @@ def credits_table(by_model: Mapping[str, Cost], limit: float | None = None) -> s
 
 
 def timeline_table(steps: Sequence[Step]) -> str:
-    """Return one line for each call: how it was sent, which call it goes on from, what it cost and what it asked."""
+    """Return one line for each call: how it was sent, which call it continues, its cost and its message."""
     if not steps:
         return "No calls."
     head = (

@@ -1,7 +1,7 @@
-"""What happened to a conversation's sessions, call by call: which continued, forked or replayed, and what each cost.
+"""The sessions of a conversation, call by call: which calls continued, forked or replayed, and what each cost.
 
 Everything is read from the metadata that replies carry, so that it works on any messages of either framework, also on
-those out of a checkpoint. How it looks is told in `timeline_html.py` (notebooks) and `summary.py` (terminals).
+those out of a checkpoint. The output is made in `timeline_html.py` (notebooks) and `summary.py` (terminals).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SessionTimeline:
         return timeline
 
     def __repr__(self) -> str:
-        """Return what a terminal shows."""
+        """Return the text for a terminal."""
         return timeline_table(self.steps)
 
     def _repr_html_(self) -> str:

@@ -1,7 +1,7 @@
 """A session timeline as HTML for notebooks: inline SVG, no script, no network, for light and dark pages.
 
-Text and lines have the colour of the page's own text; the colours of the routes are badges with white text. So both are
-legible on any page. What is shown may be written by a model: all of it is escaped.
+Text and lines have the colour of the page's text; routes are coloured badges with white text, so both are legible on
+any page. Labels may come from a model, so all of them are escaped.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _badge(route: str) -> str:
 
 
 def _graph(row: int, strands: Sequence[Strand], colour: str) -> str:
-    """The lanes at one row: a line for each session that goes on, a curve to each fork, a dot for the call."""
+    """The lanes at one row: a line for each continued session, a curve to each fork, a dot for the call."""
     here = sorted({strand for strand in strands if strand.top <= row <= strand.last}, key=lambda each: each.lane)
     lines = "".join(f'<path d="{path}"/>' for strand in here if (path := _path(row, strand, strands)))
     dot = f'<circle cx="{_x(strands[row])}" cy="{ROW // 2}" r="{RADIUS}" fill="{colour}"/>'

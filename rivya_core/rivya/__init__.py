@@ -1,1 +1,1 @@
-"""Rivya's own wire: chat turns over sessions, the stream's frames, files and credits."""
+"""Rivya's API: chat turns over sessions, stream frames, files and credits."""

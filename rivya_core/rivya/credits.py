@@ -1,6 +1,6 @@
 """Credits: what the account has, and budgets that stop before overspending.
 
-https://rivya.ai/docs/api-credits; where a provider's answer holds the balance is told in `providers.py`. Prices of
+https://rivya.ai/docs/api-credits; the place of the balance in a provider's response is set in `providers.py`. Prices of
 images with other than default options are on no page, so a budget learns them from what the provider reserves.
 """
 
@@ -23,16 +23,16 @@ _lock = Lock()
 
 
 def read_credits(endpoint: Endpoint, retry: RetryPolicy) -> Plan[float]:
-    """Return what the account can still spend.
+    """Return the credits that the account can still spend.
 
     Raises:
-        NotSupportedError: The provider's API does not tell; nothing was sent.
-        InvalidResponseError: The answer has no such number.
+        NotSupportedError: The provider's API does not report a balance; nothing was sent.
+        InvalidResponseError: The response holds no balance.
     """
     where = endpoint.provider.balance_at
     if not where:
         raise NotSupportedError(
-            f"The API of {endpoint.provider.name} does not tell a balance; nothing was sent. Look in its console."
+            f"The API of {endpoint.provider.name} reports no balance; nothing was sent. See the provider's console."
         )
     response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
     amount = parse_json(response)
@@ -62,7 +62,7 @@ class BudgetLike(Protocol):
 
 @dataclass
 class Budget:
-    """Credits that may be spent. Safe to use from any thread.
+    """A credit budget. Thread-safe.
 
     Attributes:
         limit: How many.
@@ -74,7 +74,7 @@ class Budget:
     _prices: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a limit that is none.
+        """Check the limit.
 
         Raises:
             ConfigurationError: It is not a number from 0 up.
@@ -86,7 +86,7 @@ class Budget:
         """Hold back the price of *what*, as seen before or else as expected, and return it.
 
         Raises:
-            BudgetExceededError: The budget does not allow it, or nobody knows the price.
+            BudgetExceededError: The budget does not allow it, or the price is unknown.
         """
         with _lock:
             amount = self._prices.get(what, price)

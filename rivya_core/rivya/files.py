@@ -1,6 +1,6 @@
 """Uploads to the Files API, checked before anything is sent.
 
-https://rivya.ai/docs/api-files. An upload creates nothing that is charged, so a lost answer may be repeated.
+https://rivya.ai/docs/api-files. An upload is not charged, so it can be repeated after a lost response.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from rivya_core.types import Media
 
 PATH = "/files"
 ID_KEYS = ("id", "file_id", "fileId")
-"""The page does not show the answer; the id stands under one of these, outside or in `data` or `file`."""
+"""Likely keys of the id, at the top level or in `data` or `file`; the response is not documented."""
 URL_KEYS = ("url", "file_url", "public_url")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file on the provider's side.
+    """A file at the provider.
 
     Attributes:
         id: For `attachments` of a chat.
-        url: For `referenceMediaItems` of a generation; None if the answer had none.
-        mime_type: Of the bytes that were sent.
+        url: For `referenceMediaItems` of a generation; None if the response has no URL.
+        mime_type: MIME type of the bytes that were sent.
         name: File name that was sent.
     """
 
@@ -46,7 +46,7 @@ def upload_image(
 
     Raises:
         InvalidInputError: The bytes are not an image that the API takes; nothing was sent.
-        APIError: The provider refused it.
+        APIError: The provider refused the file.
     """
     data = image.data or b""
     kind = check_image(data, largest)
@@ -70,11 +70,11 @@ def upload_file(
         file: The bytes, or a file that they are read from while they are sent, from its beginning.
         name: File name for the provider.
         mime_type: What the first bytes prove.
-        retry: How often and how patiently.
-        model: Model whose own limits hold instead of the API's.
+        retry: How often requests are repeated, and after which delays.
+        model: Model whose limits apply instead of the API's.
 
     Raises:
-        APIError: The provider refused it.
+        APIError: The provider refused the file.
     """
     fields = {"kind": "image", **({"model": model} if model else {})}
     request = endpoint.request("POST", PATH, files={"file": (name, file, mime_type)}, fields=fields)

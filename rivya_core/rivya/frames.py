@@ -1,8 +1,8 @@
-"""What one frame of a Rivya chat stream means, whichever of the plausible dialects it is written in.
+"""Reading one frame of a Rivya chat stream, in any of the plausible formats.
 
-The tables are in `vocabulary.py`, the facts beside the words in `metadata.py`. Here: whether a frame reports an error,
-whether it ends the reply, and which text and which reasoning it brings. A whole reply is read in the same way. How the
-frames of a stream are put together is in `wire.py`.
+This module decides whether a frame reports an error, whether it ends the reply, and which text and reasoning it holds.
+A whole reply is read in the same way. The tables are in `vocabulary.py`; `metadata.py` reads ids, credits and usage;
+`wire.py` joins the frames of a stream.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from rivya_core.rivya.vocabulary import (
     REASONING_FLAG,
     STARTING_PARTS,
     Meaning,
-    is_beside,
     is_container,
     is_end_flag,
     is_reasoning,
+    is_unrelated,
     meaning,
     words_end_reply,
     words_of,
@@ -52,7 +52,7 @@ STRING_KEYS = (
 )
 """Keys whose string is text; an object there is something else."""
 NOT_SPEECH = frozenset("status state progress code success ok level stage step".split())
-"""Beside one of these keys a string under `message` is a notice, not the assistant's."""
+"""With one of these keys in the same object, a string under `message` is a notice, not the assistant's text."""
 NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})
 ERROR_KEYS = frozenset("message code detail details msg content reason".split())
 FAILURE_KEYS = frozenset({"status", "code", "success", "ok"})
@@ -64,17 +64,17 @@ DEEPEST = 4
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one frame says.
+    """The contents of one frame.
 
     Attributes:
-        text: Assistant's text.
-        thought: Assistant's reasoning.
-        form: Whether `text` and `thought` are the next piece, the whole so far, either, or the whole of one part.
+        text: The assistant's text.
+        reasoning: The assistant's reasoning.
+        form: Whether `text` and `reasoning` are the next piece, the whole so far, either, or the whole of one part.
         ends: Whether the reply is complete with this frame.
-        closes: Whether besides no further text is to come: a finish reason may be followed by a closing object.
+        closes: Whether no further text can follow; after a finish reason, a closing object may follow.
         error: The frame, if it reports one.
-        facts: `id`, `session_id`, `model`, `created_at`, `credits`, as far as they stand in it.
-        usage: Tokens of the turn.
+        facts: Those of `id`, `session_id`, `model`, `created_at` and `credits` that the frame holds.
+        usage: Token counts of the turn.
     """
 
     text: str = ""
@@ -88,7 +88,7 @@ class Frame:
 
 
 def read_frame(name: str, payload: Any) -> Frame:
-    """Return what the frame *name* with JSON *payload* says."""
+    """Return the contents of the frame *name* with the JSON *payload*."""
     value = payload if isinstance(payload, dict) else {"content": payload}
     if isinstance(payload, str) and words_end_reply(words_of(name)) and words_end_reply(words_of(payload)):
         value = {}  # `event: done`, `data: done`
@@ -97,7 +97,7 @@ def read_frame(name: str, payload: Any) -> Frame:
 
 
 def read_reply(value: Object) -> Frame:
-    """Return what a whole reply says, whatever it is labelled."""
+    """Return the contents of a whole reply, whatever its label is."""
     return _read(WHOLE, list(_layers(value)))
 
 
@@ -109,15 +109,15 @@ def _read(label: Meaning, layers: list[Object]) -> Frame:
     ends, closes = _end(label, layers, objects)
     form = _form(label, layers, ends=ends)
     first = "delta" if form == "piece" else "message"
-    text, reasoning = ("", "") if label.silent else _said(layers, first=first, ends=ends)
-    if label.thinks:
+    text, reasoning = ("", "") if label.silent else _text_and_reasoning(layers, first=first, ends=ends)
+    if label.reasons:
         text, reasoning = "", text or reasoning
     facts, usage = read_facts(label.words, objects, ends=ends)
     return Frame(text, reasoning, form, ends, closes, None, facts, usage)
 
 
 def _layers(value: Object, depth: int = 0) -> Iterator[Object]:
-    """Yield *value* and the objects that merely wrap what it says."""
+    """Yield *value* and the objects that only wrap its contents."""
     yield value
     for key, inner in value.items() if depth < DEEPEST and not _is_foreign(value) else ():
         if isinstance(inner, dict) and is_container(key):
@@ -158,7 +158,7 @@ def _holds_error(value: Any) -> bool:
 
 
 def _fails(layer: Object) -> bool:
-    """Whether a frame without an error object says all the same that the turn failed."""
+    """Whether a frame without an error object still reports that the turn failed."""
     if FAILURE_KEYS.isdisjoint(layer) and not _finish_reason(layer):
         return False
     status, code = layer.get("status"), layer.get("code")
@@ -178,7 +178,7 @@ def _is_failure_status(value: Any) -> bool:
 
 def _end(label: Meaning, layers: list[Object], objects: list[Object]) -> tuple[bool, bool]:
     """Whether the reply is complete, and whether no more text can come."""
-    if label.parts or label.thinks or label.beside:
+    if label.parts or label.reasons or label.unrelated:
         return False, False
     if label.closes:
         return True, True
@@ -195,7 +195,7 @@ def _is_finished(layer: Object) -> bool:
 
 
 def _finish_reason(layer: Object) -> str:
-    """Why the reply ended, if the layer says so in one of the usual places; empty if not."""
+    """The finish reason in one of the usual places of the layer, or an empty string."""
     places: tuple[Any, ...] = (_choice(layer), layer, layer.get("delta"), layer.get("message"))
     for place in places:
         for key in FINISH_KEYS if isinstance(place, dict) and not FINISHES.isdisjoint(place) else ():
@@ -219,16 +219,16 @@ def _form(label: Meaning, layers: list[Object], *, ends: bool) -> Form:
     return "part" if label.parts else ("either" if ends else "piece")
 
 
-# --- words
+# --- text
 
 
-def _said(layers: list[Object], *, first: str, ends: bool) -> tuple[str, str]:
-    """Text and thought of a frame: the first of each that is found, the likeliest place first."""
+def _text_and_reasoning(layers: list[Object], *, first: str, ends: bool) -> tuple[str, str]:
+    """Text and reasoning of a frame: the first of each that is found, the likeliest place first."""
     text, reasoning = "", ""
     for layer in layers:
         for speaker in _speakers(layer, first=first):
-            more_text, more_thought = _speech(speaker, flags=not ends)
-            text, reasoning = text or more_text, reasoning or more_thought
+            more_text, more_reasoning = _speech(speaker, flags=not ends)
+            text, reasoning = text or more_text, reasoning or more_reasoning
     return text, reasoning
 
 
@@ -245,7 +245,7 @@ def _speakers(layer: Object, *, first: str) -> Iterator[Any]:
 
 
 def _is_foreign(value: Any) -> bool:
-    """Whether somebody else than the assistant speaks."""
+    """Whether the object has the role of another speaker than the assistant."""
     if not isinstance(value, dict) or ROLES.isdisjoint(value):
         return False
     for key in ROLE_KEYS:
@@ -257,14 +257,14 @@ def _is_foreign(value: Any) -> bool:
 
 
 def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[str, str]:
-    """Text and thought in a string, a content part, a list of parts or an object that has them."""
+    """Text and reasoning in a string, a content part, a list of parts or an object that has them."""
     if isinstance(value, str):
         return ("", value) if thinking else (value, "")
     if isinstance(value, list):
         spoken = [_speech(part, thinking=thinking) for part in value]
         return "".join(text for text, _ in spoken), "".join(reasoning for _, reasoning in spoken)
     kind = value.get("type") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or _is_foreign(value) or (isinstance(kind, str) and is_beside(kind)):
+    if not isinstance(value, dict) or _is_foreign(value) or (isinstance(kind, str) and is_unrelated(kind)):
         return "", ""
     flagged = flags and any(inner is True and REASONING_FLAG.fullmatch(key) for key, inner in value.items())
     thinking = thinking or flagged or (isinstance(kind, str) and is_reasoning(kind))
@@ -273,7 +273,7 @@ def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[
 
 
 def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
-    """Text and thought under the keys that hold text."""
+    """Text and reasoning under the keys that hold text."""
     for key in TEXT_KEYS:
         inner = value.get(key)
         if inner and (key != "summary" or (thinking and isinstance(inner, list))):
@@ -285,7 +285,7 @@ def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
 
 
 def _reasoning(value: Object) -> str:
-    """What stands under a key that says thought, thinking or reasoning, and is words."""
+    """The text under a key whose name marks it as reasoning."""
     for key, inner in value.items():
         if inner and is_reasoning(key):
             words = _speech(inner, thinking=True)[1]

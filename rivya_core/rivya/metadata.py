@@ -1,7 +1,7 @@
-"""What a frame or a whole reply of Rivya's chat says beside its words: ids, session, credits, usage.
+"""Reading ids, session, credits and usage from a frame or a whole reply of Rivya's chat.
 
-They count wherever they stand, whatever the object is called that holds them; only objects about something else (the
-user's message, tools, citations) are left out. https://rivya.ai/docs/api-chat shows the whole reply's form.
+They are read from any object of the frame, whatever its key is. Only objects about something else (the user's message,
+tools, citations) are skipped. https://rivya.ai/docs/api-chat shows the form of a whole reply.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from rivya_core.chat_stream import read_usage
 from rivya_core.http.json_codec import finite_number
-from rivya_core.rivya.vocabulary import STARTING, is_beside
+from rivya_core.rivya.vocabulary import STARTING, is_unrelated
 from rivya_core.types import Usage
 
 SESSION_KEYS = ("session_id", "sessionId", "chat_session_id", "chatSessionId", "conversation_id", "conversationId")
@@ -21,17 +21,17 @@ USAGE_KEYS = ("usage", "token_usage", "tokenUsage", "usage_metadata", "usageMeta
 RESERVED_KEYS = ("reserved_credits", "reservedCredits", "credits_reserved", "creditsReserved")
 FINAL_KEYS = ("final_credits", "finalCredits", "credits_final", "creditsFinal")
 CREDIT_KEYS = {"reserved": ("reserved", *RESERVED_KEYS), "final": ("final", "used", "charged", *FINAL_KEYS)}
-"""In an object of credits; outside of one only the names that say credits count."""
+"""Keys in an object of credits; outside of one, only keys that name credits are read."""
 CREATED_KEYS = ("created_at", "createdAt")
 REPLY_ID_KEYS = ("completion_id", "completionId", "response_id", "responseId")
 KNOWN = frozenset(
     (*SESSION_KEYS, *SESSION_OBJECTS, *USAGE_KEYS, *RESERVED_KEYS, *FINAL_KEYS, *CREATED_KEYS, *REPLY_ID_KEYS)
 ) | {"model", "credits", "choices"}
 MENTIONS = STARTING | {"usage", "credits", "credit", "billing", "session"}
-"""A frame with one of these words in its label may be the facts itself."""
+"""A frame with one of these words in its label may itself be the object with the values."""
 NOTHING: tuple[Any, ...] = (None, "")
 DEEPEST = 6
-"""Levels of objects that are looked through."""
+"""Number of nested levels that are searched."""
 
 Object = Mapping[str, Any]
 
@@ -41,16 +41,16 @@ def objects_in(value: Object, depth: int = 0) -> Iterator[Object]:
     yield value
     for key, inner in value.items() if depth < DEEPEST else ():
         found = inner[0] if isinstance(inner, list) and key in {"choices", "candidates"} and inner else inner
-        if isinstance(found, dict) and not is_beside(key) and not _of_user(found):
+        if isinstance(found, dict) and not is_unrelated(key) and not _of_user(found):
             yield from objects_in(found, depth + 1)
 
 
 def read_facts(words: frozenset[str], objects: list[Object], *, ends: bool) -> tuple[dict[str, Any], Usage | None]:
-    """Return `id`, `session_id`, `model`, `created_at` and `credits` as far as they are there, and the token counts.
+    """Return those of `id`, `session_id`, `model`, `created_at` and `credits` that exist, and the token counts.
 
     Args:
         words: The words of the frame's labels.
-        objects: What `objects_in` found in it.
+        objects: The objects that `objects_in` found in the frame.
         ends: Whether the reply is complete with it.
     """
     known = _known(objects)
@@ -76,7 +76,7 @@ def merged_usage(before: Usage | None, now: Usage | None) -> Usage | None:
 
 
 def merged_facts(before: Object, now: Object) -> dict[str, Any]:
-    """Return the facts of both, the later ones where they differ; credits are put together."""
+    """Return the values of both; later values replace earlier ones, and credits are merged."""
     both = {**before, **now}
     if "credits" in before and "credits" in now:
         both["credits"] = {**before["credits"], **now["credits"]}
@@ -89,7 +89,7 @@ def has_final_credits(objects: list[Object]) -> bool:
 
 
 def _known(objects: list[Object]) -> dict[str, Any]:
-    """What stands under the known keys, of the outermost object where several have one."""
+    """The values under the known keys; if several objects have a key, the outermost one counts."""
     known: dict[str, Any] = {}
     for value in objects:
         for key, inner in value.items():
@@ -103,7 +103,7 @@ def _of_user(value: Object) -> bool:
 
 
 def _reply_id(words: frozenset[str], objects: list[Object], known: Object, *, ends: bool) -> str | None:
-    """The completion's id: other frames may carry ids of events, parts or messages."""
+    """The completion's id; other frames may hold ids of events, parts or messages."""
     told = ends or not known.keys().isdisjoint(("choices", "credits", "usage"))
     started = words & STARTING and words & {"message", "response", "chat", "completion"}
     ids = (_text(value.get("id")) for value in objects) if told or started else ()
@@ -118,7 +118,7 @@ def _session_id(words: frozenset[str], objects: list[Object], known: Object) -> 
 
 
 def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage | None:
-    """The counts; a frame labelled `usage` may be the counts itself."""
+    """The token counts; a frame labelled `usage` may itself be the object with the counts."""
     for key in USAGE_KEYS:
         if key in known and (usage := read_usage(known[key])):
             return usage

@@ -1,4 +1,4 @@
-"""Text put together from pieces and from repetitions of the whole, so that nothing is lost or doubled. Pure."""
+"""Joining text from pieces and from repetitions of the whole, so that nothing is lost or repeated. Pure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Literal
 from rivya_core.http.json_codec import SurrogateBuffer
 
 Form = Literal["piece", "whole", "either", "part"]
-"""What a text in a frame is: the next piece, all that was said so far, either of them, or all of the current part."""
+"""Kind of a text in a frame: the next piece, all text so far, either of them, or all of the current part."""
 
 
 class TextAssembler:
-    """What was said so far."""
+    """The text received so far."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._characters = SurrogateBuffer()
         self._part_begins = 0
         self.disagrees = False
-        """Whether a closing repetition of the whole was something else than what the pieces said."""
+        """Whether the final repetition of the whole differs from the pieces."""
 
     @property
     def so_far(self) -> str:
-        """Everything that was handed on."""
+        """All text that was returned."""
         return "".join(self._pieces)
 
     def piece(self, text: str) -> str:
-        """Take the next piece and return what it adds."""
+        """Add the next piece and return the new text."""
         new = self._characters.add(text)
         if new:
             self._pieces.append(new)
         return new
 
     def add(self, text: str, form: Form, *, final: bool) -> str:
-        """Take a text in any form and return what it adds; *final* if nothing comes after it."""
+        """Add a text of any form and return the new text; *final* if nothing follows."""
         if form == "piece" or not text:
             return self.piece(text)
-        self._characters.rest = ""  # a repetition has the character whole
+        self._characters.rest = ""  # a repetition holds the complete character
         if form == "part":
             return self._part(text)
         beyond = _beyond(self.so_far, text)
@@ -44,18 +44,18 @@ class TextAssembler:
             return self.piece(beyond)
         if form == "either":
             return self.piece(text)
-        self.disagrees = self.disagrees or final  # what was handed on stands, but the session holds something else
+        self.disagrees = self.disagrees or final  # the returned text is kept, but the session holds another text
         return ""
 
     def end(self) -> str:
-        """Return what is still held back: half a character, whose other half never came."""
+        """Return the held text: half of a character whose other half never arrived."""
         left = self._characters.finish()
         if left:
             self._pieces.append(left)
         return left
 
     def _part(self, text: str) -> str:
-        """What the whole of a part adds; a part may be reported done more than once, by its own and outer names."""
+        """The new text in a whole part. A part may be reported more than once, under several names."""
         if self.so_far.rstrip().endswith(text.rstrip()):
             new = ""
         else:
@@ -65,7 +65,7 @@ class TextAssembler:
 
 
 def _beyond(said: str, text: str) -> str | None:
-    """What *text* says beyond *said* if it repeats that, but for blanks at the edges; None if it does not."""
+    """The text after *said* if *text* repeats *said*, ignoring blanks at the edges; None if it does not."""
     if text.startswith(said):
         return text[len(said) :]
     if text.strip() == said.strip():

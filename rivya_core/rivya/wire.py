@@ -1,7 +1,7 @@
-"""Rivya's chat wire: the request body, the whole reply and the streamed one.
+"""Rivya's chat API: the request body, the whole reply and the streamed reply.
 
-https://rivya.ai/docs/api-chat. One message goes out, the history is the session's. What a frame means is told by
-`frames.py`; here the frames are put together so that no text is lost or doubled. Sessions are not chosen here.
+https://rivya.ai/docs/api-chat. A request holds one message; the session holds the history. `frames.py` reads a frame;
+this module joins the frames so that no text is lost or repeated. `sessions/pointers.py` chooses the session.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from rivya_core.types import ChatDelta, Usage
 WHOLE_PATH = "/chat/completions"
 STREAM_PATH = "/chat/completions/stream"
 LONGEST_MESSAGE = 20_000
-"""Characters that one message may have on every chat model's page."""
+"""Most characters of one message, as on every chat model's page."""
 NOT_BARE = re.compile(r'\s*([{\["]|<!doctype|<html)', re.IGNORECASE)
-"""How JSON and pages begin; other data that is not JSON is a piece of bare text."""
+"""First characters of JSON and of HTML pages; other data that is not JSON is a piece of bare text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """What a chat request may say beside its message; None is not sent.
+    """Options of a chat request; None is not sent.
 
     Attributes:
         model: Public chat model id.
@@ -65,32 +65,32 @@ def chat_body(options: ChatOptions, text: str, session_id: str | None, file_ids:
 
 
 def check_text(text: str) -> None:
-    """Refuse a message that the provider would refuse, before anything is sent or paid.
+    """Refuse an invalid message before anything is sent or charged.
 
     Raises:
         InvalidInputError: The message is empty.
-        ContextOverflowError: It is longer than a message may be.
+        ContextOverflowError: The message is too long.
     """
     if not text.strip():
-        raise InvalidInputError("The message is empty; Rivya's chat needs some text. Nothing was sent.")
+        raise InvalidInputError("The message is empty; Rivya's chat requires text. Nothing was sent.")
     if len(text) > LONGEST_MESSAGE:
         raise ContextOverflowError(
-            f"The message is {len(text):,} characters long and Rivya's chat takes {LONGEST_MESSAGE:,}; nothing was "
+            f"The message has {len(text):,} characters; Rivya's chat takes at most {LONGEST_MESSAGE:,}. Nothing was "
             "sent. Trim or summarise the history, or use a model of GMI Cloud or Evolink."
         )
 
 
 def read_whole(response: httpx.Response) -> ChatDelta:
-    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+    """Return the reply in a whole body; a body that is a stream is read as a stream.
 
     Raises:
-        APIError: The answer is an error or not a chat reply.
+        APIError: The response is an error or not a chat reply.
     """
     if looks_like_sse(response):
         return join(RivyaStreamDecoder(response), response.content)
     reply = _reply_or_error(response, parse_json(response))
     if isinstance(reply, APIError):
-        raise reply  # from here, where no local holds what the server may have repeated
+        raise reply  # raised here, where no local variable holds data that the server may have repeated
     return reply
 
 
@@ -121,7 +121,7 @@ class RivyaStreamDecoder(ChatStreamDecoder):
 
     @property
     def done(self) -> bool:
-        """Whether the end mark came, or an end with all the facts that may follow it."""
+        """Whether the end mark has arrived, or an end with all the metadata that may follow it."""
         knows_all = "session_id" in self._facts and self._usage is not None
         return self._marked or (self._closed and knows_all) or self._failure is not None
 
@@ -148,9 +148,9 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         return self._add(frame)
 
     def _learn(self, event: Event, frame: Frame) -> None:
-        """Remember what a frame looks like that brings nothing but the next piece."""
+        """Remember the form of a frame that holds only the next piece."""
         if frame.facts or frame.usage:
-            self._repeats.forget()  # what later frames repeat must not undo what this one says
+            self._repeats.forget()  # later frames that repeat old values must not replace the values of this one
         if frame.form != "piece" or frame.ends or bool(frame.text) == bool(frame.reasoning):
             return
         thinks = bool(frame.reasoning)
@@ -168,7 +168,7 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         return ChatDelta(self._text.end(), self._reasoning.end(), usage=self._usage, metadata=facts, last=True)
 
     def whole(self, response: httpx.Response) -> ChatDelta:
-        """Return the reply in a plain answer."""
+        """Return the reply in a body that is not a stream."""
         return read_whole(response)
 
     def _add(self, frame: Frame) -> list[ChatDelta]:
@@ -181,7 +181,7 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         return [ChatDelta(text, reasoning)] if text or reasoning else []
 
     def _payload(self, event: Event) -> Any:
-        """The JSON of an event, or its text where events of that name are bare text."""
+        """The JSON of an event, or its text if events of that name are bare text."""
         text = event.data.decode("utf-8", "replace")
         if event.name in self._bare:
             return text

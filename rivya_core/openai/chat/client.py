@@ -1,4 +1,4 @@
-"""Chat completions: a turn of a conversation that the caller holds, from a message list to a reply.
+"""Chat completions: one turn, from the caller's message list to a reply.
 
 https://platform.openai.com/docs/api-reference/chat, https://docs.gmicloud.ai and https://docs.evolink.ai. Plans and the
 request body are here; `messages.py` writes the messages and `stream.py` reads the replies.
@@ -30,12 +30,12 @@ PATH = "/chat/completions"
 
 @dataclass(frozen=True)
 class OpenAIChat:
-    """A chat model behind an OpenAI-compatible API; it holds no state of any conversation.
+    """A chat model behind an OpenAI-compatible API. It stores no conversation.
 
     Attributes:
-        endpoint: Where, and as whom.
-        options: By the names in `openai/options.py`.
-        retry: How often and how patiently requests are repeated.
+        endpoint: Endpoint and credentials.
+        options: Options by the names in `openai/options.py`.
+        retry: How often requests are repeated, and after which delays.
     """
 
     endpoint: Endpoint
@@ -49,20 +49,20 @@ class OpenAIChat:
 
     @cached_property
     def rules(self) -> CompletionsProfile:
-        """How the model wants its requests written."""
+        """The request format that the model expects."""
         return self.endpoint.provider.completions_profile(self.model)
 
     @property
     def origin(self) -> Origin:
-        """Where replies come from; state of another origin means nothing here."""
+        """Origin of the replies; state of another origin is not sent."""
         return origin_of(f"{self.endpoint.base_url}{PATH}", self.model, self.endpoint.account)
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send *messages* and return the whole reply, in which every tool call is one piece.
 
         Raises:
-            InvalidInputError: The messages cannot be said on this wire; nothing was sent.
-            RivyaError: As `send_with_retries` says, or the answer is no reply.
+            InvalidInputError: This API cannot express the messages; nothing was sent.
+            RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
         response = yield from self._send(messages, stream=False)
         return read_whole(response, self._reading)
@@ -92,7 +92,7 @@ class OpenAIChat:
         return NO_STATE
 
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
-        """Send the request; what the back end is known or turns out not to take is left out or renamed."""
+        """Send the request; options that the back end does not take are left out or renamed."""
         said = wire_messages(messages, self.rules, self._state_of)
         known = quirks.known(self.endpoint.base_url, self.model)
         while True:
@@ -107,7 +107,7 @@ class OpenAIChat:
                 known = quirks.remember(self.endpoint.base_url, self.model, found)
 
     def _insists(self, found: quirks.Quirks) -> bool:
-        """Whether the caller asked by name for what the back end refuses."""
+        """Whether the caller set the option that the back end refuses."""
         usage = self.options.get("stream_usage") and found.no_stream_options
         return bool(usage or (self.options.get("metadata") and found.no_labels))
 
@@ -142,7 +142,9 @@ def chat_body(
         body.setdefault("metadata", options["labels"])
     body.update(options.get("extra_body") or {})
     if body.get("n") not in (None, 1):
-        raise NotSupportedError("One request gives one reply here; ask several times instead of setting `n`.")
+        raise NotSupportedError(
+            "One request returns one reply; send several requests instead of setting `n`. Nothing was sent."
+        )
     return body
 
 

@@ -22,7 +22,7 @@ NO_NAME = re.compile(r"[\s<|\\/>]+")
 LONGEST_NAME = 64
 AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac", "mp4": "m4a"}
 TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
-"""Of media whose type nobody knows."""
+"""MIME type of media whose type is unknown."""
 
 WireMessage = dict[str, Any]
 StateOf = Callable[[Message], ReplyState]
@@ -44,7 +44,7 @@ def wire_messages(
         state_of: Returns the state of an assistant's message that goes back with it.
 
     Raises:
-        InvalidInputError: There are none, or one of them cannot be said.
+        InvalidInputError: There are no messages, or this API cannot express one of them.
     """
     if not messages:
         raise InvalidInputError("There is no message to send.")

@@ -1,4 +1,4 @@
-"""What stands in the objects of a chat completion, whole or in chunks. Pure, and ready for any shape.
+"""Reading the objects of a chat completion, whole or in chunks. Pure; any shape is accepted.
 
 https://platform.openai.com/docs/api-reference/chat/object and, beyond it, what gateways add: reasoning under several
 names, citations and search results, images, `stop_reason`, a `message` that is null.
@@ -21,7 +21,7 @@ REASONING_TYPES = frozenset(
     {"thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
 )
 SOURCE_KEYS = ("search_results", "citations", "web_search")
-"""Where gateways put sources beside the choices; the first that is there counts, the others repeat it."""
+"""Keys next to `choices` under which gateways put sources. The first one is used; the others repeat it."""
 
 
 def first_choice(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -41,7 +41,7 @@ def is_error(value: Any) -> bool:
 
 
 def said(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the text and the thought in a message or delta."""
+    """Return the text and the reasoning in a message or delta."""
     text, reasoning = _spoken(message.get("content"))
     return text, reasoning or next(
         (words for key in REASONING_KEYS if (words := _words(message.get(key)))), ""
@@ -53,7 +53,7 @@ def _words(value: Any) -> str:
 
 
 def _spoken(content: Any) -> tuple[str, str]:
-    """Text and thought in a string, a part or a list of parts."""
+    """Text and reasoning in a string, a part or a list of parts."""
     if isinstance(content, str):
         return content, ""
     if isinstance(content, list):
@@ -84,7 +84,7 @@ class Collected:
         self._state: list[Mapping[str, Any]] = []
 
     def top(self, value: Mapping[str, Any]) -> None:
-        """Take what stands beside the choices. Of usages that grow from chunk to chunk the last counts."""
+        """Read the keys next to `choices`. If the usage grows from chunk to chunk, the last one counts."""
         for key in TOP_FACTS:
             if value.get(key) not in (None, ""):
                 self.facts.setdefault(key, value[key])
@@ -94,7 +94,7 @@ class Collected:
         self._keep(_sources(value))
 
     def choice(self, choice: Mapping[str, Any]) -> None:
-        """Take what stands beside the message. A reason that is sent twice is one; `stop` gives way to a better one."""
+        """Read the keys next to the message. A finish reason counts once; another reason replaces `stop`."""
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and self.finish_reason in (None, "stop"):
             self.finish_reason = reason
@@ -107,7 +107,7 @@ class Collected:
                 self._logprobs.setdefault(key, []).extend(found)
 
     def message(self, message: Mapping[str, Any]) -> None:
-        """Take what stands in a message or delta beside text, thought and tool calls."""
+        """Read the keys of a message or delta other than text, reasoning and tool calls."""
         refusal = message.get("refusal")
         if isinstance(refusal, str):
             self._refusal.append(refusal)

@@ -1,6 +1,6 @@
 """What a back end turned out not to take, remembered for the life of the process.
 
-A request that is refused for one of these reasons costs nothing, is mended and sent again; the next requests to the
+A request that is refused for one of these reasons costs nothing, is changed and sent again; the next requests to the
 same model are right at once. Nothing else about a request is ever changed on its own.
 """
 

@@ -30,7 +30,7 @@ KEEP_ALIVES = frozenset({b"", b"ping", b"PING", b"keep-alive", b"heartbeat", b"o
 PLAIN_KEYS = frozenset(
     "id object created model choices usage system_fingerprint service_tier obfuscation provider p".split()
 )
-"""Beside the choices, keys that hold nothing new in a chunk that is not the first."""
+"""Keys next to `choices` that only repeat the first chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Reading:
     """What the caller wants of a reply, and where it comes from.
 
     Attributes:
-        think_tags: Text in `<think>` tags is thought.
-        headers: The answer's headers stand in the metadata.
+        think_tags: Text in `<think>` tags is reasoning.
+        headers: Whether the metadata include the response's headers.
         origin: Where the reply comes from; without it no state of the reply is kept.
     """
 
@@ -76,8 +76,8 @@ def _whole(collected: Collected, message: Mapping[str, Any], response: httpx.Res
     text, reasoning = said(message)
     if reading.think_tags and not reasoning:
         tags = ThinkTags()
-        (text, reasoning), (text_left, thought_left) = tags.add(text), tags.finish()
-        text, reasoning = text + text_left, reasoning + thought_left
+        (text, reasoning), (text_left, reasoning_left) = tags.add(text), tags.finish()
+        text, reasoning = text + text_left, reasoning + reasoning_left
     legacy = message.get("function_call")
     calls, states = calls_with_state(message.get("tool_calls") or ([legacy] if legacy else []))
     return ChatDelta(
@@ -198,9 +198,9 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
 
     def _said(self, message: Mapping[str, Any]) -> list[ChatDelta]:
         self._collected.message(message)
-        new_text, new_thought = said(message)
+        new_text, new_reasoning = said(message)
         text, tagged = self._tagged(self._text.add(new_text))
-        reasoning = self._reasoning.add(new_thought) + tagged
+        reasoning = self._reasoning.add(new_reasoning) + tagged
         legacy = message.get("function_call")
         found = message.get("tool_calls") or legacy
         calls = self._calls.add(found) if found else ()

@@ -15,7 +15,7 @@ class ThinkTags:
         self._state = "before"
 
     def add(self, text: str) -> tuple[str, str]:
-        """Return the text and the thought that *text* completes."""
+        """Return the text and the reasoning that *text* completes."""
         if self._state == "after":
             return text, ""
         if self._state == "between":

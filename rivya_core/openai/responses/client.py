@@ -1,4 +1,4 @@
-"""The Responses API: a turn of a conversation, from a message list to a reply.
+"""The Responses API: one turn, from a message list to a reply.
 
 https://platform.openai.com/docs/api-reference/responses and, for its `openai/` models, https://docs.gmicloud.ai. The
 plans and the request body are here; `input.py` writes the input, `output.py` and
@@ -24,17 +24,17 @@ from rivya_core.types import ChatDelta, Message
 
 PATH = "/responses"
 STATE = ("previous_response_id", "conversation", "background")
-"""With one of these a request depends on what the provider keeps, or changes it."""
+"""Options with which a request reads or changes what the provider stores."""
 
 
 @dataclass(frozen=True)
 class OpenAIResponses:
-    """A model behind the Responses API; it holds no state of any conversation.
+    """A model behind the Responses API. It stores no conversation.
 
     Attributes:
-        endpoint: Where, and as whom.
-        options: By the names in `openai/options.py`.
-        retry: How often and how patiently requests are repeated.
+        endpoint: Endpoint and credentials.
+        options: Options by the names in `openai/options.py`.
+        retry: How often requests are repeated, and after which delays.
     """
 
     endpoint: Endpoint
@@ -43,16 +43,16 @@ class OpenAIResponses:
 
     @property
     def origin(self) -> Origin:
-        """Where responses are kept; ids and items of another origin mean nothing here."""
+        """Origin of the stored responses; ids and items of another origin are not sent."""
         return origin_of(self.endpoint.base_url, "", self.endpoint.account)
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send *messages* and return the whole reply, in which every tool call is one piece.
 
         Raises:
-            InvalidInputError: The messages cannot be said on this wire; nothing was sent.
+            InvalidInputError: This API cannot express the messages; nothing was sent.
             NotFoundError: There is no response `previous_response_id`: send the whole conversation instead.
-            RivyaError: As `send_with_retries` says, or the answer is no reply.
+            RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
         response = yield from self._send(messages, stream=False)
         return read_response(response, self._reading)

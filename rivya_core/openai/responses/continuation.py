@@ -1,4 +1,4 @@
-"""Turns through the Responses API that go on from a stored response where the history is exactly what it holds.
+"""Turns of the Responses API that continue a stored response if it holds exactly the history.
 
 The same bridge as for Rivya's sessions: a reply carries a sealed pointer with the digest of everything before it, and
 `previous_response_id` is sent only if the messages up to the reply are still those. Every stored response can be
@@ -29,7 +29,7 @@ class ResponseChain:
     """A model behind the Responses API, continuing stored responses if asked to.
 
     Attributes:
-        responses: How a single request goes out.
+        responses: Sends a single request.
         chained: Whether to continue the response of the last reply instead of sending the whole history.
         on_mismatch: What to do with a history that no stored response holds.
     """
@@ -40,7 +40,7 @@ class ResponseChain:
 
     @property
     def origin(self) -> Origin:
-        """Where responses are stored: base URL, account, and the vendor that serves the model."""
+        """Origin of the stored responses: base URL, account, and the vendor that serves the model."""
         endpoint = self.responses.endpoint
         vendor = str(self.responses.options["model"]).rpartition("/")[0]
         return sessions.origin_of(f"{endpoint.base_url}/responses", vendor, endpoint.account)
@@ -77,7 +77,7 @@ class ResponseChain:
         return sessions.route(messages, self.origin, self.on_mismatch)
 
     def _without(self, route: Route, messages: Sequence[Message], error: NotFoundError) -> Route:
-        """Return the route of a full replay after *error*, or raise it if it is about something else."""
+        """Return the route of a full replay after *error*, or raise *error* if it has another cause."""
         if route.pointer is None or error.code != UNKNOWN:
             raise error
         return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone", route.digest)

@@ -26,12 +26,12 @@ def input_items(messages: Sequence[Message], origin: Origin, send_back: SendBack
     """Return *messages* as `input`: a plain text for a single one that is nothing else, otherwise items.
 
     Args:
-        messages: What the model is to see.
+        messages: Messages that the model gets.
         origin: Where the request goes; items that came from elsewhere are not sent back.
         send_back: Which items of a reply may go back.
 
     Raises:
-        InvalidInputError: There are none, or one of them cannot be said.
+        InvalidInputError: There are no messages, or this API cannot express one of them.
     """
     if not messages:
         raise InvalidInputError("There is no message to send.")
@@ -83,7 +83,7 @@ def _assistant(message: Message) -> Iterator[Item]:
 
 
 def _output(message: Message) -> Any:
-    """What a tool said; that it failed is said in words."""
+    """Return a tool's result; a failure is marked in the text."""
     failed = message.failed and not message.text.lower().startswith("error")
     return _content((Text("Error: "), *message.parts) if failed else message.parts, "tool")
 

@@ -1,7 +1,7 @@
 """The output items of a response as a message's metadata keep them, so that a next turn can send them back.
 
-They are sealed as all state of a reply is (`reply_state.py`). Otherwise a forged history could carry a system message
-that nobody sees.
+They are sealed as all state of a reply is (`reply_state.py`). Otherwise a forged history could carry a hidden
+system message.
 """
 
 from __future__ import annotations

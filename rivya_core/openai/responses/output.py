@@ -1,4 +1,4 @@
-"""What stands in a response of the Responses API: its output items, its status, its facts. Pure.
+"""Reading a response of the Responses API: its output items, status and metadata. Pure.
 
 https://platform.openai.com/docs/api-reference/responses/object. Items come in any order, and new kinds are added all
 the time: what is neither text, reasoning nor a function call is handed on as it is.
@@ -20,15 +20,15 @@ BETWEEN_SUMMARIES = "\n\n"
 
 @dataclass
 class Output:
-    """What the output items of a response say together.
+    """The contents of all output items of a response.
 
     Attributes:
-        text: Of all messages.
-        thought: Of all reasoning items: their summaries, or the reasoning itself where there are none.
-        refusal: Said instead of text.
+        text: Text of all messages.
+        reasoning: Reasoning of all items: the summaries, or the reasoning itself if there are no summaries.
+        refusal: Refusal instead of text.
         calls: Function calls, numbered in their order.
         blocks: Citations with their places in `text`, and all other items.
-        logprobs: Of the text's tokens.
+        logprobs: Log probabilities of the text's tokens.
     """
 
     text: str = ""
@@ -40,7 +40,7 @@ class Output:
 
 
 def read_output(items: Any) -> Output:
-    """Return what *items* say."""
+    """Return the contents of *items*."""
     output = Output()
     listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
     for item in listed:
@@ -64,7 +64,7 @@ def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, A
 
 
 def reasoning_of(item: Mapping[str, Any]) -> str:
-    """Return the words of a reasoning item."""
+    """Return the text of a reasoning item."""
     return BETWEEN_SUMMARIES.join(_texts(item.get("summary"))) or "".join(_texts(item.get("content")))
 
 

@@ -1,4 +1,4 @@
-"""What was heard so far of each part of a streamed response, so that nothing is said twice or left out. Pure."""
+"""The text received so far for each part of a streamed response, so that no text is lost or repeated. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PartTracker:
 
         Args:
             event: With `output_index`, `item_id`, or neither.
-            begins: Whether the item begins with it.
+            begins: Whether the event starts the item.
         """
         place, item_id = event.get("output_index"), str(event.get("item_id") or "")
         known = self._places.get(item_id) if item_id else None

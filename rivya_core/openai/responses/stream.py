@@ -1,7 +1,7 @@
 """Reading the Responses API: the whole response and the streamed one, into deltas.
 
 https://platform.openai.com/docs/api-reference/responses-streaming. Every event has a type; `EVENTS` says which of them
-mean something here, all others are passed over. What an event repeats as a whole (`done`) only adds what its deltas
+are read; all others are skipped. An event that repeats a whole part (`done`) adds only what its deltas
 left out. The end is `response.completed`, `response.incomplete` or `response.failed`.
 """
 
@@ -38,12 +38,12 @@ UNFINISHED = ("queued", "in_progress", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class ResponseReading:
-    """What the caller wants of a reply, and what it knows of it.
+    """Settings for reading a reply.
 
     Attributes:
         origin: Where the response comes from, for the items that are kept.
         stored: Whether the provider keeps the response, unless that says otherwise.
-        headers: The answer's headers stand in the metadata.
+        headers: Whether the metadata include the response's headers.
     """
 
     origin: Origin
@@ -52,10 +52,10 @@ class ResponseReading:
 
 
 def read_response(answer: httpx.Response, reading: ResponseReading) -> ChatDelta:
-    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+    """Return the reply in a whole body; a body that is a stream is read as a stream.
 
     Raises:
-        APIError: The response failed, or the answer is none.
+        APIError: The response failed, or the body holds no response.
     """
     if looks_like_sse(answer):
         return join(ResponsesStreamDecoder(answer, reading), answer.content)
@@ -103,7 +103,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
 
     @property
     def done(self) -> bool:
-        """Whether nothing that may still come is worth waiting for."""
+        """Whether no further event is needed."""
         return self.complete or self._marked or self._failure is not None
 
     @property
@@ -126,7 +126,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         return reader(self, value) if reader is not None else []
 
     def closing(self) -> ChatDelta:
-        """Return what only the end tells."""
+        """Return usage, metadata and blocks."""
         if not isinstance(self._value.get("output"), list) or not self._value["output"]:
             self._value["output"] = [item for _, item in sorted(self._items.items())]
         output = read_output(self._value["output"])
@@ -138,11 +138,11 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         return last._replace(text=text, reasoning=reasoning, tool_calls=calls)
 
     def whole(self, response: httpx.Response) -> ChatDelta:
-        """Return the reply in a plain answer."""
+        """Return the reply in a body that is not a stream."""
         return read_response(response, self._reading)
 
     def begun(self, event: Mapping[str, Any]) -> list[ChatDelta]:
-        """The response has an id; what else it says is only true at its end."""
+        """Read the response's id; its other values are final only at the end."""
         value = event.get("response")
         self._value = dict(value) if isinstance(value, Mapping) else {}
         return []
@@ -173,7 +173,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         return _called(self._calls.add([piece])) if new else []
 
     def item_added(self, event: Mapping[str, Any]) -> list[ChatDelta]:
-        """An item begins; a call's name stands here."""
+        """An item begins; this event has a call's name."""
         item = event.get("item")
         if not isinstance(item, Mapping):
             return []
@@ -183,7 +183,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         return _called(self._calls.add([call_piece({**item, "arguments": ""}, place)]))
 
     def item_done(self, event: Mapping[str, Any]) -> list[ChatDelta]:
-        """An item is whole: what its deltas left out is added."""
+        """An item is complete: add what its deltas left out."""
         item = event.get("item")
         if not isinstance(item, Mapping):
             return []
@@ -202,7 +202,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
                 return []
 
     def ended(self, event: Mapping[str, Any]) -> list[ChatDelta]:
-        """The response is over, whole or cut off by a limit; what no event before has told is added."""
+        """The response has ended, complete or cut off by a limit: add what no earlier event has brought."""
         self.complete = True
         self.begun(event)
         items = self._value.get("output")
@@ -219,7 +219,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         raise error_from_response(self.response, {"error": inner or {"message": "The response failed."}})
 
     def _odd(self, event: Event) -> Any:
-        """An event that is not plain JSON: the end, a sign of life, half a character, or rubbish."""
+        """An event that is not plain JSON: the end, a keep-alive, half a character, or invalid data."""
         if event.data in KEEP_ALIVES:
             return None
         if event.data.startswith(END_MARK):
@@ -272,4 +272,4 @@ EVENTS: dict[str, Reader] = {
     "response.incomplete": ResponsesStreamDecoder.ended,
     "response.failed": ResponsesStreamDecoder.failed,
 }
-"""Which event means what; events of other types are passed over."""
+"""The reader of each type of event; other types are skipped."""
