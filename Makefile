@@ -23,7 +23,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(PIP) --editable '.[all]' --group test
+	$(PIP) --editable '.[all,notebooks]' --group test
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.check: $(VENV)/.test
@@ -73,7 +73,7 @@ test-wheel: ## Build wheel and sdist, and run the tests from the sdist against t
 	$(fresh)
 	rm -rf dist
 	$(MAKE) dist
-	$(TRYPIP) "$$(ls dist/rivya_integrations-*.whl)[all]" --group test
+	$(TRYPIP) "$$(ls dist/rivya_integrations-*.whl)[all,notebooks]" --group test
 	mkdir $(TRY)/run
 	tar -xzf dist/rivya_integrations-*.tar.gz -C $(TRY)/run --strip-components 1
 	cd $(TRY)/run && rm -r $(PACKAGES) llama_index && ../$(notdir $(BIN))/python -m pytest -n 2 --ignore tests/house
@@ -88,14 +88,14 @@ test-lowest: ## Run the tests with the lowest versions that pyproject.toml allow
 	$(fresh)
 	$(TRYPIP) tomli
 	$(TRYBIN)/python tests/support/floors.py > $(TRY)/floors.txt
-	$(TRYPIP) --editable '.[all]' --constraint $(TRY)/floors.txt
+	$(TRYPIP) --editable '.[all,notebooks]' --constraint $(TRY)/floors.txt
 	$(TRYBIN)/python tests/support/floors.py --tools | xargs $(TRYPIP) --constraint $(TRY)/floors.txt
 	$(TRYPIP) --no-deps 'langchain-tests==1.1.9'  # asks for a newer httpx than we do
 	$(TRYBIN)/python -m pytest -n 2
 
 test-latest: ## Run the tests with the newest versions there are, pre-releases left out
 	$(fresh)
-	$(TRYPIP) --upgrade --upgrade-strategy eager --editable '.[all]' --group test
+	$(TRYPIP) --upgrade --upgrade-strategy eager --editable '.[all,notebooks]' --group test
 	$(TRYPIP) --upgrade --no-deps 'langchain-core>=1.8,<2'  # pip alone stays below it, for a pin of a dependency's
 	$(TRYBIN)/python -m pytest -n 2
 

@@ -111,7 +111,7 @@ class GeneratedImage(dict[str, Any]):
         try:
             from PIL import Image
         except ImportError:
-            raise ConfigurationError("`pil()` needs Pillow: install `rivya-integrations[notebooks]`.") from None
+            raise ConfigurationError("`pil()` needs Pillow: install `rivya-integrations[images]`.") from None
         return Image.open(io.BytesIO(self.content))
 
     @property

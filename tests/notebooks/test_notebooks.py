@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -45,6 +46,30 @@ def test_notebooks_are_sound_and_begin_without_a_key(path):
     assert "from rivya_sandbox import serve" in first
     assert notebook.cells[0].source.startswith("# ")
     assert "rvya_sk_" not in path.read_text(encoding="utf-8").replace("rvya_sk_wrong", "")
+
+
+@every_notebook
+def test_the_gallery_has_every_notebook(path):
+    """A reader of the site finds it, to read and to run."""
+    gallery = (ROOT.parent / "docs" / "notebooks.md").read_text(encoding="utf-8")
+
+    assert gallery.count(f"rivya-integrations/blob/main/notebooks/{path.name})") == 2
+
+
+@every_notebook
+def test_a_notebook_works_alone_in_colab(path):
+    """It names itself in the link, installs the package where there is none, and reads and writes nothing elsewhere."""
+    notebook = nbformat.read(path, as_version=4)
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    extras = re.search(r'%pip install --quiet "rivya-integrations\[([\w,]+)\] @ git\+https://', first)[1]
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+    assert f"https://colab.research.google.com/github/rivya/rivya-integrations/blob/main/notebooks/{path.name}" in (
+        notebook.cells[0].source
+    )
+    assert "../" not in code
+    assert {"sandbox", "notebooks"} < set(extras.split(","))
+    assert [each for each in ("langchain", "llamaindex") if f"{each}_rivya" in code and each not in extras] == []
 
 
 @pytest.mark.parametrize(
