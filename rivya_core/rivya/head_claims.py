@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rivya_core.errors import RivyaError
 from rivya_core.http.endpoint import Endpoint
@@ -43,6 +43,18 @@ def run_ledger(ledger: Ledger, work: Callable[[], T]) -> Plan[T]:
     return (yield from call(work)) if ledger.blocking else work()
 
 
+class Claim(NamedTuple):
+    """What came of a claim.
+
+    Attributes:
+        refusal: Why the session cannot be continued; empty if it can.
+        repeated: Whether an earlier run of the call, under the same key, has begun the turn and holds the claim.
+    """
+
+    refusal: str = ""
+    repeated: bool = False
+
+
 @dataclass(frozen=True)
 class HeadClaims:
     """Claims heads for the turns of one model.
@@ -61,8 +73,8 @@ class HeadClaims:
     origin: Origin
     key: str | None
 
-    def claim(self, pointer: Pointer, reply: Message) -> Plan[str]:
-        """Claim the head of *pointer*; return why that is not possible, or nothing if it is granted.
+    def claim(self, pointer: Pointer, reply: Message) -> Plan[Claim]:
+        """Claim the head of *pointer*, whose session ends with *reply* as far as the caller knows.
 
         A head that the ledger has not seen itself is continued only if the server's record proves it. A turn that was
         begun under the same idempotency key is continued under that key, because the server carries it out once.
@@ -70,28 +82,33 @@ class HeadClaims:
         head, keyed = pointer.head, self._keyed(pointer.head)
         if not (yield from run_ledger(self.ledger, lambda: self.ledger.claim(head))):
             if keyed is not None and (yield from self._rejoin(head, keyed)):
-                return ""
+                return Claim(repeated=True)
             refusal = yield from self._claim_unseen(pointer, reply)
             if refusal:
-                return refusal
+                return Claim(refusal)
         if keyed is not None:
             yield from self._begin(keyed)
-        return ""
+        return Claim()
+
+    def give_back(self, head: Head) -> Plan[None]:
+        """Leave *head* to the ledger that remembers it, if that is not this one, which has forgotten it again."""
+        if self._is_elsewhere(head):
+            yield from call(lambda: end_elsewhere(head.ledger, head.session, head.turn))
 
     def _claim_unseen(self, pointer: Pointer, reply: Message) -> Plan[str]:
         """Claim a head that the ledger has not seen; return why that is not possible, or nothing."""
         head = pointer.head
         if (yield from run_ledger(self.ledger, lambda: self.ledger.knows(head))):
             return IN_USE
-        elsewhere = self._is_elsewhere(head)
-        if elsewhere and not (yield from call(lambda: claim_elsewhere(head.ledger, head.session, head.turn))):
+        if self._is_elsewhere(head) and not (
+            yield from call(lambda: claim_elsewhere(head.ledger, head.session, head.turn))
+        ):
             return _noticed(UNKNOWN)
         if (yield from self._is_newest(pointer, reply)) and (
             yield from run_ledger(self.ledger, lambda: self.ledger.claim(head, proven=True))
         ):
             return ""
-        if elsewhere:
-            yield from call(lambda: end_elsewhere(head.ledger, head.session, head.turn))
+        yield from self.give_back(head)
         return _noticed(UNKNOWN)
 
     def _is_newest(self, pointer: Pointer, reply: Message) -> Plan[bool]:

@@ -50,6 +50,8 @@ from rivya_core.types import ChatDelta, Media, Message, Text
 
 T = TypeVar("T")
 log = logging.getLogger("rivya")
+REJECTED = (SessionConflictError, NotFoundError)
+"""Errors that say that the server does not continue a session."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,9 @@ class RivyaWire:
         turn, request = yield from turn.prepare(path)
         try:
             return turn, (yield from turn.post(request, path))
-        except (SessionConflictError, NotFoundError) as error:
+        except REJECTED as error:
             if turn.route.reason != "continue":
                 raise
-            yield from turn.invalidate()
             turn = turn.replayed(f"the server rejected the session of the last reply ({error})")
         turn, request = yield from turn.prepare(path)
         return turn, (yield from turn.post(request, path))
@@ -133,10 +134,11 @@ class RivyaWire:
         turn = _Turn(self, messages, route)
         if route.pointer is None:
             return turn
-        refusal = yield from self._claims(path).claim(route.pointer, messages[-len(route.messages) - 1])
-        return turn.replayed(refusal) if refusal else turn
+        claim = yield from self.claims(path).claim(route.pointer, messages[-len(route.messages) - 1])
+        return turn.replayed(claim.refusal) if claim.refusal else replace(turn, repeated=claim.repeated)
 
-    def _claims(self, path: str) -> HeadClaims:
+    def claims(self, path: str = "") -> HeadClaims:
+        """Return what claims the heads of turns that go to *path*."""
         key = self.idempotency_key if self.endpoint.idempotent(path) else None
         return HeadClaims(self.ledger, self.endpoint, self.retry, self.origin, key)
 
@@ -153,6 +155,7 @@ class _Turn:
     messages: tuple[Message, ...]
     route: Route
     parts: SentParts = NO_PARTS
+    repeated: bool = False
 
     def prepare(self, path: str) -> Plan[tuple[_Turn, httpx.Request]]:
         """Upload attachments and return the turn and its request; release the claim if that fails."""
@@ -172,7 +175,7 @@ class _Turn:
     def replayed(self, why: str) -> _Turn:
         """Return this turn on the route into a new session."""
         route = sessions.replayed(self.messages, self.wire.on_mismatch, why, self.route.digest)
-        return replace(self, route=route)
+        return replace(self, route=route, repeated=False)
 
     def _text(self) -> str:
         sent = self.route.messages
@@ -267,10 +270,12 @@ class _Turn:
     def _end_claim_after(self, error: BaseException, *, unknown: bool) -> Plan[None]:
         if isinstance(error, GeneratorExit):
             return  # a generator that is closed cannot wait; a claim that is never ended is never granted again
-        if unknown:
+        if unknown or self.repeated or isinstance(error, REJECTED):  # how a repeated call's first run ended is unknown
             yield from self.invalidate()
         elif self.route.pointer is not None:
-            yield from self._tell(self.wire.ledger.release, self.route.pointer.head)
+            head = self.route.pointer.head
+            if (yield from self._tell(self.wire.ledger.release, head)):
+                yield from self.wire.claims().give_back(head)
 
     def _tell(self, what: Callable[[Head], None], head: Head) -> Plan[bool]:
         """Record in the ledger how the turn ended; if it is down, the claim stays, and the reply is returned anyway."""

@@ -12,7 +12,6 @@ import os
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -128,11 +127,17 @@ def after_settle(entry: Entry | None, head: Head) -> Entry:
     return entry
 
 
-def after_release(entry: Entry | None, head: Head) -> Entry | None:
-    """Return what a ledger knows after a claim on *head* that came to nothing."""
+def after_release(entry: Entry | None, head: Head, *, own: bool) -> Entry | None:
+    """Return what a ledger knows after a claim on *head* that came to nothing.
+
+    Args:
+        entry: What it knew.
+        head: What was claimed.
+        own: Whether this ledger remembered the head. One of another ledger is that ledger's again.
+    """
     if entry is None or entry.state != "claimed" or (entry.turn, entry.digest) != (head.turn, head.digest):
         return entry
-    return replace(entry, state="free")
+    return replace(entry, state="free") if own else None
 
 
 class MemoryLedger:
@@ -176,12 +181,14 @@ class MemoryLedger:
         """Remember *head* as the newest of its session and end the claim."""
         with self._lock:
             self._create_files()
-            self._change(head, after_settle)
+            before = self._entry(head.session)
+            self._change(head, before, after_settle(before, head))
 
     def release(self, head: Head) -> None:
         """End the claim on *head*; the session is as it was."""
         with self._lock:
-            self._change(head, after_release)
+            before = self._entry(head.session)
+            self._change(head, before, after_release(before, head, own=self._is_own(head)))
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
@@ -204,13 +211,16 @@ class MemoryLedger:
         entry, put_at = self._entries.get(session, (None, 0.0))
         return entry if abs(time.time() - put_at) < LONGEST_MEMORY else None
 
-    def _change(self, head: Head, rule: Callable[[Entry | None, Head], Entry | None]) -> None:
-        before = self._entry(head.session)
-        after = rule(before, head)
-        if after is not None and after != before:
+    def _change(self, head: Head, before: Entry | None, after: Entry | None) -> None:
+        if after is None:
+            self._entries.pop(head.session, None)
+        elif after != before:
             self._put(head.session, after)
-        elif after is not None:
+        else:
             self._entries.move_to_end(head.session)
+
+    def _is_own(self, head: Head) -> bool:
+        return head.ledger in ("", self._name)
 
     def _put(self, session: str, entry: Entry) -> None:
         """Remember *entry*; a claim on what it takes the place of is over, whoever had it."""
@@ -225,7 +235,7 @@ class MemoryLedger:
 
     def _claim_file(self, head: Head, *, proven: bool) -> bool:
         """Keep other processes from *head*; whoever wants one of another ledger has claimed it there already."""
-        if head.ledger not in ("", self._name):
+        if not self._is_own(head):
             return True
         try:
             return self._files.claim(head.session, head.turn)

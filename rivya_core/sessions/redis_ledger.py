@@ -46,7 +46,8 @@ if not entry or (entry.turn < turn and entry.state ~= 'invalid') then put('free'
 return 1
 """
 RELEASE = f"""{COMMON}
-if same and entry.state == 'claimed' then put('free') end
+if not same or entry.state ~= 'claimed' then return 1 end
+if ARGV[4] == 'own' then put('free') else redis.call('DEL', KEYS[1]) end
 return 1
 """
 INVALIDATE = f"""{COMMON}
@@ -96,7 +97,7 @@ class RedisLedger(StoredLedger):
 
     def release(self, head: Head) -> None:
         """End the claim on *head*; the session is as it was."""
-        self._run(RELEASE, head)
+        self._run(RELEASE, head, "own" if head.ledger in ("", self.name) else "")
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""

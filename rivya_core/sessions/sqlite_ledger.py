@@ -38,6 +38,7 @@ INSERT OR IGNORE INTO session_ledger VALUES (0, lower(hex(randomblob(16))), lowe
 NAME = "SELECT name FROM session_ledger"
 READ = "SELECT turn, digest, state, epoch FROM session_heads WHERE session = ?"
 WRITE = "INSERT OR REPLACE INTO session_heads VALUES (?, ?, ?, ?, ?, ?)"
+FORGET = "DELETE FROM session_heads WHERE session = ?"
 EXPIRE = "DELETE FROM session_heads WHERE used < ?"
 COUNT = "UPDATE session_ledger SET changes = changes + 1 RETURNING epoch, changes"
 NEW_EPOCH = "UPDATE session_ledger SET epoch = ?, changes = ?"
@@ -87,12 +88,15 @@ class SQLiteLedger(StoredLedger):
         """Remember *head* as the newest of its session and end the claim."""
         with self._transaction() as database:
             database.execute(EXPIRE, (self._clock() - self._keep,))
-            self._change(database, head, after_settle)
+            before = self._entry(database, head)
+            self._change(database, head, before, after_settle(before, head))
 
     def release(self, head: Head) -> None:
         """End the claim on *head*; the session is as it was."""
         with self._transaction() as database:
-            self._change(database, head, after_release)
+            before = self._entry(database, head)
+            after = after_release(before, head, own=head.ledger in ("", self.name))
+            self._change(database, head, before, after)
 
     def invalidate(self, head: Head) -> None:
         """End the claim on *head*; the session is never continued again."""
@@ -135,13 +139,11 @@ class SQLiteLedger(StoredLedger):
         row = database.execute(READ, (head.session,)).fetchone()
         return None if row is None else Entry(*row[:3])
 
-    def _change(
-        self, database: sqlite3.Connection, head: Head, rule: Callable[[Entry | None, Head], Entry | None]
-    ) -> None:
-        """Put what *rule* makes of an entry; one that stays as it is keeps its epoch, too."""
-        before = self._entry(database, head)
-        after = rule(before, head)
-        if after is not None and after != before:
+    def _change(self, database: sqlite3.Connection, head: Head, before: Entry | None, after: Entry | None) -> None:
+        """Put *after*; an entry that stays as it is keeps its epoch, too."""
+        if after is None:
+            database.execute(FORGET, (head.session,))
+        elif after != before:
             self._put(database, head.session, after)
 
     def _put(self, database: sqlite3.Connection, session: str, entry: Entry) -> None:

@@ -62,6 +62,8 @@ class Judge:
     """
 
     operations: ClassVar[tuple[str, ...]] = ()
+    moves = False
+    """Whether any turn may reach another process than the last one did."""
 
     def __init__(self, world: World, sandbox: Sandbox, ledger: Callable[[], Ledger], seed: int | str) -> None:
         self.world, self.sandbox, self.ledger = world, sandbox, ledger
@@ -210,6 +212,8 @@ class Judge:
 
     def _ask(self, talk: list[Any], model: str = "first", *, keep: bool = True, **options: Any) -> list[Any] | None:
         """Ask, judge, and keep the talk; None where the call failed, as it may where a fault was queued."""
+        if self.moves and self.random.random() < 0.5:
+            self._new_models()
         plain, way, faulty = self._plain(talk, model), self.random.choice(WAYS), bool(self.sandbox.faults.pending)
         name = self._call(1, 1)
         try:

@@ -10,6 +10,7 @@ A round is one framework, one ledger and a few hundred operations; each is repro
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 import redis_server
 from langchain_world import LangChainWorld
 from llamaindex_world import LlamaIndexWorld
+from process_rounds import processes_round
 from random_talk import Talker
 from talk_figures import Figures
 from worlds import World
@@ -31,19 +33,25 @@ from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_sandbox import Sandbox, serve
 
+RESTARTS = 0.05
+"""How often a worker is another process than before when a turn reaches one."""
 WORLDS: dict[str, type[World]] = {"langchain": LangChainWorld, "llamaindex": LlamaIndexWorld}
 
 
 @contextmanager
 def remembering(kind: str, name: str, redis_url: str | None) -> Iterator[Callable[[], Ledger]]:
-    """What makes the ledgers of a round: a memory of its own, or new objects on one file or one Redis."""
+    """What makes the ledgers of a round: a memory, the memories of several workers, or objects on one file or Redis."""
     with tempfile.TemporaryDirectory() as folder:
         opened: list[RedisLedger] = []
-        memory = MemoryLedger()
+        memory, workers, chance = MemoryLedger(), [MemoryLedger() for _ in range(3)], random.Random(name)
 
         def make() -> Ledger:
             if kind == "memory":
                 return memory
+            if kind == "workers":
+                if chance.random() < RESTARTS:
+                    workers[chance.randrange(len(workers))] = MemoryLedger()
+                return chance.choice(workers)
             if kind == "sqlite":
                 return SQLiteLedger(Path(folder) / "sessions.db")
             opened.append(RedisLedger(redis_url, prefix=f"{name}:"))
@@ -62,7 +70,11 @@ def round_of(
     name = f"{framework}-{kind}-{seed}"
     try:
         with remembering(kind, name, redis_url) as ledger:
-            return Talker(world, sandbox, ledger, name).run(operations)
+            talker = Talker(world, sandbox, ledger, name)
+            if kind == "workers":
+                talker.moves = True
+                talker.operations = tuple(each for each in talker.operations if each != "pin")  # not noticed elsewhere
+            return talker.run(operations)
     finally:
         world.close()
 
@@ -91,19 +103,37 @@ def main() -> None:
 
 def soak(minutes: float, first: int, operations: int, redis_url: str | None) -> None:
     """Perform rounds until the time is over and print the figures as they grow."""
-    kinds = ("memory", "sqlite", "memory", "redis") if redis_url else ("memory", "sqlite")
+    kinds = ("memory", "workers", "sqlite", "workers", "redis") if redis_url else ("memory", "workers", "sqlite")
+    processes = ("memory", "fork", "sqlite", "memory", *([redis_url] if redis_url else []))
     total, until = Figures(), time.monotonic() + 60 * minutes
     with serve() as sandbox:
         for seed in count(first):
             framework, kind = ("langchain", "llamaindex")[seed % 2], kinds[seed // 2 % len(kinds)]
-            figures = round_of(sandbox, framework, kind, seed, operations, redis_url)
-            total.add(figures)
-            print(f"{framework:10} {kind:6} seed {seed:5}  {total}", flush=True)
-            for fault in figures.faults:
-                print(f"    {fault}", flush=True)
+            _note(
+                total,
+                f"{framework:10} {kind:9} seed {seed:5}",
+                round_of(sandbox, framework, kind, seed, operations, redis_url),
+            )
+            if seed % 2:
+                sandbox.reset()
+                _note(total, *_several_processes(sandbox, processes[seed // 2 % len(processes)], seed))
             if time.monotonic() > until:
                 break
     sys.exit(0 if total.perfect else 1)
+
+
+def _several_processes(sandbox: Sandbox, ledger: str, seed: int) -> tuple[str, Figures]:
+    with tempfile.TemporaryDirectory(suffix=str(seed)) as folder:
+        path = str(Path(folder) / "sessions.db") if ledger == "sqlite" else ledger
+        started, figures = processes_round(sandbox, Path(folder), path, seconds=10)
+    return f"{started:3} processes, {ledger.split(':')[0]:6} seed {seed:5}", figures
+
+
+def _note(total: Figures, what: str, figures: Figures) -> None:
+    total.add(figures)
+    print(f"{what}  {total}", flush=True)
+    for fault in figures.faults:
+        print(f"    {fault}", flush=True)
 
 
 if __name__ == "__main__":

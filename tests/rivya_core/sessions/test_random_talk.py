@@ -14,7 +14,7 @@ from talk_rounds import no_waiting, round_of
 from rivya_core.http.retry import RetryPolicy
 from rivya_sandbox import Sandbox
 
-ROUNDS = [("memory", 180), ("sqlite", 40), ("redis", 40)]
+ROUNDS = [("memory", 180), ("workers", 120), ("sqlite", 40), ("redis", 40)]
 
 
 @pytest.fixture(autouse=True)
