@@ -12,12 +12,14 @@ import pytest
 from core_asking import Way, conversation, said, user
 from oracle import Watch, context_of
 
+from rivya_core.errors import InsufficientCreditsError
 from rivya_core.sessions import claim_files, ledger
 from rivya_core.sessions.claim_files import ClaimFiles, claim_elsewhere, claimed_by, end_elsewhere
 from rivya_core.sessions.ledger import Head, Ledger, MemoryLedger
+from rivya_core.sessions.redis_ledger import RedisLedger
 from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 from rivya_core.types import Message
-from rivya_sandbox import Sandbox
+from rivya_sandbox import Fault, Sandbox
 
 Talk = list[Message]
 
@@ -100,6 +102,27 @@ class TestWorkers:
         asked(sandbox, way, b, [*first, user("other")], "replay")
 
         asked(sandbox, way, a, [*second, user("three")], "continue")
+
+    @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+    def test_a_turn_that_is_refused_gives_the_session_back(
+        self, sandbox: Sandbox, way: Way, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        """Worker B had no credits; then the question reaches A again, and an edit of it B."""
+        a: Ledger = MemoryLedger()
+        b: Ledger = MemoryLedger()
+        if kind != "memory":
+            b = (
+                SQLiteLedger(tmp_path / "s.db")
+                if kind == "sqlite"
+                else RedisLedger(request.getfixturevalue("redis_url"))
+            )
+        talk = asked(sandbox, way, a, [user("one")], "new")
+        sandbox.fault(Fault(path="/chat/completions", code="insufficient_credits"))
+        with pytest.raises(InsufficientCreditsError):
+            way.ask(conversation(sandbox, b), [*talk, user("two")])
+
+        asked(sandbox, way, a, [*talk, user("two")], "continue")
+        asked(sandbox, way, b, [*talk, user("edit")], "replay")
 
     def test_a_shared_ledger_takes_over_from_a_memory(self, sandbox: Sandbox, way: Way, tmp_path: Path) -> None:
         """A deployment that is being switched has both kinds for a while."""

@@ -48,6 +48,16 @@ class TestLedger:
 
         assert ledger.claim(head(1))
 
+    def test_a_released_head_of_another_ledger_is_that_ledgers_again(self, ledger: Ledger) -> None:
+        """It may be continued there now, so this one needs proof again."""
+        theirs = head(1, by="memory:another")
+        assert ledger.claim(theirs, proven=True)
+        ledger.release(theirs)
+
+        assert not ledger.claim(theirs)
+        assert not ledger.knows(theirs)
+        assert ledger.claim(theirs, proven=True)
+
     @pytest.mark.parametrize("later", [1, 2])
     def test_a_poisoned_session_is_never_continued(self, ledger: Ledger, later: int) -> None:
         """Nobody knows what it holds, so neither this reply nor a later one of it can be."""

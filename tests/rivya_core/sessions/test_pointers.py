@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivya_core.errors import HistoryMismatchError, InvalidInputError
-from rivya_core.sessions.pointers import Pointer, digest_of, origin_of, pinned, route
+from rivya_core.sessions.pointers import (
+    POINTER_VERSION,
+    Pointer,
+    TranscriptDigest,
+    digest_of,
+    origin_of,
+    pinned,
+    route,
+)
 from rivya_core.types import Media, Message, RawBlock, Text, ToolCall
 
 ORIGIN = origin_of("https://host/v1", "m", "key-1")
@@ -32,6 +40,35 @@ def reply(*before: Message, session: str = "s1", turn: int = 1) -> Message:
     pointer = ORIGIN.pointer(session, turn, digest_of([*before, SAID]), "ledger-1")
     assert pointer is not None
     return SAID._replace(pointer=pointer.to_json())
+
+
+EVERY_FORM = [
+    Message("system", (Text("Be terse."),)),
+    Message("user", (Text("Look: Ω\u2028"), Media("image", data=b"x"), Text("a"))),
+    Message("user", (Text(""),)),
+    Message("user", (Text("a"), Text("b")), name="Ann"),
+    Message("assistant", (Text("Hm."),), tool_calls=(ToolCall("c", "n", '{"b":1, "a":2}'),)),
+    Message("tool", (Text("r"),), tool_call_id="c", failed=True),
+    Message("assistant", (Text("ho"),), name="x", pointer={"v": 1}),
+    Message("user", (RawBlock({"z": 1, "a": [1]}),)),
+]
+
+
+def test_the_digest_stays_what_it_is() -> None:
+    """Pointers that people have stored hold it. Whoever changes it raises `POINTER_VERSION`, so that they replay."""
+    assert digest_of(EVERY_FORM) == "993c41f554e4282618745f0b5ab77a4fc597818cc03fe4b9922af1b56f99c33e"
+    assert POINTER_VERSION == 1
+
+
+@pytest.mark.parametrize("cut", range(len(EVERY_FORM) + 1))
+def test_a_digest_grows_with_the_transcript(cut: int) -> None:
+    """In pieces it is the same as at once, and the shorter one can be used again."""
+    begun = TranscriptDigest().upto(EVERY_FORM[:cut])
+    other = begun.upto([*EVERY_FORM[:cut], USER])
+
+    assert begun.upto(EVERY_FORM).hex == digest_of(EVERY_FORM)
+    assert other.hex == digest_of([*EVERY_FORM[:cut], USER])
+    assert (begun.count, other.count) == (cut, cut + 1)
 
 
 class TestDigest:

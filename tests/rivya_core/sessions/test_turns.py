@@ -12,6 +12,7 @@ from samples import png
 
 from rivya_core import errors
 from rivya_core.http.plan import Call, Send
+from rivya_core.sessions import pointers
 from rivya_core.sessions.ledger import Ledger, MemoryLedger
 from rivya_core.types import Media, Message, RawBlock, Text
 from rivya_sandbox import Fault, Sandbox
@@ -211,3 +212,20 @@ def test_a_plan_that_is_thrown_away_leaves_its_claim(sandbox: Sandbox, begun: An
 
     assert isinstance(step, Send)
     assert Way(asynchronous=False, streamed=False).ask(talk, messages).metadata["session_route"] == "replay"
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_each_message_of_a_history_is_digested_once_a_turn(
+    begun: Any, way: Way, edited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the session is continued or the history is replayed, which finds out by the digest."""
+    talk, messages = begun()
+    if edited:
+        messages = [user("edited"), *messages[1:]]
+    digested: list[str] = []
+    line = pointers._canonical_line
+    monkeypatch.setattr(pointers, "_canonical_line", lambda message: digested.append(message.text) or line(message))
+    reply = way.ask(talk, messages)
+
+    assert digested == [*(message.text for message in messages), reply.text]
+    assert reply.metadata["session_route"] == ("replay" if edited else "continue")

@@ -12,7 +12,13 @@ import redis_server
 from core_asking import Way, conversation, said, user
 from oracle import Watch, context_of
 
-from rivya_core.errors import ConfigurationError, ContextOverflowError, LedgerError, ResponseLostError
+from rivya_core.errors import (
+    ConfigurationError,
+    ContextOverflowError,
+    InsufficientCreditsError,
+    LedgerError,
+    ResponseLostError,
+)
 from rivya_core.rivya import head_claims
 from rivya_core.rivya.session_records import ends_with_reply, list_sessions, read_session
 from rivya_core.sessions.default_ledger import _ledger, default_ledger
@@ -315,8 +321,7 @@ class TestTheCallersOwnKey:
         ledger = MemoryLedger()
         talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
         watch = Watch(sandbox)
-        for _ in range(3):
-            sandbox.fault(Fault(path="/chat/completions", drop="after"))
+        sandbox.fault(Fault(path="/chat/completions", drop="after", times=3))
         with pytest.raises(ResponseLostError):
             self.ask(sandbox, ledger, talk, "node-5")
         reply = self.ask(sandbox, ledger, talk, "node-5")
@@ -324,6 +329,24 @@ class TestTheCallersOwnKey:
         assert [seen.text for seen in context_of(watch.only())] == texts(talk)
         following = [*talk, said(reply), user("Thanks.")]
         judged(sandbox, self.whole, following, "replay", ledger=ledger)
+
+    @pytest.mark.parametrize("again", ["the same", "another process", "sqlite"])
+    def test_a_second_run_that_is_refused_does_not_undo_the_first(
+        self, sandbox: Sandbox, way: Way, again: str, tmp_path: Path
+    ) -> None:
+        """The first run was lost on the way back; that the second met a rate limit says nothing about it."""
+        ledger = SQLiteLedger(tmp_path / "s.db") if again == "sqlite" else MemoryLedger()
+        talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
+        sandbox.fault(Fault(path="/chat/completions", drop="after", times=3))
+        with pytest.raises(ResponseLostError):
+            self.ask(sandbox, ledger, talk, "node-7")
+        other = {"another process": MemoryLedger()}.get(again, ledger)
+        sandbox.fault(Fault(path="/chat/completions", code="insufficient_credits"))
+        with pytest.raises(InsufficientCreditsError):
+            self.ask(sandbox, other, talk, "node-7")
+
+        for worker in (other, ledger):
+            judged(sandbox, way, [*talk[:-1], user("What is 4 + 4?")], "replay", ledger=worker)
 
     def test_a_stream_is_not_continued_under_a_key(self, sandbox: Sandbox) -> None:
         """The provider promises nothing for streams, so it might ask the same question once more."""
