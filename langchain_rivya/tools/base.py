@@ -126,7 +126,8 @@ class ImageToolBase(ImageOperations, RivyaTool):
     wait: bool = True
     """False returns at once with a task id; `companions` has the tools that go on from there."""
     task_store: Any = Field(default=None, exclude=True, repr=False)
-    """Where tasks are remembered: a path for a SQLite file, or any LangChain `BaseStore`."""
+    """Where tasks are remembered: a path for a SQLite file, or any LangChain `BaseStore`. Default: what
+    `RIVYA_TASK_STORE` names, else this process's memory."""
     allowed_dir: str | os.PathLike[str] | None = None
     """Directory whose files the calling model may name as reference images."""
     images: Mapping[str, Any] | None = Field(default=None, exclude=True, repr=False)
@@ -211,14 +212,15 @@ class ImageToolBase(ImageOperations, RivyaTool):
         return active_handlers(self.callbacks)
 
     def _outcome(self, outcome: Outcome) -> tuple[Any, Any]:
-        """Return what the calling model gets, and what the application gets."""
+        """Return what the calling model gets, and what the application gets: JSON, as a checkpoint gives it back."""
         if isinstance(outcome, TaskRecord):
             return outcome_text(outcome), {"task_id": outcome.id, "status": "queued"}
         if isinstance(outcome, ImageTask):
             return outcome_text(outcome), {"task_id": outcome.id, "status": outcome.status}
         if not self.image_blocks:
-            return str(outcome), outcome
-        return [{"type": "text", "text": outcome_text(outcome)}, *map(self._block, outcome.images)], outcome
+            return str(outcome), outcome.to_json()
+        shown = [{"type": "text", "text": outcome_text(outcome)}, *map(self._block, outcome.images)]
+        return shown, outcome.to_json()
 
     def _block(self, image: GeneratedImage) -> dict[str, Any]:
         if self.image_blocks == "base64":

@@ -44,7 +44,8 @@ class RivyaImageToolSpec(ImageSpecBase):
         output_dir: Where images are saved; by default they are kept in memory.
         progress: True for a bar, False for none, None (default) for one where a person is watching, or a function.
         wait: False lets `generate_image` return at once with a task id. Default True.
-        task_store: Where tasks are remembered: a path for a SQLite file, or any LlamaIndex key-value store.
+        task_store: Where tasks are remembered: a path for a SQLite file, or any LlamaIndex key-value store. Default:
+            what `RIVYA_TASK_STORE` names, else this process's memory.
         allowed_dir: Directory whose files an agent may name as reference images.
         images: Images within an agent's reach, by the name under which it asks for them.
         fetch_image_urls: Whether reference images may be named by https URL; `FetchRules` says which hosts are

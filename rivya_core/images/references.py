@@ -131,8 +131,8 @@ class ReferenceRegistry:
         """Open an earlier result from memory or disk, or download it again."""
         image = facts if isinstance(facts, GeneratedImage) else GeneratedImage(facts)
         name, path = str(image.get("id")), image.get("path")
-        if image.data is not None:
-            return (yield from _memory(image.data, name, largest))
+        if (data := image.memory) is not None:
+            return (yield from _memory(data, name, largest))
         if path and (yield from call(lambda: Path(path).is_file())):
             return (yield from _file(lambda: open_file(path), name, largest))
         try:

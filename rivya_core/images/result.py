@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.images.api import ImageTask
@@ -27,11 +28,15 @@ def image_id(task_id: str, number: int = 0) -> str:
     return "img_" + hashlib.sha256(f"{task_id}\n{number}".encode()).hexdigest()[:8]
 
 
+_in_memory: WeakValueDictionary[str, GeneratedImage] = WeakValueDictionary()
+"""Images whose bytes are saved nowhere, by id, as long as a tool or the application holds them."""
+
+
 class GeneratedImage(dict[str, Any]):
     """A generated image.
 
-    It is a `dict` of JSON values with these keys, each also an attribute. `GeneratedImage(artifact)` restores an image
-    that was read from a checkpoint.
+    It is a `dict` of JSON values with these keys, each also an attribute. `GeneratedImage(artifact)` makes an image of
+    a plain `dict`, such as the artifact of a tool message.
 
     Attributes:
         id: Short id, by which agents refer to it.
@@ -75,15 +80,28 @@ class GeneratedImage(dict[str, Any]):
             *(one if isinstance(one, GeneratedImage) else GeneratedImage(one) for one in self.get("more", ())),
         ]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the image as plain JSON values."""
+        return {**self, "more": [image.to_json() for image in self.images[1:]]}
+
+    @property
+    def memory(self) -> bytes | None:
+        """The image's bytes if they are in this process's memory, also those of a copy."""
+        if self.data is not None:
+            return self.data
+        original = _in_memory.get(str(self.get("id")))
+        same = original is not None and original.get("task_id") == self.get("task_id")
+        return original.data if original is not None and same else None
+
     @property
     def content(self) -> bytes:
         """The image's bytes.
 
         Raises:
-            InvalidInputError: The file no longer exists, or this is a copy of an image that was never saved.
+            InvalidInputError: The file no longer exists, or the image was never saved and its tool no longer exists.
         """
-        if self.data is not None:
-            return self.data
+        if (data := self.memory) is not None:
+            return data
         try:
             return Path(self["path"]).read_bytes()
         except (KeyError, TypeError, OSError):
@@ -188,6 +206,8 @@ def _image(facts: Mapping[str, Any], task: ImageTask, number: int, file: Downloa
         more=[],
     )
     image.data = file.data
+    if file.data is not None:
+        _in_memory[image["id"]] = image
     return image
 
 

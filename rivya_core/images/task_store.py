@@ -21,6 +21,8 @@ T = TypeVar("T")
 State = Literal["submitting", "running", "done", "failed"]
 UNFINISHED = ("submitting", "running")
 KEY_PREFIX = "rivya_task_"
+MOST_IMAGES = 10_000
+"""Images that a process remembers by their ids; the oldest are forgotten first."""
 _lock = Lock()
 
 
@@ -73,6 +75,9 @@ class TaskRecord:
         return record if texts and named and record.state in {"done", "failed", *UNFINISHED} else None
 
 
+_records_by_image: OrderedDict[str, TaskRecord] = OrderedDict()
+
+
 class TaskStore(Protocol):
     """Stores task records. All methods are thread-safe and may block on a disk or a network."""
 
@@ -103,6 +108,8 @@ class TaskStore(Protocol):
 class MemoryTaskStore:
     """Stores records in this process's memory; the default of the image tools.
 
+    Tasks are those of one tool. Images outlive it: every tool of the process finds them by their ids.
+
     Args:
         size: Most records to keep; the oldest finished record is deleted first.
     """
@@ -117,6 +124,10 @@ class MemoryTaskStore:
         """Store *record*."""
         with _lock:
             self._records[record.key] = record
+            for image in record.images:
+                _records_by_image[str(image.get("id"))] = record
+            while len(_records_by_image) > MOST_IMAGES:
+                _records_by_image.popitem(last=False)
             if len(self._records) > self._size:
                 done = next((key for key, kept in self._records.items() if not kept.unfinished), None)
                 self._records.pop(done or next(iter(self._records)))
@@ -140,7 +151,7 @@ class MemoryTaskStore:
     def with_image(self, image_id: str) -> TaskRecord | None:
         """Return the record of the task that generated this image."""
         with _lock:
-            return _with_image(self._records.values(), image_id)
+            return _records_by_image.get(image_id)
 
 
 class KeyValues(Protocol):

@@ -34,6 +34,7 @@ from rivya_core.images.uploads import UploadCache
 from rivya_core.media.fetch_url import FetchRules
 from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
+STORE_VARIABLE = "RIVYA_TASK_STORE"
 LONGEST_KEY = 200
 """Most characters of an idempotency key."""
 _shared_bar: ContextVar[Listener | None] = ContextVar("rivya_image_bar", default=None)
@@ -277,16 +278,36 @@ def outcome_text(outcome: Outcome) -> str:
 def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
     """Return the reference images as a tuple; a single image is accepted too.
 
-    Values that JSON can carry may come from a model, and of those only text is accepted: a name. Bytes, paths, results
-    and PIL images can only come from the application.
+    Values that JSON can carry may come from a model, and of those only names are accepted: text, and the id of an
+    earlier result. Bytes, paths, results and PIL images can only come from the application.
     """
     if value is None:
         return ()
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    refused = (list, int, float, type(None)) if trusted else (dict, list, int, float, type(None))
-    if any(isinstance(one, refused) and not isinstance(one, GeneratedImage) for one in listed):
-        raise InvalidInputError("`reference_images` must be a list of image ids or names; nothing was sent.")
-    return listed
+    return tuple(one if trusted or isinstance(one, GeneratedImage) else _id_of(one) for one in map(_checked, listed))
+
+
+def _checked(reference: Any) -> Any:
+    """Return a reference that is none of the JSON values that name no image."""
+    if isinstance(reference, (list, int, float, type(None))):
+        raise _no_reference()
+    return reference
+
+
+def _id_of(reference: Any) -> Any:
+    """Return the id of a result that a model may have written; nothing else in it is trusted."""
+    if not isinstance(reference, Mapping):
+        return reference
+    found = reference.get("id")
+    if not isinstance(found, str):
+        raise _no_reference()
+    return found
+
+
+def _no_reference() -> InvalidInputError:
+    return InvalidInputError(
+        "`reference_images` must be a list of image ids, names or earlier results; nothing was sent."
+    )
 
 
 def _directory(path: str | os.PathLike[str] | None) -> Path | None:
@@ -299,17 +320,26 @@ def _directory(path: str | os.PathLike[str] | None) -> Path | None:
 
 
 def task_store_from(store: object) -> TaskStore:
-    """Return the store for an argument: in memory for None, a SQLite file for a path, or the store itself.
+    """Return the store for an argument: a SQLite file for a path, the store itself, or the default store for None.
+
+    The default is what `RIVYA_TASK_STORE` names, `memory` or a path, else this process's memory.
 
     Raises:
         ConfigurationError: The argument is neither None, nor a path, nor a store.
     """
     if store is None:
-        return MemoryTaskStore()
+        store = _default_store()
     if isinstance(store, (str, os.PathLike)):
+        if "://" in str(store):
+            raise ConfigurationError("A task store is `memory` or the path of a SQLite file, not a URL.")
         from rivya_core.images.sqlite_task_store import SQLiteTaskStore
 
         return SQLiteTaskStore(store)
     if all(hasattr(store, name) for name in ("put", "get", "drop", "unfinished", "with_image")):
         return cast("TaskStore", store)
     raise ConfigurationError(f"`task_store` must be the path of a SQLite file or a store, not {type(store).__name__}.")
+
+
+def _default_store() -> MemoryTaskStore | str:
+    value = os.environ.get(STORE_VARIABLE, "").strip()
+    return MemoryTaskStore() if value in ("", "memory") else value

@@ -118,8 +118,23 @@ def test_an_artifact_survives_checkpoints_of_every_kind(box: Sandbox, tmp_path: 
         back = serde.loads_typed(serde.dumps_typed({"message": ToolMessage("x", artifact=artifact, tool_call_id="1")}))
 
     assert artifact == back["message"].artifact
+    assert type(artifact) is type(back["message"].artifact)
     assert "unregistered" not in caplog.text.lower()
-    assert artifact.content == GeneratedImage(back["message"].artifact).content
+    assert GeneratedImage(artifact).content == GeneratedImage(back["message"].artifact).content
+
+
+def test_an_artifact_is_the_same_in_every_turn_of_a_thread(box: Sandbox) -> None:
+    """In the turn that makes it and after the checkpoint; without a directory its bytes are found by the tool."""
+    model = ScriptedChatModel(script=[drawing(), "Here it is.", drawing(), "Another."], seen=[])
+    tool = RivyaImageTool()
+    agent = create_agent(model, [tool], checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    for turn in (1, 2):
+        state = agent.invoke({"messages": [HumanMessage("Draw")]}, config)
+        artifacts = [message.artifact for message in state["messages"] if message.type == "tool"]
+        assert [dict] * turn == [type(artifact) for artifact in artifacts]
+        assert all(GeneratedImage(artifact).pil().size for artifact in artifacts)
+        assert all(GeneratedImage(artifact).mime_type == "image/png" for artifact in artifacts)
 
 
 def test_a_tool_node_runs_several_calls_and_reports_errors(box: Sandbox) -> None:
@@ -247,7 +262,8 @@ def test_the_model_sees_the_image_only_if_configured(box: Sandbox, shown: Any) -
 
     assert text["text"].startswith("Image img_")
     assert ("image", "image/png") == (image["type"], image["mime_type"])
-    assert message.artifact.base64 == image["base64"] if shown == "base64" else message.artifact["url"] == image["url"]
+    made = GeneratedImage(message.artifact)
+    assert made.base64 == image["base64"] if shown == "base64" else made["url"] == image["url"]
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])

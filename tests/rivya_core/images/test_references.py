@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from PIL import Image
 
 from langchain_rivya import RivyaImageTool
 from rivya_core.errors import APIError, ConfigurationError, InvalidInputError
+from rivya_core.images import task_store
 from rivya_core.images.references import MOST_IMAGES, MOST_IN_MEMORY
 from rivya_core.images.result import GeneratedImage
 from rivya_core.media.fetch_url import FetchRules
@@ -177,13 +179,62 @@ def test_systems_without_directory_handles_do_not_follow_the_last_link(
         assert b"\xff\xd8\xff" == file.read(3)
 
 
-@pytest.mark.parametrize("names", [[5], [{"path": "/etc/passwd", "id": "x"}], [None], [["fox.png"]], {"id": "x"}, 7])
+@pytest.mark.parametrize("names", [[5], [{"path": "/etc/passwd"}], [None], [["fox.png"]], {"id": 5}, 7])
 def test_json_other_than_text_is_not_a_reference(box: Sandbox, tools: ImageTools, names: Any) -> None:
     """A model cannot pass for the application by writing a result's dictionary."""
     outcome_text = tools.ask(tools.tool(), prompt="p", reference_images=names)
 
     assert "must be a list of image ids" in outcome_text
     assert not box.ledger()
+
+
+@pytest.mark.parametrize("written", [{"path": "/etc/passwd"}, {"url": "https://127.0.0.1/secret"}, {"data": "x"}])
+def test_of_a_result_that_a_model_may_have_written_only_the_id_counts(
+    box: Sandbox, tools: ImageTools, written: dict[str, Any]
+) -> None:
+    """A file or a URL in it is never opened; the id is found among the images within reach, or not at all."""
+    outcome_text = tools.ask(tools.tool(), prompt="p", reference_images=[{"id": "x", **written}])
+    assert "There is no image 'x'" in outcome_text
+    assert not box.ledger()
+
+    tool = tools.tool()
+    image = tools.generate(tool)
+    tools.ask(tool, prompt="p", reference_images=[{**image, **written}])
+    assert [image.content] == sent_references(box)
+
+
+@pytest.mark.parametrize("store", ["none", "memory", "file"])
+@pytest.mark.parametrize("form", ["id", "dict", "object", "json"])
+def test_images_outlive_the_tool_that_made_them(
+    box: Sandbox, tools: ImageTools, store: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new tool takes them by id or as the artifact, in this process, and with a shared store in another one."""
+    if store != "none":
+        monkeypatch.setenv("RIVYA_TASK_STORE", "memory" if store == "memory" else str(tmp_path / "tasks.db"))
+    image = tools.generate(tools.tool())
+    content, facts = image.content, json.loads(json.dumps(image.to_json()))
+    forms: dict[str, Any] = {"id": image.id, "dict": dict(image), "object": GeneratedImage(facts), "json": facts}
+    del image
+    if store == "file":
+        task_store._records_by_image.clear()  # as in another process
+    outcome_text = tools.ask(tools.tool(), prompt="p", reference_images=[forms[form]])
+
+    assert outcome_text.startswith("Image img_")
+    assert [content] == sent_references(box)
+
+
+def test_images_of_another_account_are_out_of_reach(box: Sandbox, tools: ImageTools) -> None:
+    """What a process remembers of images is bound to the account that made them."""
+    image = tools.generate(tools.tool())
+    other = tools.tool(api_key="rvya_sk_other")
+    assert "There is no image" in tools.ask(other, prompt="p", reference_images=[image.id])
+    assert len(box.tasks.all) == 1
+
+
+def test_a_task_store_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIVYA_TASK_STORE", "redis://somewhere:6379/0")
+    with pytest.raises(ConfigurationError, match="path of a SQLite file"):
+        RivyaImageTool(api_key="rvya_sk_x")
 
 
 @pytest.mark.parametrize(
@@ -368,13 +419,15 @@ def test_an_unsaved_image_is_downloaded_again(box: Sandbox, slept: Slept) -> Non
     for number in range(MOST_IN_MEMORY):
         tool._backend._config.registry.put(_kept(number))
     assert first.data is not None, "what the caller holds stays whole"
-    outcome_text = tools.ask(tool, prompt="p", reference_images=[first["id"]])
+    name, content = first["id"], first.content
+    del first
+    outcome_text = tools.ask(tool, prompt="p", reference_images=[name])
 
     assert outcome_text.startswith("Image img_")
-    assert [first.content] == sent_references(box)
+    assert [content] == sent_references(box)
 
     box.tasks.all[0].fault = "expired"
-    outcome_text = tools.ask(tool, prompt="p", reference_images=[first["id"]])
+    outcome_text = tools.ask(tool, prompt="p", reference_images=[name])
     assert "no longer available" in outcome_text
     assert "output_dir" in outcome_text
 

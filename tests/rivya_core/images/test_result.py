@@ -126,4 +126,9 @@ def test_a_notebook_shows_nothing_that_is_too_large_or_unknown(changes: dict[str
 
 
 def test_a_notebook_shows_nothing_if_the_file_is_gone() -> None:
-    assert None is GeneratedImage(in_memory())._repr_png_()
+    image = in_memory()
+    copy = GeneratedImage(image)
+    assert PNG == copy._repr_png_(), "a copy finds the bytes of an image that is held"
+    assert None is GeneratedImage({**copy, "task_id": "another"})._repr_png_()
+    del image
+    assert None is copy._repr_png_()
