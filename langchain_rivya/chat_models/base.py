@@ -163,7 +163,7 @@ class HTTPChatModel(Connection, BaseChatModel):
     def _reply(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
         from langchain_rivya.chat_models.messages import to_core
 
-        return self._followed(self._wire(options)).reply(to_core(messages))
+        return self._followed(self._wire(options), options).reply(to_core(messages))
 
     def _stream_of(
         self, messages: Sequence[BaseMessage], options: Mapping[str, Any]
@@ -172,7 +172,7 @@ class HTTPChatModel(Connection, BaseChatModel):
         from langchain_rivya.chat_models.messages import to_core
         from langchain_rivya.chat_models.responses import to_generation_chunk
 
-        wire = self._followed(self._wire(options))
+        wire = self._followed(self._wire(options), options)
         return wire.stream(to_core(messages)), partial(to_generation_chunk, self.provider.name)
 
     def _result(self, delta: ChatDelta) -> ChatResult:

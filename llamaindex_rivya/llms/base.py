@@ -123,7 +123,8 @@ class HTTPLLM(Connection, StructuredPrediction):
     def _counted_wire(self, kwargs: Mapping[str, Any]) -> Wire:
         """Return the wire of a call, counted by the credit handlers of this context."""
         model = str(kwargs.get("model") or self.model)
-        wire = self._followed(self._wire(self._read_call(kwargs)))
+        options = self._read_call(kwargs)
+        wire = self._followed(self._wire(options), options)
         return with_cost_tracking(wire, self.callback_manager.handlers, model, self.provider.name)
 
     def _chunks(

@@ -38,8 +38,10 @@ from rivya_core.http.library import httpx
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import DEFAULT_LIMITS
 from rivya_core.http.secrets import key_of
+from rivya_core.limits.limiter import RateLimiter
 from rivya_core.model_facts import check_chats
 from rivya_core.providers import PROVIDERS, RIVYA, Provider
+from rivya_core.reporting.tracing import CallTrace, tracing
 
 if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.chat_stream import Wire
@@ -205,17 +207,21 @@ class Connection(Account, BaseModel):
 
         return retry_policy(self.max_retries, self.max_retry_seconds)
 
-    def _followed(self, wire: Wire) -> Wire:
-        """Return *wire* for one call, under the model's shared rate limiter."""
+    def _followed(self, wire: Wire, options: Mapping[str, Any]) -> Wire:
+        """Return *wire* for one call, under the model's shared rate limiter and with a span where traces are taken."""
         limiter = self.__dict__.get("rate_limiter")
-        if limiter is None:
+        traced = tracing()
+        if limiter is None and not traced:
             return wire
         from rivya_core.limits.call_limits import CallLimits
-        from rivya_core.limits.limiter import RateLimiter
-        from rivya_core.reporting.observed_wire import ObservedWire
+        from rivya_core.reporting.observed_wire import CallObserver, ObservedWire
 
-        shared = isinstance(limiter, RateLimiter)
-        return ObservedWire(wire, (CallLimits(limiter),), paced=False) if shared else wire
+        observers: list[CallObserver] = [CallLimits(limiter)] if isinstance(limiter, RateLimiter) else []
+        paced = not observers
+        if traced:
+            model, settings = options.get("model") or self.model, getattr(wire, "settings", {})
+            observers.append(CallTrace(self.provider.name, model, self.base_url or "", settings))
+        return ObservedWire(wire, observers, paced=paced) if observers else wire
 
     def _read_call(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a call by our names.

@@ -31,6 +31,9 @@ class CallLimits:
         self._limiter = limiter
         self._open, self._sent = True, False
 
+    def begins(self) -> None:
+        """Nothing to do: the framework has waited."""
+
     def sends(self, request: httpx.Request) -> Plan[None]:  # noqa: ARG002
         """Wait, if the framework has not done it for this request."""
         if self._sent and self._open:

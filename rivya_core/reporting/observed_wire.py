@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -13,7 +14,11 @@ from rivya_core.types import ChatDelta, Message
 
 
 class CallObserver(RequestObserver, Protocol):
-    """Follows one call: its requests and its end."""
+    """Follows one call: its beginning, its requests and its end."""
+
+    def begins(self) -> None:
+        """The call begins."""
+        ...
 
     def replied(self, reply: ChatDelta) -> Plan[None]:
         """The reply is complete; *reply* is its last piece, or all of it."""
@@ -39,6 +44,7 @@ class ObservedWire:
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn and return the whole reply."""
+        self._begin()
         try:
             reply = yield from self._wire.reply(messages)
         except BaseException as error:
@@ -49,6 +55,7 @@ class ObservedWire:
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send the turn and return the reply that has begun."""
+        self._begin()
         try:
             streaming = yield from self._wire.stream(messages)
         except BaseException as error:
@@ -61,10 +68,15 @@ class ObservedWire:
             return closing
 
         def abandon() -> Plan[None]:
+            error = sys.exc_info()[1]  # the driver gives a stream up while it handles what ended it
             yield from streaming.abandon()
-            yield from self._abandoned(None)
+            yield from self._abandoned(None if isinstance(error, GeneratorExit) else error)
 
         return replace(streaming, settle=settle, abandon=abandon)
+
+    def _begin(self) -> None:
+        for observer in self._observers:
+            observer.begins()
 
     def _replied(self, reply: ChatDelta) -> Plan[None]:
         for observer in self._observers:

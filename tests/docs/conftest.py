@@ -2,9 +2,12 @@
 
 import asyncio
 import itertools
+import logging
 
 import pytest
 from both_frameworks import url_of
+from opentelemetry import trace
+from opentelemetry.util._once import Once
 
 from rivya_core.images.polling import PollingPolicy
 from rivya_core.providers import PROVIDERS
@@ -20,8 +23,11 @@ def service(sandbox, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     sandbox.tasks.ready_after = 1
     monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)  # a page that sets one sets it for itself
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
     loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
     asyncio.set_event_loop(loop)
     yield sandbox
     loop.close()
+    logging.getLogger("rivya").setLevel(logging.NOTSET)
     asyncio.set_event_loop(None)
