@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llamaindex_rivya.callbacks import RivyaCreditsHandler as RivyaCreditsHandler
     from llamaindex_rivya.errors import *
     from llamaindex_rivya.llms import *
+    from llamaindex_rivya.llms.blocks import RefusalBlock as RefusalBlock
     from llamaindex_rivya.rate_limiter import SharedRateLimiter as SharedRateLimiter
     from llamaindex_rivya.tools.events import RivyaImageProgressEvent as RivyaImageProgressEvent
     from llamaindex_rivya.tools.image_tool_spec import RivyaImageToolSpec as RivyaImageToolSpec
@@ -29,6 +30,7 @@ else:
             "RivyaImageToolSpec": "llamaindex_rivya.tools.image_tool_spec",
             **chat_classes("llamaindex_rivya.llms"),
             **error_classes("rivya_core.errors"),
+            "RefusalBlock": "llamaindex_rivya.llms.blocks",
             "RefusalError": "llamaindex_rivya.errors",
             **SHARED,
         },

@@ -21,6 +21,8 @@ from rivya_core.types import ChatDelta, Message, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
 """What a stream of events begins with."""
+WITHHELD = frozenset({"content_filter", "refusal", "safety", "prohibited_content", "blocklist"})
+"""Reasons why a reply ended that say that it was withheld, in lower case."""
 LONGEST_QUOTE = 200
 """Characters of a frame that go into a message."""
 
@@ -145,6 +147,19 @@ class ChatStreamDecoder(ABC):
             except RivyaError as error:
                 self._failure = error.with_traceback(None)  # its frames may hold a key that the server repeated
         return deltas
+
+
+def with_refusal(metadata: Mapping[str, Any], *, said: bool) -> dict[str, Any]:
+    """Return *metadata* with a refusal if a filter withheld the reply without words of its own.
+
+    Args:
+        metadata: Of a complete reply.
+        said: Whether the reply holds text or tool calls.
+    """
+    reason = metadata.get("finish_reason")
+    if said or metadata.get("refusal") or not isinstance(reason, str) or reason.lower() not in WITHHELD:
+        return dict(metadata)
+    return {**metadata, "refusal": f"The provider withheld the reply ({reason})."}
 
 
 def _without_halves(delta: ChatDelta) -> ChatDelta:

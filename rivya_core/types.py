@@ -123,6 +123,7 @@ class ToolCallDelta:
         name: Text to append to the call's name; nearly always on one piece of the call only.
         arguments: Text to append to the call's arguments.
         invalid: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
+        custom: The call is one of a custom tool, which takes free text; the arguments are `{"input": text}`.
     """
 
     index: int
@@ -130,6 +131,7 @@ class ToolCallDelta:
     name: str | None = None
     arguments: str = ""
     invalid: bool = False
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ class ChatDelta(NamedTuple):
         reasoning: Reasoning to append.
         tool_calls: Pieces of tool calls.
         usage: Tokens of the turn, on one delta of a reply only.
-        metadata: What the adapters put into the message's metadata, JSON only, on one delta only.
+        metadata: What the adapters put into the message's metadata, JSON only, on one delta only; under `refusal` the
+            words of a refusal.
         last: Whether the reply is complete with this delta.
         blocks: Further content, JSON objects with a `type`: citations (`url_citation` with `url`, `title`,
             `start_index`, `end_index` as far as known), images (`image_url` in the chat wire's form), sound (`audio`),

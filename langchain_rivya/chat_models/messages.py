@@ -77,7 +77,7 @@ def _message(message: BaseMessage) -> Message:
             tuple(_calls(message)) if message.tool_calls or message.invalid_tool_calls else (),
             reasoning=_reasoning(message),
             pointer=message.response_metadata.get(POINTER_KEY),
-            extras={**message.response_metadata, **message.additional_kwargs},
+            extras={**_refusal(message), **message.response_metadata, **message.additional_kwargs},
         )
     if isinstance(message, ToolMessage):
         return Message(
@@ -119,6 +119,13 @@ def _reasoning(message: AIMessage) -> str:
     return "".join(reasoning for reasoning in reasonings if isinstance(reasoning, str))
 
 
+def _refusal(message: AIMessage) -> dict[str, str]:
+    """The words of a refusal that is a content block only."""
+    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "refusal"]
+    words = "".join(str(block.get("refusal") or "") for block in blocks)
+    return {"refusal": words} if words else {}
+
+
 def _parts(blocks: Sequence[str | dict[str, Any]]) -> Iterator[Part]:
     for block in blocks:
         part = Text(block) if isinstance(block, str) else _part(block)
@@ -127,11 +134,11 @@ def _parts(blocks: Sequence[str | dict[str, Any]]) -> Iterator[Part]:
 
 
 def _part(block: Mapping[str, Any]) -> Part | None:
-    """One content block; None for what is carried elsewhere in the message (tool calls, reasoning)."""
+    """One content block; None for what is carried elsewhere in the message (tool calls, reasoning, refusals)."""
     kind = block.get("type")
     if kind in ("text", "text_delta", "output_text", "input_text", "text-plain"):
         return Text(str(block.get("text") or ""))
-    if kind in REASONING_BLOCKS or kind in CALLS:
+    if kind in REASONING_BLOCKS or kind in CALLS or kind == "refusal":
         return None
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         return RawBlock(block["value"])

@@ -126,8 +126,9 @@ def _extras(delta: ChatDelta) -> dict[str, Any]:
 
 
 def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
-    """Text as a string; beside citations, pictures or sound as a list of LangChain's standard blocks."""
-    if not delta.blocks:
+    """Text as a string; beside citations, pictures, sound or a refusal as a list of LangChain's standard blocks."""
+    refusal = delta.metadata.get("refusal")
+    if not delta.blocks and not refusal:
         return delta.text
     citations = [_citation(block) for block in delta.blocks if block.get("type") == "url_citation"]
     text: dict[str, Any] = {"type": "text", "text": delta.text}
@@ -136,6 +137,8 @@ def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
     others: list[str | dict[str, Any]] = [
         made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)
     ]
+    if refusal:
+        others.append({"type": "refusal", "refusal": refusal})
     return [text, *others] if citations or delta.text else others
 
 

@@ -38,6 +38,10 @@ KINDS: dict[type, tuple[MediaKind, str]] = {
 """Which medium a block is, and which of its fields holds the bytes."""
 
 
+class RefusalBlock(TextBlock):
+    """The words with which a model refused; a text for code that does not know refusals."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputCapabilities:
     """What a wire takes beside text.

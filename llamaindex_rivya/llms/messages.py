@@ -9,7 +9,7 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
 
-from llamaindex_rivya.llms.blocks import InputCapabilities, needs_reading, parts_of
+from llamaindex_rivya.llms.blocks import InputCapabilities, RefusalBlock, needs_reading, parts_of
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Plan, call
 from rivya_core.openai.reply_state import STATE_KEY
@@ -57,6 +57,8 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
     said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
     if role != "assistant" and len(said) < len(blocks):
         raise NotSupportedError(f"A {role} message cannot hold thoughts or tool calls; nothing was sent.")
+    if role == "assistant":  # a refusal goes back in a place of its own
+        said = [block for block in said if not _is_refusal(block, facts.get("refusal"))]
     name, call_id = facts.get("name"), facts.get("tool_call_id")
     return Message(
         role=role,
@@ -68,6 +70,11 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         pointer=facts.get(POINTER_KEY),
         extras={key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY) if facts.get(key)},
     )
+
+
+def _is_refusal(block: Any, refusal: Any) -> bool:
+    """Whether a block is a refusal; stored messages have it as a text."""
+    return isinstance(block, RefusalBlock) or (bool(refusal) and isinstance(block, TextBlock) and block.text == refusal)
 
 
 def tool_calls_of(message: ChatMessage) -> tuple[ToolCall, ...]:

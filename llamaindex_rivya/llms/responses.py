@@ -21,6 +21,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic import BaseModel
 
+from llamaindex_rivya.llms.blocks import RefusalBlock
 from llamaindex_rivya.llms.tool_calls import CallsSoFar
 from rivya_core.pydantic_fast import construct_unvalidated
 from rivya_core.types import ChatDelta, Usage
@@ -55,12 +56,17 @@ class Accumulator:
             self._thinking = [ThinkingBlock(content=self._reasoning)]
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
-        response = _response(self._message(delta), delta.text)
+        response = _response(self._message(delta), delta.text + self._refused(delta))
         if delta.reasoning:
             response.additional_kwargs["thinking_delta"] = delta.reasoning
         if delta.last:
             _close(response, delta)
         return response
+
+    def _refused(self, delta: ChatDelta) -> str:
+        """What a refusal adds to the message's content."""
+        words = delta.metadata.get("refusal")
+        return "" if not words else f"\n{words}" if self._text else str(words)
 
     def _said(self) -> ChatMessage:
         """What all deltas so far come to."""
@@ -81,7 +87,15 @@ class Accumulator:
             made = [dict(block) for block in delta.blocks if str(block.get("type")).endswith("_call")]
             facts |= {"built_in_tool_calls": made} if made else {}
             blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
+            message.blocks = self._with_refusal(blocks, facts.get("refusal"))
         return message
+
+    def _with_refusal(self, blocks: list[ContentBlock], refusal: Any) -> list[ContentBlock]:
+        """The blocks with one for a refusal, in place of a text that is empty."""
+        if not refusal:
+            return blocks
+        others = [block for block in blocks if self._text or not isinstance(block, TextBlock)]
+        return [*others, RefusalBlock(text=str(refusal))]
 
 
 def _response(message: ChatMessage, delta: str) -> ChatResponse:

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
-from llamaindex_rivya.errors import OutputError
+from llamaindex_rivya.errors import OutputError, RefusalError
 from rivya_core.openai.partial_arguments import PartialArguments, read_partial
 from rivya_core.types import ToolCall, ToolCallDelta
 
@@ -98,8 +98,11 @@ def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
 
     Raises:
         OutputError: It says what came instead.
+        RefusalError: The model refused.
     """
     text = message.content or ""
+    if message.additional_kwargs.get("refusal"):
+        raise RefusalError(f"Expected at least one tool call, but the model refused: {text[:500]!r}.", text=text)
     if not calls:
         raise OutputError(f"Expected at least one tool call, but the model said: {text[:500]!r}.", text=text)
     for call in invalid_calls(message, calls):

@@ -44,7 +44,7 @@ SURFACE: dict[ModuleType, list[str]] = {
         *ERRORS,
         *SHARED,
         *(provider.class_name for provider in PROVIDERS),
-        *"OutputError RivyaImageProgressEvent RivyaImageToolSpec".split(),
+        *"OutputError RefusalBlock RivyaImageProgressEvent RivyaImageToolSpec".split(),
     ],
     rivya_sandbox: """
         Answer Attachment Call Completion DIALECTS Dialect Entry Exchange Fault Journal Message Model ModelRequest Sandbox Served StandIn Tool Turn Upstream Wire serve unfold

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse
+from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.json_codec import SurrogateBuffer, repaired
 from rivya_core.http.library import httpx
@@ -85,7 +85,7 @@ def _whole(collected: Collected, message: Mapping[str, Any], response: httpx.Res
         reasoning,
         calls,
         collected.usage,
-        _metadata(collected, states, response, reading),
+        with_refusal(_metadata(collected, states, response, reading), said=bool(text or calls)),
         last=True,
         blocks=collected.blocks,
     )
@@ -145,13 +145,14 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         """Return what was held back, with usage, metadata and blocks."""
         text, reasoning = self._tagged(self._text.finish()), self._reasoning.finish()
         left = self._tags.finish() if self._tags else ("", "")
-        calls = self._calls.finish()
+        calls, last_text = self._calls.finish(), text[0] + left[0]
+        said = bool(self._pieces or self._calls or last_text)
         return ChatDelta(
-            text[0] + left[0],
+            last_text,
             reasoning + text[1] + left[1],
             calls,
             self._collected.usage,
-            _metadata(self._collected, self._calls.state, self.response, self._reading),
+            with_refusal(_metadata(self._collected, self._calls.state, self.response, self._reading), said=said),
             last=True,
             blocks=self._collected.blocks,
         )

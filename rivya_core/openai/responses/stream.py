@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage
+from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
@@ -78,7 +78,7 @@ def closing_delta(
 ) -> ChatDelta:
     """Return the usage, metadata and blocks of the response *value*."""
     stored = value.get("store")
-    facts = facts_of(value, output)
+    facts = with_refusal(facts_of(value, output), said=bool(output.text or output.calls))
     facts[ITEMS_KEY] = seal_items(
         value.get("output"), reading.origin, stored=stored if isinstance(stored, bool) else reading.stored
     )
