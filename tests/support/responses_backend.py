@@ -76,11 +76,11 @@ def _streamed(made: dict[str, Any]) -> httpx.Response:
         for part in item.get("content", ()):
             frames.append(
                 {
-                    "type": "response.output_text.delta",
+                    "type": f"response.{'refusal' if 'refusal' in part else 'output_text'}.delta",
                     "output_index": index,
                     "content_index": 0,
                     "item_id": item["id"],
-                    "delta": part["text"],
+                    "delta": part.get("text", part.get("refusal")),
                 }
             )
         for part in item.get("summary", ()):
@@ -90,7 +90,7 @@ def _streamed(made: dict[str, Any]) -> httpx.Response:
                     "output_index": index,
                     "summary_index": 0,
                     "item_id": item["id"],
-                    "delta": part["text"],
+                    "delta": part.get("text", part.get("refusal")),
                 }
             )
         frames.append({"type": "response.output_item.done", "output_index": index, "item": item})
