@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ CALLS = frozenset(
     "tool_call tool_call_chunk invalid_tool_call tool_use function_call input_json_delta server_tool_call "
     "server_tool_call_chunk server_tool_result".split()
 )
+REPORTS = re.compile(r"(_call|_calls|_call_output|tool_use|tool_result|_result|executable_code|mcp_\w+)\Z")
+"""Types of blocks with which providers report calls and what they ran themselves."""
 MEDIA: dict[str, MediaKind] = {
     "image": "image",
     "image_url": "image",
@@ -67,6 +70,10 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 def _message(message: BaseMessage) -> Message:
     content = message.content
     parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content))
+    if isinstance(message, AIMessage):  # what another provider ran means nothing to this one
+        parts = tuple(
+            part for part in parts if not (isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))))
+        )
     if isinstance(message, HumanMessage):
         return Message("user", parts, message.name)
     if isinstance(message, AIMessage):

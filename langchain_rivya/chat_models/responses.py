@@ -7,6 +7,7 @@ valid call, so broken ones get an ending that cannot be repaired.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,10 +19,14 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_rivya.chat_models.text_chunks import text_chunk
 from rivya_core.http.json_codec import loads
+from rivya_core.openai.custom_tools import input_of
+from rivya_core.openai.responses.item_types import is_failed, is_provider_run, is_unfinished
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
 TOOL_CALL_INDEX_OFFSET = 1000
 """Added to a tool call's index; blocks of text and reasoning are numbered from 0."""
+RESULTS = ("error", "outputs", "results", "output", "tools")
+"""Under which keys items report what a tool of the provider gave."""
 UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
 """Closes cut off JSON wrongly, wherever it was cut: the first half if that was inside a text, else the second."""
 
@@ -150,23 +155,31 @@ def _citation(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A picture or sound as the standard block, a provider's own tool call as two, anything else as it came."""
-    kind = str(block.get("type"))
-    if not kind.endswith("_call"):
-        yield _block(kind, block)
+    """A picture or sound as the standard block, what the provider ran as its call and result, anything else as it came.
+
+    A call that the caller must run is no standard block: nothing says that it is done.
+    """
+    if not is_provider_run(block):
+        yield _block(str(block.get("type")), block)
         return
-    facts = {key: value for key, value in block.items() if key not in {"type", "id", "status", "action"}}
+    name = str(block["type"]).removesuffix("_call")
+    facts = {key: value for key, value in block.items() if key not in {"type", "id", "status", "action", *RESULTS}}
     args = block["action"] if isinstance(block.get("action"), Mapping) else facts
-    status = "error" if block.get("status") in ("failed", "incomplete") else "success"
-    yield {"type": "server_tool_call", "id": block.get("id"), "name": kind.removesuffix("_call"), "args": dict(args)}
-    yield {"type": "server_tool_result", "tool_call_id": block.get("id"), "status": status}
+    yield {"type": "server_tool_call", "id": block.get("id"), "name": name, "args": dict(args)}
+    if not is_unfinished(block):
+        results = [block[key] for key in RESULTS if block.get(key) is not None]
+        status = "error" if is_failed(block) else "success"
+        output = {"output": results[0]} if results else {}
+        yield {"type": "server_tool_result", "tool_call_id": block.get("id"), "status": status, **output}
 
 
 def _block(kind: str, block: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "image_url":
         inner = block.get("image_url")
         url = inner.get("url") if isinstance(inner, Mapping) else inner
-        return _linked("image", str(url or ""))
+        facts = {key: value for key, value in block.items() if key not in {"type", "image_url", "id", "index"}}
+        own = {"id": block["id"]} if isinstance(block.get("id"), str) else {}
+        return {**_linked("image", str(url or "")), **own, **({"extras": facts} if facts else {})}
     if kind == "audio":
         return {"type": "audio", "base64": block.get("data"), "mime_type": block.get("mime_type", "audio/wav")}
     return {"type": "non_standard", "value": dict(block)}
@@ -185,7 +198,16 @@ def _chunks(delta: ChatDelta) -> list[ToolCallChunk]:
 
 def _chunk(call: ToolCallDelta) -> ToolCallChunk:
     ending = UNREPAIRABLE if call.invalid else ""
-    return chunk_of(name=call.name, args=call.arguments + ending, id=call.id, index=TOOL_CALL_INDEX_OFFSET + call.index)
+    return chunk_of(
+        name=call.name, args=_arguments(call) + ending, id=call.id, index=TOOL_CALL_INDEX_OFFSET + call.index
+    )
+
+
+def _arguments(call: ToolCallDelta) -> str:
+    """The arguments, or a piece of them; the only one of a custom tool has a name of its own in LangChain."""
+    if not call.custom or not call.arguments:
+        return call.arguments
+    return json.dumps({"__arg1": input_of(call.arguments)}, ensure_ascii=False)
 
 
 def _calls(delta: ChatDelta) -> tuple[list[ToolCall], list[InvalidToolCall]]:
@@ -195,7 +217,7 @@ def _calls(delta: ChatDelta) -> tuple[list[ToolCall], list[InvalidToolCall]]:
 def _valid(delta: ChatDelta) -> Iterator[ToolCall]:
     for call in delta.tool_calls:
         if not call.invalid:
-            yield tool_call(name=call.name or "", args=loads(call.arguments or "{}"), id=call.id)
+            yield tool_call(name=call.name or "", args=loads(_arguments(call) or "{}"), id=call.id)
 
 
 def _invalid(delta: ChatDelta) -> Iterator[InvalidToolCall]:

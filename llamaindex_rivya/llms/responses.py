@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from llamaindex_rivya.llms.blocks import RefusalBlock
 from llamaindex_rivya.llms.tool_calls import CallsSoFar
+from rivya_core.openai.responses.item_types import is_client_run, is_provider_run
 from rivya_core.pydantic_fast import construct_unvalidated
 from rivya_core.types import ChatDelta, Usage
 
@@ -84,8 +85,10 @@ class Accumulator:
             facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
             citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
             facts |= {"citations": citations} if citations else {}
-            made = [dict(block) for block in delta.blocks if str(block.get("type")).endswith("_call")]
+            made = [dict(block) for block in delta.blocks if is_provider_run(block)]
             facts |= {"built_in_tool_calls": made} if made else {}
+            asked = [dict(block) for block in delta.blocks if is_client_run(block)]
+            facts |= {"client_tool_calls": asked} if asked else {}
             blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
             message.blocks = self._with_refusal(blocks, facts.get("refusal"))
         return message

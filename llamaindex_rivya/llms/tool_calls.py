@@ -65,6 +65,7 @@ class CallsSoFar:
             (before.name or "") + (delta.name or "") or None,
             before.arguments + delta.arguments,
             delta.invalid,
+            before.custom or delta.custom,
         )
         self._calls[delta.index] = call
         if delta.index not in self._readers:

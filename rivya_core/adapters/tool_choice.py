@@ -31,7 +31,8 @@ def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
         return CHOICES[choice]
     names = [name for name in map(_name, tools) if name]
     if choice in names:
-        return _function(choice)
+        is_custom = any(_name(tool) == choice and tool.get("type") == "custom" for tool in tools)
+        return {"type": "custom", "custom": {"name": choice}} if is_custom else _function(choice)
     if any(tool.get("type") == choice for tool in tools):
         return {"type": choice}
     known = ", ".join(f"`{name}`" for name in [*CHOICES, *names])
@@ -50,7 +51,7 @@ def _from_object(choice: Mapping[str, Any]) -> Any:
 
 def _name(tool: Mapping[str, Any]) -> Any:
     """Return the name of a function, in the form of either API."""
-    inner = tool.get("function")
+    inner = tool.get("function") or tool.get("custom")
     return inner.get("name") if isinstance(inner, Mapping) else tool.get("name")
 
 

@@ -26,7 +26,7 @@ MESSAGE_KEYS = frozenset(
     "role content name refusal annotations audio images tool_calls tool_call_id function_call".split()
 )
 """Keys of a message that have a place of their own; they are never part of its state."""
-CALL_KEYS = frozenset("id index type function name arguments".split())
+CALL_KEYS = frozenset("id index type function custom name arguments".split())
 """The same for a tool call."""
 FUNCTION_KEYS = frozenset({"name", "arguments"})
 """The same for the `function` of a tool call."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rivya_core.http.json_codec import SurrogateBuffer, arguments_text, is_object
+from rivya_core.openai.custom_tools import arguments_of
 from rivya_core.openai.state_pieces import call_state, joined_state
 from rivya_core.types import ToolCallDelta
 
@@ -26,6 +27,7 @@ class _Call:
     Attributes:
         number: Its number among the calls that are handed on.
         held: Its arguments do not begin like an object, so they are handed on at the end, when they can be read.
+        custom: It is a call of a custom tool, whose free text is handed on at the end, as arguments.
     """
 
     number: int
@@ -34,6 +36,7 @@ class _Call:
     pieces: list[str] = field(default_factory=list)
     length: int = 0
     held: bool = False
+    custom: bool = False
     characters: SurrogateBuffer = field(default_factory=SurrogateBuffer)
     state: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,6 +86,8 @@ class ToolCalls:
         if call is None:
             call = self._call(index, id_, name, text)
         self._keep_state(call, call_state(piece))
+        if call is not None and _is_custom(piece):
+            call.custom = call.held = True
         if call is None or (text and len(text) == call.length and text == call.text and call.whole):
             return None  # a piece of no call, or the whole call again
         if id_ and not call.id and any(other.id == id_ for other in self._calls):
@@ -121,12 +126,14 @@ class ToolCalls:
 
     def _close(self, call: _Call) -> ToolCallDelta | None:
         left = call.characters.finish()
-        text = arguments_text(call.text + left)
+        text = arguments_of(call.text + left) if call.custom else arguments_text(call.text + left)
         late = text if call.held or not call.text.strip() else left
         id_ = None if call.id else _new_id()
         call.id = call.id or id_ or ""
         invalid = not call.name or not is_object(text)
-        return ToolCallDelta(call.number, id_, None, late, invalid) if late or id_ or invalid else None
+        if not (late or id_ or invalid):
+            return None
+        return ToolCallDelta(call.number, id_, None, late, invalid, call.custom)
 
 
 def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
@@ -137,24 +144,33 @@ def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
 def calls_with_state(calls: Any) -> tuple[tuple[ToolCallDelta, ...], dict[str, dict[str, Any]]]:
     """Return the tool calls of a whole reply, each as one piece, and the state that came with them, by their ids."""
     listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
-    found = [(facts[1:], call_state(call)) for call in listed if any((facts := _read(call))[1:])]
-    deltas = tuple(_whole(number, *facts) for number, (facts, _) in enumerate(found))
-    return deltas, {delta.id or "": state for delta, (_, state) in zip(deltas, found, strict=True) if state}
+    found = [call for call in listed if any(_read(call)[1:])]
+    deltas = tuple(_whole(number, call) for number, call in enumerate(found))
+    states = [call_state(call) for call in found]
+    return deltas, {delta.id or "": state for delta, state in zip(deltas, states, strict=True) if state}
 
 
-def _whole(number: int, id_: str, name: str, text: str) -> ToolCallDelta:
-    arguments = arguments_text(text)
-    return ToolCallDelta(number, id_ or _new_id(), name or None, arguments, not name or not is_object(arguments))
+def _whole(number: int, call: Mapping[str, Any]) -> ToolCallDelta:
+    _, id_, name, text = _read(call)
+    custom = _is_custom(call)
+    arguments = arguments_of(text) if custom else arguments_text(text)
+    invalid = not name or not is_object(arguments)
+    return ToolCallDelta(number, id_ or _new_id(), name or None, arguments, invalid, custom)
 
 
 def _read(piece: Mapping[str, Any]) -> tuple[int | None, str, str, str]:
-    """Index, id, name and arguments of a piece, in the API's nested form or flat."""
-    inner = piece.get("function")
+    """Index, id, name and arguments of a piece, in the API's nested form or flat; of a custom tool its input."""
+    custom = piece.get("custom")
+    inner = {**custom, "arguments": custom.get("input")} if isinstance(custom, Mapping) else piece.get("function")
     function = inner if isinstance(inner, Mapping) else piece if "name" in piece or "arguments" in piece else {}
     index, arguments = piece.get("index"), function.get("arguments")
     text = "" if arguments is None else arguments if isinstance(arguments, str) else arguments_text(arguments)
     number = index if isinstance(index, int) and not isinstance(index, bool) else None
     return number, _word(piece.get("id")), _word(function.get("name")), text
+
+
+def _is_custom(piece: Mapping[str, Any]) -> bool:
+    return isinstance(piece.get("custom"), Mapping)
 
 
 def _new_id() -> str:
@@ -201,7 +217,7 @@ def _append(call: _Call, text: str) -> str:
         return ""
     if not call.length or call.held:
         every = call.text + text
-        call.held = not every.lstrip().startswith("{")
+        call.held = call.custom or not every.lstrip().startswith("{")
         passed = "" if call.held else every
     call.pieces.append(text)
     call.length += len(text)

@@ -57,7 +57,11 @@ def said_message(text: str, **fields: Any) -> dict[str, Any]:
 def said(item: dict[str, Any]) -> Any:
     """An item as role and text."""
     content = item.get("content", item.get("output", item.get("arguments")))
-    text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content or ())
+    text = (
+        content
+        if isinstance(content, str)
+        else "".join(part.get("text", "") for part in content or () if isinstance(part, dict))
+    )
     return (item.get("role") or item.get("type"), text)
 
 

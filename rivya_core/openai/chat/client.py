@@ -16,6 +16,7 @@ from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.openai import custom_tools
 from rivya_core.openai.chat import quirks
 from rivya_core.openai.chat.messages import wire_messages
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
@@ -93,7 +94,8 @@ class OpenAIChat:
 
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
         """Send the request; options that the back end does not take are left out or renamed."""
-        said = wire_messages(messages, self.rules, self._state_of)
+        custom = custom_tools.custom_names(self.options.get("tools") or ())
+        said = wire_messages(messages, self.rules, self._state_of, custom)
         known = quirks.known(self.endpoint.base_url, self.model)
         while True:
             body = chat_body(self.options, self.rules, said, known, stream=stream)
@@ -129,8 +131,7 @@ def chat_body(
     body["messages"] = messages
     if options.get("stop"):
         body["stop"] = options["stop"]
-    if options.get("tools"):
-        body["tools"] = list(options["tools"])
+    body.update(_tool_fields(options))
     if options.get("max_tokens") is not None:
         body[known.limit_key or rules.limit_key] = options["max_tokens"]
     if stream:
@@ -146,6 +147,12 @@ def chat_body(
             "One request returns one reply; send several requests instead of setting `n`. Nothing was sent."
         )
     return body
+
+
+def _tool_fields(options: Options) -> dict[str, Any]:
+    tools = [custom_tools.nested(tool) for tool in options.get("tools") or ()]
+    choice = custom_tools.nested(options.get("tool_choice"))
+    return {**({"tools": tools} if tools else {}), **({} if choice is None else {"tool_choice": choice})}
 
 
 def _unchanged(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object
+from rivya_core.openai import custom_tools
 from rivya_core.openai.reply_state import NO_STATE, ReplyState
 from rivya_core.providers import CompletionsProfile
 from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
@@ -34,7 +35,10 @@ def no_state(_: Message) -> ReplyState:
 
 
 def wire_messages(
-    messages: Sequence[Message], rules: CompletionsProfile, state_of: StateOf = no_state
+    messages: Sequence[Message],
+    rules: CompletionsProfile,
+    state_of: StateOf = no_state,
+    custom: frozenset[str] = frozenset(),
 ) -> list[WireMessage]:
     """Return *messages* as the wire has them.
 
@@ -42,6 +46,7 @@ def wire_messages(
         messages: What the model is to see.
         rules: How the model wants them written.
         state_of: Returns the state of an assistant's message that goes back with it.
+        custom: Names of the custom tools of the request.
 
     Raises:
         InvalidInputError: There are no messages, or this API cannot express one of them.
@@ -56,7 +61,7 @@ def wire_messages(
         if message.role != "tool" and late:
             every.append({"role": "user", "content": [_part(part, "user") for part in late]})
             late = []
-        every.append(_wire(message, rules, state_of))
+        every.append(_wire(message, rules, state_of, custom))
         if message.role == "tool" and not rules.tool_media:
             late += _late_media(message)
     return [*every, {"role": "user", "content": [_part(part, "user") for part in late]}] if late else every
@@ -77,9 +82,9 @@ def _late_media(message: Message) -> list[Part]:
     return [Text(f"Returned by the tool call {message.tool_call_id}:"), *message.media]
 
 
-def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf) -> WireMessage:
+def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf, custom: frozenset[str]) -> WireMessage:
     if message.role == "assistant":
-        wire = _assistant(message, state_of(message))
+        wire = _assistant(message, state_of(message), custom)
     elif message.role == "tool":
         return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": _tool_content(message, rules)}
     else:
@@ -90,19 +95,22 @@ def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf) -> Wir
     return wire
 
 
-def _assistant(message: Message, state: ReplyState) -> WireMessage:
+def _assistant(message: Message, state: ReplyState, custom: frozenset[str]) -> WireMessage:
     content = _content(message.parts, "assistant")
     wire: WireMessage = {"role": "assistant", "content": content or (None if message.tool_calls else "")}
     if message.tool_calls:
-        wire["tool_calls"] = [_call(call, state.calls.get(call.id, {})) for call in message.tool_calls]
+        wire["tool_calls"] = [_call(call, state.calls.get(call.id, {}), custom) for call in message.tool_calls]
     refusal = message.extras.get("refusal")
     if isinstance(refusal, str) and refusal and not content:
         wire["refusal"] = refusal
     return {**state.message, **wire}
 
 
-def _call(call: ToolCall, state: Mapping[str, Any]) -> WireMessage:
+def _call(call: ToolCall, state: Mapping[str, Any], custom: frozenset[str]) -> WireMessage:
     """A call goes back as it came; what is no JSON object is wrapped into one, because servers refuse the rest."""
+    if call.name in custom:
+        called = {"name": call.name, "input": custom_tools.input_of(call.arguments)}
+        return {**state, "id": call.id, "type": custom_tools.CUSTOM, custom_tools.CUSTOM: called}
     text = arguments_text(call.arguments)
     if not is_object(text):
         text = json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)
@@ -135,9 +143,17 @@ def _part(part: Part, role: str) -> Mapping[str, Any]:
         case Text(text):
             return {"type": "text", "text": text}
         case RawBlock(block):
-            return block
+            return _result_text(block) or block
         case Media():
             return _media(part, role)
+
+
+def _result_text(block: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The result of a custom tool in the form of the Responses API, as text."""
+    if block.get("type") != f"{custom_tools.CALL}_output":
+        return None
+    output = block.get("output")
+    return {"type": "text", "text": output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)}
 
 
 def _media(media: Media, role: str) -> WireMessage:

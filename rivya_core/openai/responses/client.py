@@ -16,6 +16,7 @@ from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.openai import custom_tools
 from rivya_core.openai.options import RESPONSES_BODY, Options, present
 from rivya_core.openai.responses.input import input_items
 from rivya_core.openai.responses.stream import ResponseReading, ResponsesStreamDecoder, read_response
@@ -71,7 +72,8 @@ class OpenAIResponses:
         return ResponseReading(self.origin, self.options.get("store") is not False, headers)
 
     def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
-        said = input_items(messages, self.origin, self.options.get("send_back") or "own")
+        custom = custom_tools.custom_names(self.options.get("tools") or ())
+        said = input_items(messages, self.origin, self.options.get("send_back") or "own", custom)
         body = response_body(self.options, said, stream=stream)
         request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
         stateless = not any(body.get(name) for name in STATE)
@@ -94,8 +96,8 @@ def response_body(options: Options, said: Any, *, stream: bool) -> dict[str, Any
     optional = {
         "max_output_tokens": get("max_tokens"),
         "include": list(get("include") or ()) or None,
-        "tools": [_flat(tool, "function") for tool in get("tools") or ()] or None,
-        "tool_choice": _flat(get("tool_choice"), "function"),
+        "tools": [_flat(tool, "function", "custom") for tool in get("tools") or ()] or None,
+        "tool_choice": _flat(get("tool_choice"), "function", "custom"),
         "reasoning": {**(get("reasoning") or {}), **_set(reasoning)} or None,
         "text": _set({"format": _flat(get("response_format"), "json_schema"), "verbosity": get("verbosity")}) or None,
         "metadata": get("metadata") or get("labels") or None,
@@ -108,9 +110,10 @@ def _set(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _flat(value: Any, kind: str) -> Any:
+def _flat(value: Any, *kinds: str) -> Any:
     """A function or format of chat completions in this API's form, without an inner object; the rest as it is."""
-    if not isinstance(value, Mapping) or value.get("type") != kind or kind not in value:
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    if kind not in kinds or kind not in value:
         return value
     inner = value[kind]
     if not isinstance(inner, Mapping):

@@ -13,7 +13,10 @@ from typing import Any
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object, loads
+from rivya_core.media.fetch_url import data_url as read_data_url
+from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.messages import data_url
+from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
 from rivya_core.sessions.pointers import Origin
@@ -22,13 +25,16 @@ from rivya_core.types import Media, Message, Part, RawBlock, SendBack, Text
 Item = Mapping[str, Any]
 
 
-def input_items(messages: Sequence[Message], origin: Origin, send_back: SendBack = "own") -> str | list[Item]:
+def input_items(
+    messages: Sequence[Message], origin: Origin, send_back: SendBack = "own", custom: frozenset[str] = frozenset()
+) -> str | list[Item]:
     """Return *messages* as `input`: a plain text for a single one that is nothing else, otherwise items.
 
     Args:
         messages: Messages that the model gets.
         origin: Where the request goes; items that came from elsewhere are not sent back.
         send_back: Which items of a reply may go back.
+        custom: Names of the custom tools of the request.
 
     Raises:
         InvalidInputError: There are no messages, or this API cannot express one of them.
@@ -38,18 +44,32 @@ def input_items(messages: Sequence[Message], origin: Origin, send_back: SendBack
     only = messages[0]
     if len(messages) == 1 and only.role == "user" and not only.name and all(isinstance(p, Text) for p in only.parts):
         return only.text
-    return [item for message in messages for item in _items(message, origin, send_back)]
+    items: list[Item] = []
+    for message in messages:
+        match message.role:
+            case "assistant":
+                items += _kept(message, origin, send_back) or _assistant(message, custom)
+            case "tool":
+                items.append(_result(message, items))
+            case _:
+                named = (Text(f"{message.name}: "), *message.parts) if message.name else message.parts
+                items.append({"role": message.role, "content": _content(named, message.role)})
+    return items
 
 
-def _items(message: Message, origin: Origin, send_back: SendBack) -> Iterator[Item]:
-    match message.role:
-        case "assistant":
-            yield from _kept(message, origin, send_back) or _assistant(message)
-        case "tool":
-            yield {"type": "function_call_output", "call_id": message.tool_call_id or "", "output": _output(message)}
-        case _:
-            named = (Text(f"{message.name}: "), *message.parts) if message.name else message.parts
-            yield {"role": message.role, "content": _content(named, message.role)}
+def _result(message: Message, items: Sequence[Item]) -> Item:
+    """What a tool returned, in the form that fits the call which it answers."""
+    call_id = message.tool_call_id or ""
+    own = next((p.block for p in message.parts if isinstance(p, RawBlock) and _is_output(p.block)), None)
+    if own is not None:
+        return {**own, "call_id": call_id}
+    is_custom = any(item.get("type") == custom_tools.CALL and item.get("call_id") == call_id for item in items)
+    kind = custom_tools.CALL if is_custom else "function_call"
+    return {"type": f"{kind}_output", "call_id": call_id, "output": _output(message)}
+
+
+def _is_output(block: Mapping[str, Any]) -> bool:
+    return str(block.get("type")).endswith(OUTPUT_SUFFIX)
 
 
 def _kept(message: Message, origin: Origin, send_back: SendBack) -> list[Item]:
@@ -58,17 +78,25 @@ def _kept(message: Message, origin: Origin, send_back: SendBack) -> list[Item]:
     said = read_output(items)
     calls = [(call.id, call.name, _canonical(call.arguments)) for call in said.calls]
     same = calls == [(call.id, call.name, _canonical(call.arguments)) for call in message.tool_calls]
-    return items if same and said.text == message.text and not message.media else []
+    media = {media.identity for media in message.media}
+    return items if same and said.text == message.text and media <= _images(said.blocks) else []
+
+
+def _images(blocks: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The identities of the images among *blocks*."""
+    return {read_data_url(block["image_url"]["url"]).identity for block in blocks if block.get("type") == "image_url"}
 
 
 def _canonical(arguments: str) -> str:
     try:
-        return json.dumps(loads(arguments_text(arguments)), sort_keys=True)
+        value = loads(arguments_text(arguments))
     except ValueError:
         return arguments
+    only = custom_tools.input_of(arguments)
+    return json.dumps(value, sort_keys=True) if only == arguments else only
 
 
-def _assistant(message: Message) -> Iterator[Item]:
+def _assistant(message: Message, custom: frozenset[str]) -> Iterator[Item]:
     refusal = message.extras.get("refusal")
     parts = message.parts or ((Text(refusal),) if isinstance(refusal, str) and refusal else ())
     if parts and any(part != Text("") for part in parts):
@@ -76,6 +104,10 @@ def _assistant(message: Message) -> Iterator[Item]:
     elif not message.tool_calls:
         yield {"role": "assistant", "content": ""}
     for call in message.tool_calls:
+        if call.name in custom:
+            called = {"call_id": call.id, "name": call.name, "input": custom_tools.input_of(call.arguments)}
+            yield {"type": custom_tools.CALL, **called}
+            continue
         text = arguments_text(call.arguments)
         if not is_object(text):
             text = json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rivya_core.openai import custom_tools
+from rivya_core.openai.responses.item_types import image_block, is_client_run
 from rivya_core.openai.tool_calls import whole_calls
 from rivya_core.types import ToolCallDelta
 
 FACTS = {"id": "id", "model": "model", "created_at": "created", "service_tier": "service_tier", "status": "status"}
 REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 BETWEEN_SUMMARIES = "\n\n"
+CALLS = ("function_call", custom_tools.CALL)
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Output:
         text: Text of all messages.
         reasoning: Reasoning of all items: the summaries, or the reasoning itself if there are no summaries.
         refusal: Refusal instead of text.
-        calls: Function calls, numbered in their order.
+        calls: Calls of functions and custom tools, numbered in their order.
         blocks: Citations with their places in `text`, and all other items.
         logprobs: Log probabilities of the text's tokens.
     """
@@ -49,18 +52,20 @@ def read_output(items: Any) -> Output:
                 _read_message(item, output)
             case "reasoning":
                 output.reasoning += (BETWEEN_SUMMARIES if output.reasoning else "") + reasoning_of(item)
-            case "function_call":
+            case "function_call" | custom_tools.CALL:
                 pass
             case _:
-                output.blocks.append(item)
-    output.calls = whole_calls([call_piece(item) for item in listed if item.get("type") == "function_call"])
+                output.blocks.append(image_block(item) or item)
+    output.calls = whole_calls([call_piece(item) for item in listed if item.get("type") in CALLS])
     return output
 
 
 def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, Any]:
-    """Return a function call item in the form of a chat completion's tool call; the answer names `call_id`."""
-    function = {"name": item.get("name"), "arguments": item.get("arguments")}
-    return {"index": index, "id": item.get("call_id") or item.get("id"), "function": function}
+    """Return a call item in the form of a chat completion's tool call; the answer names `call_id`."""
+    place = {"index": index, "id": item.get("call_id") or item.get("id")}
+    if item.get("type") == custom_tools.CALL:
+        return {**place, custom_tools.CUSTOM: {"name": item.get("name"), "input": item.get("input")}}
+    return {**place, "function": {"name": item.get("name"), "arguments": item.get("arguments")}}
 
 
 def reasoning_of(item: Mapping[str, Any]) -> str:
@@ -120,4 +125,4 @@ def facts_of(response: Mapping[str, Any], output: Output) -> dict[str, Any]:
 def _finish_reason(status: Any, reason: Any, output: Output) -> str | None:
     if status == "incomplete":
         return REASONS.get(str(reason), str(reason) if reason else "length")
-    return "tool_calls" if output.calls else "stop"
+    return "tool_calls" if output.calls or any(map(is_client_run, output.blocks)) else "stop"

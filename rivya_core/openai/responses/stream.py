@@ -17,11 +17,13 @@ from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
+from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.parsing import is_error
 from rivya_core.openai.chat.stream import END_MARK, KEEP_ALIVES
 from rivya_core.openai.responses.items import ITEMS_KEY, seal_items
 from rivya_core.openai.responses.output import (
     BETWEEN_SUMMARIES,
+    CALLS,
     Output,
     call_piece,
     facts_of,
@@ -172,15 +174,21 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         piece = {"index": self._heard.place(event), "function": {"arguments": new}}
         return _called(self._calls.add([piece])) if new else []
 
+    def custom_input(self, event: Mapping[str, Any]) -> list[ChatDelta]:
+        """A piece of what a custom tool is called with, or all of it."""
+        new = self._heard.new("arguments", event, "input")
+        piece = {"index": self._heard.place(event), custom_tools.CUSTOM: {"input": new}}
+        return _called(self._calls.add([piece])) if new else []
+
     def item_added(self, event: Mapping[str, Any]) -> list[ChatDelta]:
         """An item begins; this event has a call's name."""
         item = event.get("item")
         if not isinstance(item, Mapping):
             return []
         place = self._heard.place({**event, "item_id": item.get("id")}, begins=True)
-        if item.get("type") != "function_call":
+        if item.get("type") not in CALLS:
             return []
-        return _called(self._calls.add([call_piece({**item, "arguments": ""}, place)]))
+        return _called(self._calls.add([call_piece({**item, "arguments": "", "input": ""}, place)]))
 
     def item_done(self, event: Mapping[str, Any]) -> list[ChatDelta]:
         """An item is complete: add what its deltas left out."""
@@ -193,6 +201,8 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         match item.get("type"):
             case "function_call":
                 return deltas + self.arguments({**place, "arguments": item.get("arguments")})
+            case custom_tools.CALL:
+                return deltas + self.custom_input({**place, "input": item.get("input")})
             case "message":
                 return [d for part, said in _numbered(item, "content") for d in self.text({**place, **part, **said})]
             case "reasoning":
@@ -265,6 +275,8 @@ EVENTS: dict[str, Reader] = {
     "response.reasoning_text.done": ResponsesStreamDecoder.reasoning,
     "response.function_call_arguments.delta": ResponsesStreamDecoder.arguments,
     "response.function_call_arguments.done": ResponsesStreamDecoder.arguments,
+    "response.custom_tool_call_input.delta": ResponsesStreamDecoder.custom_input,
+    "response.custom_tool_call_input.done": ResponsesStreamDecoder.custom_input,
     "response.created": ResponsesStreamDecoder.begun,
     "response.output_item.added": ResponsesStreamDecoder.item_added,
     "response.output_item.done": ResponsesStreamDecoder.item_done,

@@ -1,0 +1,53 @@
+"""Which output items of a response are whose business. Pure.
+
+https://platform.openai.com/docs/api-reference/responses/object. The provider runs some tools itself, and its items
+report what it did. Others are calls that the caller must run and answer. Only what is known to be run by the provider
+counts as run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PROVIDER_RUN = frozenset(
+    "web_search_call file_search_call code_interpreter_call image_generation_call mcp_call mcp_list_tools "
+    "x_search_call".split()
+)
+"""Types of items that report what the provider did; `x_search_call` is xAI's."""
+UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "generating", "calling", "queued"})
+FAILED = frozenset({"failed", "incomplete"})
+OUTPUT_SUFFIX = "_call_output"
+"""How the types of items end that hold what the caller answers."""
+
+
+def is_provider_run(item: Mapping[str, Any]) -> bool:
+    """Whether *item* reports what the provider did."""
+    return item.get("type") in PROVIDER_RUN or (
+        item.get("type") == "tool_search_call" and item.get("execution") == "server"
+    )
+
+
+def is_client_run(item: Mapping[str, Any]) -> bool:
+    """Whether *item* is a call that the caller must run: of the computer, a shell, a patch, and whatever is new."""
+    return str(item.get("type")).endswith("_call") and not is_provider_run(item)
+
+
+def is_unfinished(item: Mapping[str, Any]) -> bool:
+    """Whether what *item* reports has not ended."""
+    return item.get("status") in UNFINISHED
+
+
+def is_failed(item: Mapping[str, Any]) -> bool:
+    """Whether what *item* reports has failed."""
+    return item.get("status") in FAILED or bool(item.get("error"))
+
+
+def image_block(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the image that *item* reports, in the form of chat completions, or None."""
+    data = item.get("result")
+    if item.get("type") != "image_generation_call" or not isinstance(data, str) or not data:
+        return None
+    facts = {key: item[key] for key in ("id", "revised_prompt", "size", "quality", "background") if item.get(key)}
+    url = f"data:image/{item.get('output_format') or 'png'};base64,{data}"
+    return {"type": "image_url", "image_url": {"url": url}, **facts}
