@@ -48,11 +48,11 @@ check: $(VENV)/.check ## Format, lint, types and prose
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python tests/support/prose.py
 
-fix: $(VENV)/.check ## Format and mend what can be mended
+fix: $(VENV)/.check ## Format, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.bench ## Measure against the peers; prints tables, asserts nothing
+bench: $(VENV)/.bench ## Compare with other packages; prints tables, asserts nothing
 	@for file in benchmarks/*.py; do case $$file in */_*) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done
 
 notebooks: $(VENV)/.demo ## Run every notebook from top to bottom on the sandbox
