@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+from rivya_core.errors import ConfigurationError
 from rivya_core.sessions.ledger import PROCESS_LEDGER, Ledger
 
 VARIABLE = "RIVYA_SESSION_LEDGER"
@@ -21,12 +22,18 @@ def default_ledger() -> Ledger:
 
 @lru_cache(maxsize=8)
 def _ledger(value: str) -> Ledger:
-    if value in ("", "memory"):
+    if value.lower() in ("", "memory"):
         return PROCESS_LEDGER
-    if value.split("://")[0] in ("redis", "rediss", "unix"):
-        from rivya_core.sessions.redis_ledger import RedisLedger
+    scheme, separator, _ = value.partition("://")
+    if not separator:
+        from rivya_core.sessions.sqlite_ledger import SQLiteLedger
 
-        return RedisLedger(value)
-    from rivya_core.sessions.sqlite_ledger import SQLiteLedger
+        return SQLiteLedger(value)
+    if scheme.lower() not in ("redis", "rediss", "unix"):
+        raise ConfigurationError(  # without the value, which may hold a password
+            f"{VARIABLE} begins with {scheme}://, but must be `memory`, the path of a file for SQLite, or a URL that "
+            "begins with redis://, rediss:// or unix://."
+        )
+    from rivya_core.sessions.redis_ledger import RedisLedger
 
-    return SQLiteLedger(value)
+    return RedisLedger(value)

@@ -183,6 +183,20 @@ class TestTheVariable:
         monkeypatch.setenv("RIVYA_SESSION_LEDGER", "memory")
         assert default_ledger() is PROCESS_LEDGER
 
+    @pytest.mark.parametrize("value", ["", " ", "Memory", "MEMORY "])
+    def test_memory_may_be_written_as_people_write_it(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        """A file of that name would not be what was meant."""
+        monkeypatch.setenv("RIVYA_SESSION_LEDGER", value)
+        assert default_ledger() is PROCESS_LEDGER
+
+    @pytest.mark.parametrize("value", ["postgres://u:hunter2@h/db", "http://h", "sqlite:///s.db", "://"])
+    def test_other_urls_are_refused(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        """They are no paths, and what is wrong is said without a password."""
+        monkeypatch.setenv("RIVYA_SESSION_LEDGER", value)
+        with pytest.raises(ConfigurationError, match=r"RIVYA_SESSION_LEDGER.*redis://") as caught:
+            default_ledger()
+        assert "hunter2" not in str(caught.value)
+
     def test_a_path_is_a_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("RIVYA_SESSION_LEDGER", str(tmp_path / "sessions.db"))
 
