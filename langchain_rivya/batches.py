@@ -1,4 +1,4 @@
-"""Batches of prompts and image orders that survive the end of their process."""
+"""Batches of prompts and image requests that survive the end of their process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rivya_core.reporting.costs import Cost, cost_of
 
 
 class ResumableBatch(Batch):
-    """Prompts or image orders, each with an id, whose results stand in a file and are paid once.
+    """Prompts or image requests, each with an id, whose results are stored in a file and charged once.
 
     Every result is a line of JSON in *path*, on the disk before the next item begins. After a crash or `kill -9` run
     the same items again: what has a result is left out, what failed is tried again, and what was under way is sent
@@ -30,12 +30,12 @@ class ResumableBatch(Batch):
     Args:
         target: A chat model of this package, also with `bind` or `bind_tools`, or a `RivyaImageTool`.
         path: File of the results; one process at a time writes to it.
-        max_concurrency: How many items are under way at a time.
-        progress: Whether a bar is shown; by default if somebody is watching and `tqdm` is installed.
+        max_concurrency: Number of items in progress at a time.
+        progress: Whether a bar is shown; by default in a terminal or notebook, if `tqdm` is installed.
         name: Begins the idempotency keys; by default the file's name without its ending.
 
     Raises:
-        ConfigurationError: The target cannot be used, or `max_concurrency` cannot be right.
+        ConfigurationError: The target cannot be used, or `max_concurrency` is invalid.
 
     Example:
         ```python

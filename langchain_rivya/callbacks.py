@@ -21,12 +21,12 @@ from rivya_core.reporting.steps import newest_facts, step
 _active: ContextVar[RivyaCreditsHandler | None] = ContextVar("rivya_credits_handler", default=None)
 register_configure_hook(_active, inheritable=True)
 FREE_TOOLS = frozenset({"get_image_status", "wait_for_image"})
-"""Tools that submit nothing, by name; a limit does not keep anyone from an image that is paid."""
+"""Names of the tools that submit nothing; a limit does not block the download of an image that was charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call that is under way: the credits that it holds back, what it asks, and the newest reply before it."""
+    """A running call: the credits that it reserves, its message, and the newest reply before it."""
 
     held: float
     asked: str = ""
@@ -46,7 +46,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         print(spent.credits, spent.by_model)
         ```
 
-    A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
+    A notebook shows it as a chart, and its `timeline` as a chart of the sessions.
 
     Args:
         limit: Credits after which the next chat or tool call raises `CreditLimitError`; None for no limit. Calls under
@@ -72,7 +72,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         self._under_way[run_id] = _Call(held, history[-1].text if history else "", newest_facts(history))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Give back what a call that failed has held back."""
+        """Release the credits that a failed call has reserved."""
         self._end(run_id)
 
     def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:

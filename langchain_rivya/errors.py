@@ -1,8 +1,8 @@
 """The errors of this distribution as LangChain's: each class is also the `ModelError` that fits it.
 
 So `except langchain_core.exceptions.ModelRateLimitError` and `except langchain_rivya.RateLimitError` both catch it,
-retry middleware reads `is_retryable`, and summarisation catches the context overflow. What happened and what to do
-next is told in `rivya_core.errors`; nothing is decided here.
+retry middleware reads `is_retryable`, and summarisation catches the context overflow. The messages are made in
+`rivya_core.errors`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ContextOverflowError(core.ContextOverflowError, InvalidInputError, lc.Cont
 
 
 class NotSupportedError(core.NotSupportedError, InvalidInputError):
-    """The provider has no way to say this; the message names what to use instead."""
+    """The provider does not support this; the message names an alternative."""
 
 
 class HistoryMismatchError(core.HistoryMismatchError, InvalidInputError):
@@ -48,17 +48,17 @@ class APIConnectionError(core.APIConnectionError, lc.ModelConnectionError):
 
 
 class ResponseLostError(core.ResponseLostError, lc.ModelConnectionError):
-    """No complete answer; not retryable for LangChain's middleware, because it may have been charged."""
+    """No complete response; not retryable for LangChain's middleware, because it may have been charged."""
 
     is_retryable = False
 
 
 class APITimeoutError(core.APITimeoutError, ResponseLostError, lc.ModelTimeoutError):
-    """No answer in time; not retryable for LangChain's middleware, because it may have been charged."""
+    """No response in time; not retryable for LangChain's middleware, because it may have been charged."""
 
 
 class StreamBrokenError(core.StreamBrokenError, ResponseLostError):
-    """A streamed answer stopped before its end."""
+    """A streamed response stopped before its end."""
 
 
 class BadRequestError(core.BadRequestError, lc.ModelInvalidRequestError):
@@ -114,7 +114,7 @@ class ServiceUnavailableError(core.ServiceUnavailableError, ServerError):
 
 
 class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
-    """A success status, but not the answer that the API promises."""
+    """A success status, but not the response that the API documents."""
 
     is_retryable = False
 
@@ -126,7 +126,7 @@ class RefusalError(core.RefusalError, lc.OutputParserException, _ModelRefusalErr
     """The model refused, so there is no object; also LangChain's `ModelRefusalError`, in versions that have it.
 
     Attributes:
-        text: The words of the refusal.
+        text: Text of the refusal.
         raw_message: The reply with its refusal.
     """
 
@@ -145,7 +145,7 @@ _FRAMEWORK_CLASSES: dict[type[core.RivyaError], type[core.RivyaError]] = {
 
 @contextmanager
 def as_model_errors() -> Iterator[None]:
-    """Let the core's errors pass as this module's; the error itself, its traceback and its cause stay the same."""
+    """Convert the core's errors to this module's classes; the error, its traceback and its cause stay the same."""
     try:
         yield
     except core.RivyaError as error:

@@ -1,8 +1,8 @@
 """Credits and tokens of LlamaIndex calls: counted by callback, or by everything that runs inside a `with`.
 
-LlamaIndex's instrumentation swallows whatever its handlers raise, so it cannot stop a call. Two ways can: a callback
-handler on the model's `callback_manager`, and the models and tools of this package, which ask the handlers of the
-current context before they send anything. Costs are added up in `rivya_core/reporting/costs.py`.
+LlamaIndex's instrumentation ignores the errors of its handlers, so it cannot stop a call. A callback handler on the
+model's `callback_manager` can, and so can the models and tools of this package, which call the handlers of the current
+context before they send anything. Costs are added up in `rivya_core/reporting/costs.py`.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     """Counts credits and tokens by model and by run, and stops before the next call once a limit is reached.
 
     As a context manager it counts every call of this package's models and image tools that is made inside, in
-    agents, engines and workflows too. On a model's `callback_manager` it counts that model's calls, whoever's it is.
+    agents, engines and workflows too. On a model's `callback_manager` it counts that model's calls, from any provider.
 
     Args:
         limit: Credits after which the next call raises `CreditLimitError`; None for no limit. Calls under way count
@@ -41,7 +41,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         print(spent.credits, spent.by_model)
         ```
 
-    A notebook shows it as a chart, and its `timeline` as what happened to the sessions.
+    A notebook shows it as a chart, and its `timeline` as a chart of the sessions.
     """
 
     def __init__(self, limit: float | None = None) -> None:
@@ -79,7 +79,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
             self._add(str(facts.get("id") or event_id), done)
 
     def start(self, model: str, provider: str) -> float:
-        """Hold back what a call may cost, and return how much that is.
+        """Reserve the likely cost of a call, and return it.
 
         Raises:
             CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
@@ -87,14 +87,14 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         return self._start(model, provider)
 
     def release(self, held: float) -> None:
-        """Give back what a call that ended has held back."""
+        """Release the credits that an ended call has reserved."""
         self._costs.release(held)
 
     def start_trace(self, trace_id: str | None = None) -> None:
-        """Nothing is kept by trace."""
+        """Traces are not used."""
 
     def end_trace(self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None) -> None:
-        """Nothing is kept by trace."""
+        """Traces are not used."""
 
     def count(self, reply: ChatDelta, messages: Sequence[Message]) -> None:
         """Count a whole reply to *messages*, or the last piece of one."""
@@ -115,7 +115,7 @@ _counting: ContextVar[tuple[RivyaCreditsHandler, ...]] = ContextVar("rivya_credi
 
 
 def _checked(but: Sequence[object] = ()) -> tuple[RivyaCreditsHandler, ...]:
-    """The handlers of this context, all of which allow another call."""
+    """The handlers of this context; each has allowed another call."""
     handlers = tuple(handler for handler in _counting.get() if handler not in but)
     for handler in handlers:
         handler.check()

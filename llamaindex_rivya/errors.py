@@ -1,4 +1,4 @@
-"""The errors of this package: the core's, and one of LlamaIndex's half, for a reply that is not what was asked for."""
+"""The errors of this package: the core's, and those of replies without the requested object or tool call."""
 
 from rivya_core import errors as core
 from rivya_core.errors import *
@@ -6,10 +6,10 @@ from rivya_core.errors import RivyaError
 
 
 class OutputError(RivyaError, ValueError):
-    """The model answered, but not with the object or the tool call that was asked for; the turn was charged.
+    """The model replied without the requested object or tool call; the turn was charged.
 
     Attributes:
-        text: What the model said instead.
+        text: The model's text.
     """
 
     def __init__(self, message: str, *, text: str = "") -> None:
@@ -18,8 +18,8 @@ class OutputError(RivyaError, ValueError):
 
 
 class RefusalError(core.RefusalError, OutputError):  # type: ignore[no-redef]
-    """The model refused to give the object or the tool call that was asked for; the turn was charged.
+    """The model refused the requested object or tool call; the turn was charged.
 
     Attributes:
-        text: The words of the refusal.
+        text: Text of the refusal.
     """

@@ -1,7 +1,7 @@
-"""What all chat models of this package share: fields, clients, and LangChain's hooks in terms of two plans.
+"""The base of all chat models of this package: fields, clients, and LangChain's hooks.
 
-A sibling says with whom a call talks (`_wire`) and what a call may override. The hooks below are the same for all of
-them and differ between sync and async by nothing but the driver. What only a call needs is imported by the first call.
+A subclass provides the wire of a call (`_wire`) and the options that a call may override. The hooks below are the same
+for all subclasses; sync and async differ only in the driver. The first call imports what only calls need.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
 
 T = TypeVar("T")
 NOT_CACHED = frozenset({POINTER_KEY, "credits", "session_id", "session_route", "previous_response_id", "long_replay"})
-"""What the metadata of a reply say about its own call; a reply from a cache does not have it."""
+"""Metadata about a reply's own call; a reply from a cache does not have them."""
 
 
 class HTTPChatModel(Connection, BaseChatModel):
-    """Base of the chat models; not for use by itself."""
+    """Base of the chat models; do not use it directly."""
 
     class_prefix: ClassVar[str] = "Chat"
 
@@ -52,7 +52,7 @@ class HTTPChatModel(Connection, BaseChatModel):
 
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:
-        """Return with whom a call with these overrides talks."""
+        """Return the wire that sends a call with these overrides."""
 
     @model_validator(mode="after")
     def _add_rivya_version(self) -> Self:
@@ -96,10 +96,10 @@ class HTTPChatModel(Connection, BaseChatModel):
             return super().bind(**mask_headers(kwargs))
 
     def _overrides(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the call overrides.
+        """Return the options that the call overrides.
 
         Raises:
-            InvalidInputError: An argument that this model does not know.
+            InvalidInputError: The model has no such option.
         """
         given = {key: value for key, value in kwargs.items() if key not in {"stream", "stream_usage"}}
         if stop:
@@ -168,7 +168,7 @@ class HTTPChatModel(Connection, BaseChatModel):
     def _stream_of(
         self, messages: Sequence[BaseMessage], options: Mapping[str, Any]
     ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
-        """Return the plan of a streamed reply, and what makes its deltas chunks."""
+        """Return the plan of a streamed reply, and the function that turns its deltas into chunks."""
         from langchain_rivya.chat_models.messages import to_core
         from langchain_rivya.chat_models.responses import to_generation_chunk
 
@@ -187,7 +187,7 @@ class HTTPChatModel(Connection, BaseChatModel):
         return combined_output(_llm_outputs)
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
-        """A reply from the cache belongs to no session and costs nothing: it points to none and says `cached`."""
+        """Mark a reply from the cache as `cached`; it belongs to no session and costs nothing."""
         generations = super()._convert_cached_generations(cache_val)
         for generation in generations:
             found = generation.message.response_metadata.items()
@@ -209,7 +209,7 @@ class HTTPChatModel(Connection, BaseChatModel):
         return -(-len(text) // 4)
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        """What traces see of a call; LangChain's own way there sets a warnings filter at every call."""
+        """Options of a call for traces. LangChain's own method sets a warnings filter at every call."""
         own = self._identifying_params
         given = mask_headers(kwargs)
         renamed = {CALL_NAMES[name]: value for name, value in given.items() if name in CALL_NAMES}
@@ -217,7 +217,7 @@ class HTTPChatModel(Connection, BaseChatModel):
         return {**own, "_type": self._llm_type, "stop": stops, **given, **renamed}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """What a cache keeps a reply under: not the values of headers, but replies to others are not found."""
+        """Key of a reply in a cache. It holds no header values, but still differs between accounts."""
         headers = {**self.default_headers, **plain(kwargs.pop("extra_headers", None) or {})}
         written = super()._get_llm_string(stop=stop, **kwargs)
         return f"{written}---{_digest(headers)}" if headers else written
@@ -238,12 +238,12 @@ class HTTPChatModel(Connection, BaseChatModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where a serialised model finds its key again."""
+        """Environment variables from which a restored model reads its key."""
         return {"api_key": self.provider.stored_key_variable}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What a serialised model holds instead of values that cannot or must not be written."""
+        """Values of a serialised model in place of those that cannot or must not be written."""
         written = self.model_dump(include={"default_headers", "default_query", "timeout"}, exclude_defaults=True)
         return {name: value for name, value in written.items() if value}
 

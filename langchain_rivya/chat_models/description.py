@@ -1,4 +1,4 @@
-"""The part of a provider's docstring that is the same for all: how LangChain's users set up and call a chat model."""
+"""The common part of the providers' docstrings: how to set up and call a chat model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Setup:
 
 Key init args:
     model: Model id$model.
-    api_key: Key, or a function, sync or async, that gives one for each request$api_key.
+    api_key: Key, or a sync or async function that returns one for each request$api_key.
     base_url: URL of the API$base_url.
     temperature, max_tokens, top_p, stop, seed, reasoning_effort, ...: sent only when set.
     timeout: Seconds to connect and between two reads. Default: 10 and 120.
-    max_retries: Extra requests after a failure that may be repeated. Default 2.
-    max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
-    retry_lost_answers: Whether to repeat a call whose answer was lost, although it may be charged. Default False.
-    stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+    max_retries: Extra requests after a retryable failure. Default 2.
+    max_retry_seconds: Total seconds that a call may wait between its requests. Default 60.
+    retry_lost_answers: Whether to repeat a call whose response was lost, although it may be charged. Default False.
+    stream_idle_timeout: Seconds that a stream may last without a piece of the reply. Default 600.
     max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
 
 Instantiate:

@@ -1,4 +1,4 @@
-"""What the chat models of OpenAI-compatible back ends share: their fields, tools and structured output."""
+"""The base of the chat models of OpenAI-compatible back ends: fields, tools and structured output."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
 
 
 class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
-    """Base of the chat models that speak chat completions; not for use by itself. What is not set is not sent."""
+    """Base of the chat models of OpenAI-compatible APIs; do not use it directly. Unset options are not sent."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Describe the class of a provider: what is the same for all stands once."""
+        """Add the common part of the docstring to the class of a provider."""
         super().__pydantic_init_subclass__(**kwargs)
         if "provider" in vars(cls) and cls.__doc__:
             cls.__doc__ = described(cls.__name__, cls.__doc__, cls.provider)
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """What traces and caches see of the model: what it sends with every call."""
+        """The model's options for traces and caches: those that it sends with every call."""
         settings = self._settings({}).items()
         sent = {name: value for name, value in settings if value is not False and value not in (None, (), {})}
         return {**super()._identifying_params, **sent}
 
     def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """LangChain's own `metadata` goes out too, where it is labels: the API takes text only."""
+        """LangChain's `metadata` is sent too if its values are text, the only type that the API takes."""
         own = {name: value for name, value in (self.metadata or {}).items() if name != "lc_versions"}
         labels = own if all(isinstance(value, str) for value in own.values()) else {}
         return {**super()._settings(options), "labels": labels}
@@ -86,11 +86,11 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
         tools: Sequence[ToolLike] = (),
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Return this model with a parser behind it that gives objects of *schema*.
+        """Return this model followed by a parser that returns objects of *schema*.
 
         Args:
             schema: Pydantic class, `RootModel`, TypedDict, dataclass, or JSON schema. Replies are checked against it.
-            method: `json_schema` (the provider's own), `function_calling`, or `json_mode` (say the form in the prompt).
+            method: `json_schema` (the provider's own), `function_calling`, or `json_mode` (the prompt describes it).
                 By default `json_schema` where the model takes it, else `function_calling`.
             include_raw: Whether to return `{"raw", "parsed", "parsing_error"}` and raise no parsing error.
             strict: Whether the reply must fit the schema exactly; sent only when set.
@@ -100,7 +100,7 @@ class BaseOpenAIChat(OpenAIFields, HTTPChatModel):
             kwargs: Further options of the calls.
 
         Raises:
-            InvalidInputError: *method* is none of the three, or *strict* is True and the schema has no strict form;
+            InvalidInputError: *method* is unknown, or *strict* is True and the schema has no strict form;
                 the message has the path of the part.
         """
         from langchain_rivya.chat_models.structured_output import Method, structured_output, with_parser

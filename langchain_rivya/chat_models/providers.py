@@ -1,4 +1,4 @@
-"""The chat models behind OpenAI-compatible APIs: one class per provider, each little more than its data."""
+"""The chat models of OpenAI-compatible APIs: one class per provider, with its data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ChatGMI(BaseOpenAIChat):
 class ChatOpenAICompatible(BaseOpenAIChat):
     """Chat models behind any other server that speaks chat completions: vLLM, Ollama, LM Studio, a gateway.
 
-    Nothing is read from the environment, least of all `OPENAI_API_KEY`.
+    No setting is read from the environment, not even `OPENAI_API_KEY`.
 
     Source: https://platform.openai.com/docs/api-reference/chat
     """
@@ -47,4 +47,4 @@ class ChatOpenAICompatible(BaseOpenAIChat):
     model: str = Field(min_length=1)
     """Model id."""
     base_url: str = Field(min_length=1)
-    """Where the API is."""
+    """URL of the API."""

@@ -1,8 +1,8 @@
-"""The core's deltas to LangChain's messages and chunks. Pure; no wire is known here.
+"""Converts the core's deltas to LangChain's messages and chunks. Pure and independent of the API.
 
-Two traps of langchain-core are worked round here. Merging chunks in `output_version="v1"` joins a text block and a tool
-call that have the same index, so calls are numbered from far away. And the last chunk repairs cut off arguments into a
-valid call, so broken ones get an ending that cannot be repaired.
+It works around two behaviours of langchain-core. Merging chunks in `output_version="v1"` joins a text block and a tool
+call with the same index, so the indexes of calls get a large offset. And the last chunk repairs incomplete arguments to
+a valid call, so invalid arguments get an ending that cannot be repaired.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOOL_CALL_INDEX_OFFSET = 1000
 RESULTS = ("error", "outputs", "results", "output", "tools")
 """Under which keys items report what a tool of the provider gave."""
 UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
-"""Closes cut off JSON wrongly, wherever it was cut: the first half if that was inside a text, else the second."""
+"""An invalid ending for incomplete JSON: the first half if it was cut inside a string, otherwise the second."""
 
 
 def to_message(delta: ChatDelta, provider: str) -> AIMessage:
@@ -45,7 +45,7 @@ def to_message(delta: ChatDelta, provider: str) -> AIMessage:
 
 
 def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
-    """Return a piece of a reply as a chunk; metadata and usage are on the last one only, for merging adds them up."""
+    """Return a piece of a reply as a chunk; metadata and usage are on the last one only: merging adds them up."""
     if delta.last:
         return AIMessageChunk(
             content=_content(delta),
@@ -63,7 +63,7 @@ def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
 
 
 def to_generation_chunk(provider: str, delta: ChatDelta) -> ChatGenerationChunk:
-    """Return a piece of a reply as LangChain's streams want it."""
+    """Return a piece of a reply in the form of LangChain's streams."""
     if not (delta.last or delta.reasoning or delta.tool_calls):
         return text_chunk(delta.text)
     return ChatGenerationChunk(message=to_chunk(delta, provider))
@@ -87,7 +87,7 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
 
 
 def llm_output(message: AIMessage) -> dict[str, Any]:
-    """Return a reply's usage and model where handlers made before `usage_metadata` look for them."""
+    """Return a reply's usage and model in the form for handlers older than `usage_metadata`."""
     found: dict[str, Any] = {"model_name": message.response_metadata.get("model_name")}
     usage = message.usage_metadata
     if usage is not None:
@@ -111,7 +111,7 @@ def combined_output(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, An
 
 
 def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:
-    """Return what the reply's metadata say, by LangChain's names."""
+    """Return the reply's metadata by LangChain's names."""
     if not delta.last:
         return {}
     facts = {key: value for key, value in delta.metadata.items() if key not in {"model", "refusal"}}

@@ -43,15 +43,15 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     offered: Sequence[str] = ()
     """Names of further tools. A reply that calls them is no error: it is passed on as the message that it is."""
     include_raw: bool = False
-    """Whether the message stands beside what this returns, so that it is None for a reply that calls further tools."""
+    """Whether the message is returned separately, so that the result is None for a reply that calls further tools."""
 
     @cached_property
     def schema_(self) -> Schema:
-        """What is wanted, as it is sent and read."""
+        """The schema, as it is sent and read."""
         return schema_of(schema_like(self.wanted))
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave out the schema, which holds functions and is made again."""
+        """Leave out the schema: it holds functions, and it can be made again."""
         state = super().__getstate__()
         return {**state, "__dict__": {key: value for key, value in state["__dict__"].items() if key != "schema_"}}
 
@@ -63,7 +63,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             raise OutputParserException(f"No structured output: {error}.", llm_output=text) from error
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """Return the object in a reply, or what there is of it while *partial* and the reply goes on.
+        """Return the object in a reply, or the part of it so far if *partial* and the reply is incomplete.
 
         Raises:
             OutputParserException: The complete reply holds no object of the schema; the message says what it holds. If
@@ -108,13 +108,13 @@ def structured_output(
     """Return the options that ask for an object of *schema*, and what reads it.
 
     Args:
-        schema: What is wanted.
-        method: How it is asked for.
+        schema: The class or schema of the object.
+        method: How the object is requested.
         tools: Further tools, as they are sent.
-        strict: Whether it must fit exactly; None to say nothing.
+        strict: Whether the object must fit exactly; None to send nothing.
 
     Raises:
-        InvalidInputError: The schema is none or has no strict form, or one of *tools* has its name.
+        InvalidInputError: The schema is invalid or has no strict form, or one of *tools* has its name.
     """
     wanted = schema_of(schema_like(schema))
     names = [name for tool in tools if (name := tool_name(tool))]

@@ -1,8 +1,8 @@
-"""Chunks that bring nothing but text, which is nearly all of them, made by copying one that was validated.
+"""Chunks that hold only text, as nearly all of them do, made as copies of one validated chunk.
 
-Validating costs more than everything else that is done with a chunk, and there is nothing to find: the text is known
-to be a string and all else is empty. The pattern is made by the class itself when this module is loaded, so that a
-copy has whatever the installed version of langchain-core puts into an empty chunk.
+Validation is the largest part of a chunk's cost, and it is not needed here: the text is known to be a string and
+everything else is empty. The class itself makes the original when this module is imported, so that a copy has all
+fields that the installed version of langchain-core puts into an empty chunk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rivya_core.pydantic_fast import construct_unvalidated
 
 
 class _Pattern:
-    """A validated model, and how to make more like it."""
+    """A validated model, and a function that copies it."""
 
     def __init__(self, model: BaseModel) -> None:
         self._class = type(model)
@@ -29,7 +29,7 @@ class _Pattern:
         self._fields_set = set(model.__pydantic_fields_set__)
 
     def made(self, key: str, value: Any) -> tuple[Any, dict[str, Any]]:
-        """Return a model like the pattern but for one value, and its values, which may still be changed."""
+        """Return a copy of the original with one other value, and its dictionary, which may still be changed."""
         values = self._values.copy()
         for name, kind in self._containers:
             values[name] = kind()
@@ -42,7 +42,7 @@ _MESSAGE = _Pattern(AIMessageChunk(content=""))
 _EMPTY = ChatGenerationChunk(message=AIMessageChunk(content=""))
 _GENERATION = _Pattern(_EMPTY)
 _TEXT: type[str] = type(_EMPTY.text)
-"""A kind of string of its own in the versions where `text` was a method once."""
+"""A string subclass in versions in which `text` was once a method."""
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:

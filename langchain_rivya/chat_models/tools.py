@@ -20,7 +20,7 @@ def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> li
     """Return *tools* as they are sent; a provider's own tool stays as it is.
 
     Raises:
-        InvalidInputError: One of them is no tool, or has no strict form. Nothing was sent.
+        InvalidInputError: An entry is not a tool, or has no strict form. Nothing was sent.
     """
     return [_tool(tool, strict=strict) for tool in tools]
 

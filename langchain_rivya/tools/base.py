@@ -1,4 +1,4 @@
-"""What the image tools share: their fields, how they are put together, and how an error is told."""
+"""The bases of the image tools: fields, construction and error handling."""
 
 import difflib
 import os
@@ -46,25 +46,25 @@ T = TypeVar("T")
 
 
 def explain(error: Any) -> str:
-    """Return what was wrong with a tool call's arguments, for the model that made it."""
+    """Return the error text about a tool call's arguments, for the model that made the call."""
     issues = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
     said = [f"`{'.'.join(map(str, issue['loc']))}`: {_meaning(issue)}" for issue in issues]
     return f"Invalid arguments: {'; '.join(said)}. Nothing was sent."
 
 
 def _meaning(issue: Mapping[str, Any]) -> str:
-    """What pydantic found, in the words of the direct call."""
+    """Pydantic's message, in the same words as in a direct call."""
     return "the tool has no such argument" if issue.get("type") == "extra_forbidden" else str(issue["msg"])
 
 
 class RivyaTool(BaseTool):
-    """What the image tools share: how an error is told, and what the model and the application get of an outcome."""
+    """Base of the image tools: error handling, and the results for the model and the application."""
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: Any = True
-    """Errors become the tool's answer. With False they are raised, as their own classes."""
+    """Errors become the tool's result. With False they are raised, with their own classes."""
     handle_validation_error: Any = explain
-    """Wrong arguments become the tool's answer. With False they are raised."""
+    """Invalid arguments become the tool's result. With False they are raised."""
 
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
@@ -73,7 +73,7 @@ class RivyaTool(BaseTool):
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown_arguments(cls, values: Any) -> Any:
-        """Name what an unknown argument may have meant; pydantic would only say that it is extra."""
+        """Suggest a name for an unknown argument; pydantic would only say that it is extra."""
         for name in values if isinstance(values, dict) else ():
             if name not in cls.model_fields:
                 close = difflib.get_close_matches(str(name), cls.model_fields, n=1)
@@ -83,7 +83,7 @@ class RivyaTool(BaseTool):
 
     @contextmanager
     def _explaining_errors(self) -> Iterator[None]:
-        """LangChain hands only a `ToolException` to the model; whoever handles errors himself gets the real one."""
+        """LangChain passes only a `ToolException` to the model; a custom error handler gets the original error."""
         try:
             with as_model_errors():
                 yield
@@ -94,23 +94,23 @@ class RivyaTool(BaseTool):
 
 
 class ImageToolBase(ImageOperations, RivyaTool):
-    """Fields of the image tool, and how it is put together; not for use by itself."""
+    """Fields and construction of the image tool; do not use it directly."""
 
     name: str = "generate_image"
     """Name of the tool, by which the model calls it."""
     description: str = ""
-    """What the calling model reads; made from the image model's data when it is not given."""
+    """Description for the calling model; made from the image model's data if it is not given."""
 
     model: str = DEFAULT_MODEL
     """Image model id."""
     api_key: Any = Field(default=None, exclude=True, repr=False)
-    """Key; from `RIVYA_API_KEY` when it is not given."""
+    """Key; default from `RIVYA_API_KEY`."""
     base_url: str | None = None
-    """Where the API is; from `RIVYA_BASE_URL` or the provider when it is not given."""
+    """URL of the API; default from `RIVYA_BASE_URL`, else the provider's."""
     timeout: float | httpx.Timeout | Any = Field(default=None, exclude=True)
     """Seconds to wait for a connection and between reads. Default: 10 to connect, 120 between reads; never none."""
     max_retries: int = Field(default=2, ge=0)
-    """Extra requests after a failure that may be repeated, exactly."""
+    """Extra requests after a retryable failure, exactly."""
     http_client: httpx.Client | Any = Field(default=None, exclude=True)
     """Your own client for sync calls, of httpx or httpx2."""
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True)
@@ -118,24 +118,24 @@ class ImageToolBase(ImageOperations, RivyaTool):
     default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Further headers of every request to the API; the media host gets none of them. Dumps hold their names only."""
     deadline: float = 600.0
-    """Seconds after which waiting for an image ends; the task goes on and can be resumed."""
+    """Seconds after which waiting for an image ends; the task continues and can be resumed."""
     output_dir: str | os.PathLike[str] | None = None
-    """Where images are saved; None keeps them in memory."""
+    """Directory for the images; None keeps them in memory."""
     progress: Any = None
-    """True for a progress bar, False for none, None for one where a person is watching, or a function that is told."""
+    """True for a progress bar, False for none, None for a bar in terminals and notebooks only, or a function."""
     wait: bool = True
-    """False returns at once with a task id; `companions` has the tools that go on from there."""
+    """False returns at once with a task id; `companions` has the tools that continue from there."""
     task_store: Any = Field(default=None, exclude=True, repr=False)
     """Where tasks are remembered: a path for a SQLite file, or any LangChain `BaseStore`. Default: what
     `RIVYA_TASK_STORE` names, else this process's memory."""
     allowed_dir: str | os.PathLike[str] | None = None
     """Directory whose files the calling model may name as reference images."""
     images: Mapping[str, Any] | None = Field(default=None, exclude=True, repr=False)
-    """Images within the calling model's reach, by the name under which it asks for them."""
+    """Images that the calling model may use, by name."""
     fetch_image_urls: bool | FetchRules = False
     """Whether reference images may be named by https URL; `FetchRules` says which hosts are trusted."""
     max_credits: float | None = None
-    """Credits that this tool may spend in its life."""
+    """Limit on the credits that this tool spends."""
     image_blocks: bool | Literal["base64"] = False
     """Whether the calling model is shown the image: True by URL, `base64` with its bytes."""
 
@@ -144,7 +144,7 @@ class ImageToolBase(ImageOperations, RivyaTool):
 
     @model_validator(mode="after")
     def _put_together(self) -> Self:
-        """Find account and model now, so that what is missing is said at construction."""
+        """Find account and model now, so that a missing value is an error at construction."""
         if getattr(self, "_made", None) is None:  # pydantic asks again when a companion is given this tool
             self._made = self._build()
             self._show_model()
@@ -161,14 +161,14 @@ class ImageToolBase(ImageOperations, RivyaTool):
 
     @property
     def _backend(self) -> ImageToolBackend:
-        """The parts of the tool; one that comes from a pickle is put together at its first call."""
+        """The backend of the tool; an unpickled tool makes it at its first call."""
         if self._made is None:
             self._made = self._build()
         return self._made
 
     @property
     def tool_call_schema(self) -> ArgsSchema:
-        """The schema that the calling model is shown; LangChain's copy of it would lose the options' lists."""
+        """The schema for the calling model; LangChain's copy of it would lose the lists of options."""
         return self.get_input_schema()
 
     @property
@@ -184,14 +184,14 @@ class ImageToolBase(ImageOperations, RivyaTool):
             return await super()._aexecute(plan)
 
     def add_image(self, image: Any, name: str | None = None) -> str:
-        """Let the calling model use an image, and return the id under which it may ask for it."""
+        """Let the calling model use an image, and return the id by which it can name it."""
         with as_model_errors():
             return super().add_image(image, name)
 
     def _agent_plan(
         self, prompt: Any, arguments: dict[str, Any], config: RunnableConfig, run_manager: RunManager
     ) -> Plan[Outcome]:
-        """Return the plan of a model's call; nothing that it names is trusted."""
+        """Return the plan of a model's call; names in it are not trusted."""
         call_id = arguments.pop("call_id", None)
         request = self._backend.request(prompt, arguments, trusted=False, call_id=call_id)
         reports = active_handlers(self.callbacks, run_manager)
@@ -200,7 +200,7 @@ class ImageToolBase(ImageOperations, RivyaTool):
         return self._generate_image(request, listener_for(run_manager, config), reports)
 
     def _status_plan(self, task_id: str, run_manager: RunManager) -> Plan[Outcome]:
-        """Return the plan of a model's question for a task."""
+        """Return the plan of a model's status call for a task."""
         return self._counted(self._backend.status_for_agent(task_id), active_handlers(self.callbacks, run_manager))
 
     def _wait_plan(self, task_id: str, config: RunnableConfig, run_manager: RunManager) -> Plan[Outcome]:
@@ -251,7 +251,7 @@ class ImageToolBase(ImageOperations, RivyaTool):
         )
 
     def _show_model(self) -> None:
-        """Show the calling model what the image model takes, unless the application describes the tool itself."""
+        """Describe the image model's options to the calling model, unless the application describes the tool itself."""
         model = image_model(self.model) if self._made is None else self._made.model
         own = set(self.model_fields_set)
         if "args_schema" not in own:
@@ -261,10 +261,10 @@ class ImageToolBase(ImageOperations, RivyaTool):
         self.__pydantic_fields_set__.intersection_update(own)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave key, headers and what this process remembers out of pickles.
+        """Leave key, headers and this process's state out of pickles.
 
         Raises:
-            NotPicklableError: There are clients of the caller's own.
+            NotPicklableError: The tool has clients of the caller.
         """
         state = super().__getstate__()
         fields = pickling.for_pickle(state["__dict__"])
@@ -273,7 +273,7 @@ class ImageToolBase(ImageOperations, RivyaTool):
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Take the fields; this never raises, and the first call says what is missing."""
+        """Restore the fields; this never raises, and the first call reports a missing value."""
         fields = pickling.from_pickle(state["__dict__"])
         super().__setstate__({**state, "__dict__": fields, "__pydantic_private__": {"_made": None}})
         self._show_model()

@@ -13,16 +13,16 @@ from langchain_core.runnables.config import ensure_config, set_config_context
 from rivya_core.images.progress import ImageProgress, Listener
 
 EVENT = "rivya_image_progress"
-"""Name of the custom event, and `type` of what the stream writer gets."""
+"""Name of the custom event, and `type` of the stream writer's values."""
 
 
 RunManager = CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None
 
 
 def listener_for(run_manager: RunManager, config: RunnableConfig | None) -> Listener | None:
-    """Return a listener for one run of a tool, or None where nobody listens.
+    """Return a listener for one run of a tool, or None if no handler or stream receives events.
 
-    It is called from any thread, so everything is looked up here and now.
+    It is called from any thread, so the receivers are looked up now.
     """
     sync = run_manager.get_sync() if isinstance(run_manager, AsyncCallbackManagerForToolRun) else run_manager
     child = sync.get_child() if sync is not None and sync.handlers else None
@@ -41,7 +41,7 @@ def listener_for(run_manager: RunManager, config: RunnableConfig | None) -> List
 
 
 def _stream_writer(config: RunnableConfig | None) -> Callable[[Any], None] | None:
-    """Return the writer of the graph that runs the tool, if one does; LangGraph is never loaded for that."""
+    """Return the writer of the graph that runs the tool, if there is one; LangGraph is never imported for this."""
     module = sys.modules.get("langgraph.config")
     if module is None:
         return None

@@ -1,4 +1,4 @@
-"""The image tool for LangChain: its hooks, and what people call. What it does is in `tool_backend.py` of the core."""
+"""The image tool for LangChain: its hooks and the methods for applications, over the core's `tool_backend.py`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from rivya_core.images.result import GeneratedImage
 
 
 class RivyaImageTool(ImageToolBase):
-    """Makes images with Rivya's image models, for agents and people.
+    """Generates images with Rivya's image models, for agents and applications.
 
     The model that calls it sees exactly the options of `model` and gets back a short text with a stable image id, by
     which it can ask for changes (`reference_images`). The application gets the image as the artifact.
@@ -41,7 +41,7 @@ class RivyaImageTool(ImageToolBase):
         message.artifact["path"]
         ```
 
-    People call `generate`, `generate_many` and `resume`, which return the image or raise.
+    Applications call `generate`, `generate_many` and `resume`, which return the image or raise.
     """
 
     def generate(
@@ -52,17 +52,17 @@ class RivyaImageTool(ImageToolBase):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> GeneratedImage:
-        """Make an image and return it.
+        """Generate an image and return it.
 
         Args:
-            prompt: What it shows.
+            prompt: Description of the image.
             reference_images: Bytes, paths, PIL images, `data:` URLs, https URLs, earlier results or their ids.
             idempotency_key: Your own key for this image. A second call with the same key and arguments returns the same
                 image and is not charged again.
-            options: The model's options by friendly names, for example `aspect_ratio` and `resolution`.
+            options: The model's options by their common names, for example `aspect_ratio` and `resolution`.
 
         Raises:
-            InvalidInputError: It cannot be made like this; nothing was sent.
+            InvalidInputError: The request is invalid; nothing was sent.
             TaskError: The task failed, took too long, or contact with it was lost; `task_id` resumes it.
         """
         return self._execute(self._plan_for(prompt, reference_images, idempotency_key, options))
@@ -75,11 +75,11 @@ class RivyaImageTool(ImageToolBase):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> GeneratedImage:
-        """Make an image and return it; see `generate`."""
+        """Generate an image and return it; see `generate`."""
         return await self._aexecute(self._plan_for(prompt, reference_images, idempotency_key, options))
 
     def companions(self) -> list[BaseTool]:
-        """Return the tools `get_image_status` and `wait_for_image`, which go on with this tool's tasks."""
+        """Return the tools `get_image_status` and `wait_for_image`, which continue this tool's tasks."""
         from langchain_rivya.tools.task_tools import RivyaImageStatusTool, RivyaWaitForImageTool
 
         return [RivyaImageStatusTool(image_tool=self), RivyaWaitForImageTool(image_tool=self)]
@@ -87,14 +87,14 @@ class RivyaImageTool(ImageToolBase):
     def batch(
         self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[Any]:
-        """Make several images, with one progress bar for all."""
+        """Generate several images, with one progress bar for all."""
         with self._backend.one_bar(len(inputs)):
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     async def abatch(
         self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[Any]:
-        """Make several images, with one progress bar for all."""
+        """Generate several images, with one progress bar for all."""
         with self._backend.one_bar(len(inputs)):
             return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
 

@@ -11,7 +11,7 @@ from rivya_core.images.task_store import KeyValueTaskStore, TaskStore
 
 
 class _Values:
-    """A `BaseStore` of anything, or of bytes: texts go in as bytes, which both sorts take."""
+    """A `BaseStore` of any values or of bytes. Text is stored as bytes, which both kinds take."""
 
     def __init__(self, store: BaseStore[str, Any]) -> None:
         self._store = store
@@ -31,5 +31,5 @@ class _Values:
 
 
 def as_task_store(store: Any) -> TaskStore | Any:
-    """Return a task store over a LangChain store; anything else as it is."""
+    """Return a task store over a LangChain store; anything else unchanged."""
     return KeyValueTaskStore(_Values(store)) if isinstance(store, BaseStore) else store

@@ -1,4 +1,4 @@
-"""Companions of the image tool, with which an agent goes on with a task: look at it, or wait for it."""
+"""The tools with which an agent continues a task of the image tool: get its status, or wait for it."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from rivya_core.images.schema import STATUS, WAIT, TaskArguments
 
 
 class RivyaImageStatusTool(RivyaTool):
-    """Looks once at a task of an image tool; a finished image is downloaded."""
+    """Polls a task of an image tool once; a finished image is downloaded."""
 
     name: str = "get_image_status"
     description: str = STATUS
     args_schema: ArgsSchema | None = TaskArguments
     image_tool: ImageToolBase
-    """The tool whose tasks may be asked for."""
+    """The tool whose tasks may be polled."""
 
     def _run(self, task_id: str, run_manager: CallbackManagerForToolRun | None = None) -> tuple[Any, Any]:
         tool = self.image_tool

@@ -1,8 +1,8 @@
-"""What all models of this package share: fields, account, clients, and LlamaIndex's eight methods.
+"""The base of all models of this package: fields, account, clients, and LlamaIndex's eight methods.
 
-A sibling says with whom a call talks (`_wire`) and what it takes beside text. The eight methods are the same for
-all of them and differ between sync and async by nothing but the driver. `complete` is a chat with one message and
-never goes through the public `chat`, so that every call is reported once.
+A subclass provides the wire of a call (`_wire`) and the media that it takes. The eight methods are the same for all
+subclasses; sync and async differ only in the driver. `complete` is a chat with one message and does not call the
+public `chat`, so that every call is reported once.
 """
 
 # ruff: noqa: FBT001, FBT002 - the signatures are LlamaIndex's
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 class HTTPLLM(Connection, StructuredPrediction):
-    """Base of the models; not for use by itself."""
+    """Base of the models; do not use it directly."""
 
     takes: ClassVar[InputCapabilities]
     """What messages may hold in addition to text."""
@@ -38,7 +38,7 @@ class HTTPLLM(Connection, StructuredPrediction):
 
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:
-        """Return the wire that carries a call with these overrides; raise if one of them cannot be right."""
+        """Return the wire that sends a call with these overrides; raise if an override is invalid."""
 
     @masks_headers
     @llm_chat_callback()
@@ -69,14 +69,14 @@ class HTTPLLM(Connection, StructuredPrediction):
     @closes_stream
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Generator[ChatResponse, None, None]:
-        """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
+        """Return the reply to *messages* as a stream; each response holds the whole reply so far."""
         return track_stream(self._chunks(*self._stream(messages, kwargs), _as_it_is))
 
     @masks_headers
     @acloses_stream
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
-        """Return the reply to *messages* as it comes: each response holds everything so far, the last one all."""
+        """Return the reply to *messages* as a stream; each response holds the whole reply so far."""
         return atrack_stream(self._achunks(*self._stream(messages, kwargs), _as_it_is))
 
     @masks_headers
@@ -85,7 +85,7 @@ class HTTPLLM(Connection, StructuredPrediction):
     def stream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> Generator[CompletionResponse, None, None]:
-        """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
+        """Return the reply to *prompt* as a stream; each response holds the whole reply so far."""
         return track_stream(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
     @masks_headers
@@ -94,7 +94,7 @@ class HTTPLLM(Connection, StructuredPrediction):
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> AsyncGenerator[CompletionResponse, None]:
-        """Return the reply to *prompt* as it comes: each response holds everything so far, the last one all."""
+        """Return the reply to *prompt* as a stream; each response holds the whole reply so far."""
         return atrack_stream(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
     def _reply(
@@ -152,5 +152,5 @@ def _as_it_is(response: ChatResponse) -> ChatResponse:
 
 
 def _is_single(kwargs: Mapping[str, Any]) -> bool:
-    """Whether the caller allows one tool call only; a model may give several all the same."""
+    """Whether the caller allows one tool call only; a model may still return several."""
     return kwargs.get("allow_parallel_tool_calls") is False

@@ -1,8 +1,8 @@
 """LlamaIndex's content blocks as the core's parts.
 
-Every block is carried or refused by name: nothing is dropped in silence but cache points, which say nothing to a
-model. Files are read here, so this must run where blocking is allowed (see `needs_reading`). Whole messages are
-the business of `messages.py`.
+Every block is converted, or refused with its name. Only cache points are dropped, because they hold nothing for a
+model. Files are read here, so this must run where blocking is allowed (see `needs_reading`). `messages.py` converts
+whole messages.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS: dict[type, tuple[MediaKind, str]] = {
     VideoBlock: ("video", "video"),
     DocumentBlock: ("file", "data"),
 }
-"""Which medium a block is, and which of its fields holds the bytes."""
+"""The kind of media of a block, and the field that holds its bytes."""
 
 
 class RefusalBlock(TextBlock):
@@ -44,13 +44,13 @@ class RefusalBlock(TextBlock):
 
 @dataclass(frozen=True, slots=True)
 class InputCapabilities:
-    """What a wire takes beside text.
+    """The media that an API takes in addition to text.
 
     Attributes:
-        wire: How errors name it.
+        wire: Name of the API in errors.
         media: The kinds of media that it takes.
-        roles: In whose messages; None for everybody's.
-        instead: What to do where it does not take one.
+        roles: Roles whose messages may hold media; None for all roles.
+        instead: What to do if a block is not taken.
     """
 
     wire: str
@@ -60,7 +60,7 @@ class InputCapabilities:
 
 
 def needs_reading(blocks: Sequence[Any]) -> bool:
-    """Whether a disk or a stream must be read to convert *blocks*."""
+    """Whether converting *blocks* reads a file or a stream."""
     return any(_needs_reading(block) for block in blocks if type(block) is not TextBlock)
 
 
@@ -78,7 +78,7 @@ def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tupl
     """Return the parts of a message's *blocks*; texts are joined by line breaks, as `ChatMessage.content` does.
 
     Raises:
-        InvalidInputError: A block that cannot be carried, named with its *role*.
+        InvalidInputError: A block is not supported; the message names it and its *role*.
     """
     parts: list[Text | Media] = []
     spoken = False

@@ -30,10 +30,10 @@ ROLES: dict[MessageRole, Role] = {
 
 
 def to_core(messages: Sequence[ChatMessage], takes: InputCapabilities) -> Plan[list[Message]]:
-    """Return *messages* as the core's; where files must be read, the event loop is spared.
+    """Return *messages* as the core's; files are read off the event loop.
 
     Raises:
-        InvalidInputError: Something in them cannot be carried; it is named with its role.
+        InvalidInputError: A block is not supported; the message names it and its role.
     """
     convert = partial(_messages, tuple(messages), takes)
     if any(needs_reading(message.blocks) for message in messages):
@@ -49,7 +49,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
     """Return one message as the core's.
 
     Raises:
-        InvalidInputError: Something in it cannot be carried.
+        InvalidInputError: A block is not supported.
     """
     role, facts, blocks = ROLES[message.role], message.additional_kwargs, message.blocks
     if not facts and len(blocks) == 1 and type(blocks[0]) is TextBlock:  # nearly every message of a long history
@@ -90,7 +90,9 @@ def _foreign_call(item: Any) -> ToolCall:
     plain = item.model_dump() if hasattr(item, "model_dump") else item
     function = plain.get("function") if isinstance(plain, Mapping) else None
     if not isinstance(plain, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidInputError('`additional_kwargs["tool_calls"]` holds something that is no tool call.')
+        raise InvalidInputError(
+            '`additional_kwargs["tool_calls"]` holds an entry that is not a tool call; nothing was sent.'
+        )
     return ToolCall(str(plain.get("id") or ""), str(function["name"]), _arguments(function.get("arguments")))
 
 

@@ -1,4 +1,4 @@
-"""What the models of OpenAI-compatible back ends share: their fields, tools, and how they are asked for objects."""
+"""The base of the models of OpenAI-compatible back ends: fields, tools and structured output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,13 +25,13 @@ from rivya_core.model_facts import facts_for
 from rivya_core.openai.chat import quirks
 
 UNKNOWN_WINDOW = 32_000
-"""Tokens that a model of unknown size is taken to have room for."""
+"""Assumed context window of an unknown model, in tokens."""
 LONGEST_OUTPUT = 4_096
-"""Tokens that prompts leave free at most, when `max_tokens` does not say."""
+"""Most tokens that prompts leave free if `max_tokens` is not set."""
 
 
 class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
-    """Base of the models that speak chat completions; not for use by itself. What is not set is not sent."""
+    """Base of the models of OpenAI-compatible APIs; do not use it directly. Unset options are not sent."""
 
     takes: ClassVar[InputCapabilities] = InputCapabilities(
         "Chat completions",
@@ -54,7 +54,7 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What LlamaIndex asks about the model; nothing is sent or read for it, and any model will do."""
+        """LlamaIndex's description of the model; nothing is sent or read for it, and any model id is accepted."""
         facts = facts_for(self.model)
         window = self.context_window or (facts.context_window if facts else UNKNOWN_WINDOW)
         return LLMMetadata(
@@ -122,7 +122,7 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
         """Return the tool calls in a response, complete or still arriving.
 
         Raises:
-            OutputError: With *error_on_no_tool_call*, if there is none, or one whose arguments are no JSON object.
+            OutputError: With *error_on_no_tool_call*, if there is no call, or its arguments are not a JSON object.
         """
         calls = tool_calls_of(response.message)
         if error_on_no_tool_call:
@@ -145,5 +145,5 @@ class BaseOpenAILLM(OpenAIFields, HTTPLLM, FunctionCallingLLM):
 
 
 def _unknown_tool(error: KeyError) -> OutputError:
-    """LlamaIndex looks a call's tool up by its name and has no word for one that is not there."""
+    """Return the error for a tool that was not offered; LlamaIndex itself raises a `KeyError`."""
     return OutputError(f"The model called a tool that was not offered: {error}.")

@@ -1,7 +1,7 @@
-"""How an object is asked for and read: by a response format, by a tool that must be called, or in words. Pure.
+"""How an object is requested and read: by a response format, by a required tool call, or in the prompt. Pure.
 
-Replies are read by `rivya_core.structured`. What was cut off, refused, ambiguous or does not fit is an `OutputError`,
-never a half object.
+`rivya_core.structured` reads the replies. A reply that is incomplete, refused, ambiguous or does not fit raises
+`OutputError`; it never returns a partial object.
 """
 
 import json
@@ -36,7 +36,7 @@ class NotEnforcedError(OutputError):
 
 @dataclass(frozen=True)
 class OutputMode:
-    """How an object of a class is asked for.
+    """How an object of a class is requested.
 
     Attributes:
         name: `native` (a response format), `tool` (a tool that must be called) or `prompted` (in words).
@@ -63,7 +63,7 @@ class OutputMode:
         return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": self.schema.name}}}
 
     def messages(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-        """Return *messages*, with the words of the prompted mode; the caller's own are not touched."""
+        """Return *messages*, with the instruction of the prompted mode; the caller's messages do not change."""
         if self.name != "prompted" or not messages:
             return list(messages)
         told = {"title": self.schema.name, "description": self.schema.description, **self.schema.parameters}
@@ -76,7 +76,7 @@ class OutputMode:
         """Return the object in a complete reply.
 
         Raises:
-            OutputError: There is none, or there are several.
+            OutputError: The reply holds no object, or several.
             RefusalError: The model refused.
             NotEnforcedError: The server ignored the response format.
         """
@@ -91,7 +91,7 @@ class OutputMode:
             raise kind(message, text=reply.text) from error
 
     def growing(self, value: Any) -> BaseModel | None:
-        """Return what may be shown of an object that still grows, or None.
+        """Return the part of an incomplete object that can be shown, or None.
 
         It is an instance of the class if nothing in it is a default, which may stand for what has not arrived. Else it
         is LlamaIndex's flexible model of the class, in which such fields are None.
@@ -119,7 +119,7 @@ class OutputMode:
 
 
 def reply_of(response: ChatResponse) -> Reply:
-    """Return what a response says, as the reader of replies takes it."""
+    """Return a response in the form that the reader of replies takes."""
     message, raw = response.message, response.raw if isinstance(response.raw, Mapping) else {}
     calls = tool_calls_of(message)
     broken = invalid_calls(message, calls)

@@ -1,4 +1,4 @@
-"""The models behind OpenAI-compatible back ends: one class a provider, each little more than its data."""
+"""The models of OpenAI-compatible back ends: one class per provider, with its data."""
 
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ class Evolink(BaseOpenAILLM):
         context_window: Tokens of input and output, for a model whose size is not known.
 
     Raises:
-        ConfigurationError: No key, a URL that cannot be one, or an argument that does not exist.
+        ConfigurationError: The key is missing, a URL is invalid, or an argument does not exist.
 
     Example:
         ```python
@@ -63,7 +63,7 @@ class GMI(BaseOpenAILLM):
         context_window: Tokens of input and output, for a model whose size is not known.
 
     Raises:
-        ConfigurationError: No key, a URL that cannot be one, or an argument that does not exist.
+        ConfigurationError: The key is missing, a URL is invalid, or an argument does not exist.
 
     Example:
         ```python
@@ -84,13 +84,13 @@ class GMI(BaseOpenAILLM):
 class OpenAICompatible(BaseOpenAILLM):
     """Chat models behind any other server that speaks chat completions: vLLM, Ollama, LM Studio, a gateway.
 
-    Nothing is read from the environment, least of all `OPENAI_API_KEY`.
+    No setting is read from the environment, not even `OPENAI_API_KEY`.
 
     Source: https://platform.openai.com/docs/api-reference/chat
 
     Args:
         model: Model id; there is no default.
-        base_url: Where the API is, for example `http://localhost:8000/v1`; there is no default.
+        base_url: URL of the API, for example `http://localhost:8000/v1`; there is no default.
         api_key: Key, where the server wants one.
         is_function_calling_model: Whether the model calls tools. Default True.
         context_window: Tokens of input and output. Default 32,000 for a model whose size is not known.

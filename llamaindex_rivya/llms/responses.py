@@ -176,7 +176,7 @@ def _logprobs(token: Mapping[str, Any]) -> list[LogProb]:
 
 
 def _media(block: Mapping[str, Any]) -> ContentBlock | None:
-    """A picture or sound that the model made; None for what LlamaIndex has no block for."""
+    """An image or sound that the model generated; None if LlamaIndex has no block for it."""
     if block.get("type") == "image_url":
         inner = block.get("image_url")
         url = inner.get("url") if isinstance(inner, Mapping) else inner

@@ -1,9 +1,8 @@
-"""What stands between a streamed reply and the stream that LlamaIndex wraps round it.
+"""The connection between a streamed reply and LlamaIndex's own generator around it.
 
-LlamaIndex reports a stream from a generator of its own. That one drops the reply without closing it; the connection
-would stay open until the garbage collector comes by. And it makes an event of every piece, which costs as much as all
-else that is done with the piece; so where nobody listens it is told only how the reply ended. What a stream says is
-not decided here.
+LlamaIndex reports a stream from its own generator. That generator drops the reply without closing it, so the connection
+would stay open until garbage collection. It also makes an event of every piece, which costs as much as all other work
+on the piece. Without a listener it therefore gets only the end of the reply. This module does not change the contents.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ _replies: ContextVar[list[_Reply]] = ContextVar("_replies")
 
 
 def track_stream(pieces: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Note *pieces* as the reply of the `closes_stream` around this call, and return what LlamaIndex is to report."""
+    """Register *pieces* with the enclosing `closes_stream`, and return the pieces that LlamaIndex reports."""
     reply = _Reply(pieces)
     return reply.ending() if reply.quiet else pieces
 
 
 def atrack_stream(pieces: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    """Note *pieces* as the reply of the `acloses_stream` around this call, and return what LlamaIndex is to report."""
+    """Register *pieces* with the enclosing `acloses_stream`, and return the pieces that LlamaIndex reports."""
     reply = _Reply(pieces)
     return reply.aending() if reply.quiet else pieces
 
 
 def closes_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the stream that *method* returns close what was `opened` in it, at once, when it is closed."""
+    """Decorate *method* so that closing its stream closes the reply tracked by `track_stream` at once."""
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -48,7 +47,7 @@ def closes_stream(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def acloses_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the stream that *method* returns close what was `aopened` in it, at once, when it is closed."""
+    """Decorate *method* so that closing its stream closes the reply tracked by `atrack_stream` at once."""
 
     @wraps(method)
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +59,7 @@ def acloses_stream(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def masks_headers(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let *method*, and so LlamaIndex's events, see the values of `extra_headers` masked."""
+    """Mask the values of `extra_headers` for *method*, and so in LlamaIndex's events."""
     if iscoroutinefunction(method):
 
         @wraps(method)
@@ -77,7 +76,7 @@ def masks_headers(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def has_listeners() -> bool:
-    """Whether anybody listens to LlamaIndex's events of pieces."""
+    """Whether a handler receives LlamaIndex's events of pieces."""
     dispatcher = callbacks.dispatcher
     while dispatcher.propagate and not _has_listeners(dispatcher.event_handlers):
         dispatcher = dispatcher.parent
@@ -99,7 +98,7 @@ class _Notes:
 
 
 class _Reply:
-    """A reply; where nobody listens to its pieces it notes its ending, which is then all that is reported."""
+    """A reply. If no handler receives its pieces, it stores its end, and only the end is reported."""
 
     def __init__(self, pieces: Any) -> None:
         self.pieces = pieces

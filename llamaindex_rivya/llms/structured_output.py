@@ -143,7 +143,7 @@ class _Asking:
         note_ignored: Called with *options* if the server ignores it.
 
     Attributes:
-        found: The object; None until it was read.
+        found: The object; None until it is read.
     """
 
     def __init__(
@@ -164,12 +164,12 @@ class _Asking:
 
     @property
     def messages(self) -> list[ChatMessage]:
-        """What to send now."""
+        """The messages to send next."""
         return self._modes[0].messages(self._given)
 
     @property
     def options(self) -> dict[str, Any]:
-        """With which options."""
+        """The options to send them with."""
         return {**self._options, **self._modes[0].options}
 
     def read(self, response: ChatResponse) -> bool:

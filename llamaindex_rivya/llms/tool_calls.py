@@ -1,8 +1,8 @@
 """Tool calls in LlamaIndex's forms: while they arrive, in messages, and as the selections that agents run.
 
-A call stands in a message twice, as a `ToolCallBlock` and as plain JSON in `additional_kwargs["tool_calls"]`, for
-LlamaIndex reads either. Its arguments stay the text that the model wrote. Arguments that turn out to be no JSON
-object are noted in `additional_kwargs["invalid_tool_calls"]`, and such a call is never run.
+A message holds a call twice, as a `ToolCallBlock` and as plain JSON in `additional_kwargs["tool_calls"]`, for
+LlamaIndex reads either. Its arguments stay the text that the model wrote. Arguments that are not a JSON object
+are listed in `additional_kwargs["invalid_tool_calls"]`, and such a call is never run.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from rivya_core.openai.partial_arguments import PartialArguments, read_partial
 from rivya_core.types import ToolCall, ToolCallDelta
 
 NAMELESS = "unnamed"
-"""Stands for the name of a call that names no tool."""
+"""Placeholder for the name of a call that names no tool."""
 _arriving: WeakValueDictionary[str, PartialArguments] = WeakValueDictionary()
 """Readers of calls that are being streamed, by the ids of the calls; agents ask for the arguments at every piece."""
 
@@ -80,8 +80,8 @@ class CallsSoFar:
 def selections(message: ChatMessage, calls: Sequence[ToolCall]) -> list[ToolSelection]:
     """Return what to run for the *calls* in *message*, be they complete or still arriving.
 
-    A call whose arguments are no JSON object gets a name that no tool has and that says so: an agent then tells the
-    model, and nothing is run.
+    A call whose arguments are not a JSON object gets an error text as its name. No tool has this name, so an agent
+    returns the text to the model and runs nothing.
     """
     invalid = message.additional_kwargs.get("invalid_tool_calls")
     invalid = invalid if isinstance(invalid, list) else []

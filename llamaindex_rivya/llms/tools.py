@@ -15,7 +15,7 @@ def tool_schemas(tools: Sequence[BaseTool]) -> list[dict[str, Any]]:
 
 
 def _tool(metadata: ToolMetadata) -> dict[str, Any]:
-    """A tool whose metadata write their own schema keeps it."""
+    """A tool whose metadata define their own schema keeps it."""
     if _writes_itself(type(metadata)) or not is_model_class(metadata.fn_schema):
         return wire_tool(metadata.to_openai_tool(skip_length_check=True))
     parameters = schema_of(metadata.fn_schema).parameters

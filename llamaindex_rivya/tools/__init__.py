@@ -1,1 +1,1 @@
-"""The image tool spec and what it is made of."""
+"""The image tool spec and its modules."""

@@ -1,4 +1,4 @@
-"""What the image tools are made of, and what people call beside the agents' functions."""
+"""The base of the image tools, with the methods for applications."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from rivya_core.providers import RIVYA
 
 
 class ImageSpecBase(ImageOperations, BaseToolSpec):
-    """Holds the parts of the image tools; not for use by itself."""
+    """Base of the image tools; do not use it directly."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
         image_blocks: bool | Literal["base64"] = False,
     ) -> None:
         self._given = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
-        self._backend  # noqa: B018 - found now, so that what is missing is said at construction
+        self._backend  # noqa: B018 - made now, so that a missing value is an error at construction
 
     @cached_property
     def _backend(self) -> ImageToolBackend:
-        """The parts of the tools; those of a pickle are put together at the first call."""
+        """The backend of the tools; an unpickled spec makes it at the first call."""
         given = self._given
         account = ("api_key", "base_url", "timeout")
         where = endpoint(RIVYA, headers=given["default_headers"], **{name: given[name] for name in account})
@@ -82,15 +82,15 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
         return active_handlers()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave key, headers and what this process remembers out of pickles.
+        """Leave key, headers and this process's state out of pickles.
 
         Raises:
-            NotPicklableError: There are clients of the caller's own.
+            NotPicklableError: The spec has clients of the caller.
         """
         return pickling.for_pickle(self._given)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the arguments; this never raises, and the first call says what is missing."""
+        """Restore the arguments; this never raises, and the first call reports a missing value."""
         self._given = pickling.from_pickle(state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

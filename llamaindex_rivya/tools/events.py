@@ -9,17 +9,17 @@ from rivya_core.images.progress import ImageProgress, Listener
 
 
 class RivyaImageProgressEvent(Event):
-    """Where an image stands; comes out of `handler.stream_events()` between `ToolCall` and `ToolCallResult`.
+    """Progress of an image; `handler.stream_events()` yields it between `ToolCall` and `ToolCallResult`.
 
     Attributes:
         stage: `uploading`, `submitting`, `queued`, `processing`, `downloading`, `done` or `failed`.
         model: Image model id.
         task_id: The provider's id of the task, once known.
-        image_id: Short id of the image, once it is in hand.
-        polls: How often the task has been polled.
-        seconds: Since the order.
-        credits: Charged, once known.
-        message: What went wrong.
+        image_id: Short id of the image, once it is downloaded.
+        polls: Number of polls so far.
+        seconds: Seconds since the request.
+        credits: Credits charged, once known.
+        message: Error message of a failed image.
     """
 
     stage: str
@@ -35,7 +35,7 @@ class RivyaImageProgressEvent(Event):
 
 
 def listener_for(ctx: Context | None) -> Listener | None:
-    """Return a listener that writes into the stream of the workflow that *ctx* belongs to, or None without one.
+    """Return a listener that writes to the stream of the workflow of *ctx*, or None without a workflow.
 
     It may be called from any thread; the event is written on the workflow's own loop.
     """

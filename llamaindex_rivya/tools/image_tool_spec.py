@@ -1,4 +1,4 @@
-"""The image tools for LlamaIndex: what agents call. What they do is in `tool_backend.py` of the core."""
+"""The image tools for LlamaIndex, as agents call them. The core's `tool_backend.py` does the work."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,15 +19,15 @@ PAIRS = (
     ("get_image_status", "aget_image_status"),
     ("wait_for_image", "await_for_image"),
 )
-"""What agents call, sync and async."""
+"""The functions for agents, sync and async."""
 
 
 class RivyaImageToolSpec(ImageSpecBase):
-    """Makes images with Rivya's image models, for agents and people.
+    """Generates images with Rivya's image models, for agents and applications.
 
     The model that calls a tool sees exactly the options of `model` and gets back a short text with a stable image id,
     by which it can ask for changes (`reference_images`). The application gets the image: as the return value, or as
-    `ToolOutput.raw_output`. In a workflow, `RivyaImageProgressEvent`s tell how it goes.
+    `ToolOutput.raw_output`. A workflow streams `RivyaImageProgressEvent`s.
 
     Source: https://rivya.ai/docs/api-generations
 
@@ -36,26 +36,26 @@ class RivyaImageToolSpec(ImageSpecBase):
         api_key: Key; default from `RIVYA_API_KEY`.
         base_url: Default from `RIVYA_BASE_URL`, else `https://rivya.ai/api/v1`.
         timeout: Seconds, or an `httpx.Timeout`; by default 10 to connect and 120 between reads.
-        max_retries: Extra requests after a failure that may be repeated. Default 2.
+        max_retries: Extra requests after a retryable failure. Default 2.
         http_client: Your own `httpx.Client`.
         http_async_client: Your own `httpx.AsyncClient`; it belongs to one event loop.
         default_headers: Further headers of every request to the API; the media host gets none of them.
-        deadline: Seconds after which waiting for an image ends; the task goes on and can be resumed. Default 600.
-        output_dir: Where images are saved; by default they are kept in memory.
-        progress: True for a bar, False for none, None (default) for one where a person is watching, or a function.
+        deadline: Seconds after which waiting for an image ends; the task continues and can be resumed. Default 600.
+        output_dir: Directory for the images; by default they are kept in memory.
+        progress: True for a bar, False for none, None (default) for a bar in terminals and notebooks, or a function.
         wait: False lets `generate_image` return at once with a task id. Default True.
-        task_store: Where tasks are remembered: a path for a SQLite file, or any LlamaIndex key-value store. Default:
+        task_store: Store of the tasks: a path for a SQLite file, or any LlamaIndex key-value store. Default:
             what `RIVYA_TASK_STORE` names, else this process's memory.
         allowed_dir: Directory whose files an agent may name as reference images.
-        images: Images within an agent's reach, by the name under which it asks for them.
+        images: Images that an agent may use, by name.
         fetch_image_urls: Whether reference images may be named by https URL; `FetchRules` says which hosts are
             trusted. Default False.
-        max_credits: Credits that this tool may spend in its life.
+        max_credits: Limit on the credits that this tool spends.
         image_blocks: Whether the calling model is shown the image: True by URL, `base64` with its bytes. Default
             False.
 
     Raises:
-        ConfigurationError: No key, or an argument that cannot be.
+        ConfigurationError: The key is missing, or an argument is invalid.
 
     Example:
         ```python
@@ -78,19 +78,19 @@ class RivyaImageToolSpec(ImageSpecBase):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Outcome:
-        """Make an image and return it.
+        """Generate an image and return it.
 
         Args:
-            prompt: What it shows.
+            prompt: Description of the image.
             reference_images: Ids or names that an agent may use; or bytes, paths, PIL images and earlier results.
             ctx: The workflow that gets progress events; agents fill it in.
             idempotency_key: Your own key for this image. A second call with the same key and arguments returns the same
                 image and is not charged again.
-            options: The model's options by friendly names, for example `aspect_ratio` and `resolution`.
+            options: The model's options by their common names, for example `aspect_ratio` and `resolution`.
 
         Raises:
-            InvalidInputError: It cannot be made as wanted; nothing was sent.
-            TaskError: The task failed, took too long or broke off; `task_id` resumes it.
+            InvalidInputError: The request is invalid; nothing was sent.
+            TaskError: The task failed, took too long, or contact was lost; `task_id` resumes it.
         """
         return self._execute(self._plan_for(prompt, reference_images, ctx, options, idempotency_key))
 
@@ -102,23 +102,23 @@ class RivyaImageToolSpec(ImageSpecBase):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Outcome:
-        """Make an image and return it; see `generate_image`."""
+        """Generate an image and return it; see `generate_image`."""
         return await self._aexecute(self._plan_for(prompt, reference_images, ctx, options, idempotency_key))
 
     def get_image_status(self, task_id: str) -> Outcome:
-        """Look at an image task that was ordered before; if the image is ready, return it."""
+        """Get the status of an image task that was submitted before. If the image is ready, return it."""
         return self._execute(self._counted(self._backend.status_for_agent(task_id)))
 
     async def aget_image_status(self, task_id: str) -> Outcome:
-        """Look at an image task that was ordered before; if the image is ready, return it."""
+        """Get the status of an image task that was submitted before. If the image is ready, return it."""
         return await self._aexecute(self._counted(self._backend.status_for_agent(task_id)))
 
     def wait_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
-        """Wait until an image task that was ordered before is ready, and return the image."""
+        """Wait until an image task that was submitted before is ready, and return the image."""
         return self._execute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx))))
 
     async def await_for_image(self, task_id: str, ctx: Context = None) -> GeneratedImage:  # type: ignore[assignment]
-        """Wait until an image task that was ordered before is ready, and return the image."""
+        """Wait until an image task that was submitted before is ready, and return the image."""
         return await self._aexecute(self._counted(self._backend.wait_for_agent(task_id, listener_for(ctx))))
 
     def to_tool_list(
@@ -129,7 +129,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         """Return the tools, with the image model's own options as the arguments of the first.
 
         Args:
-            spec_functions: Names, or pairs of names, of those that are wanted; all by default.
+            spec_functions: Names, or pairs of names, of the tools to return; all by default.
             func_to_metadata_mapping: Names, descriptions and schemas to use instead, by function name.
         """
         pairs = {name: pair for pair in PAIRS for name in pair}
@@ -159,7 +159,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         )
 
     def _output(self, outcome: Outcome, name: str) -> str | ToolOutput:
-        """Return what the calling model gets; the image itself stays the tool's raw output."""
+        """Return the text for the calling model; the image stays the tool's raw output."""
         if not self._image_blocks or not isinstance(outcome, GeneratedImage):
             return outcome_text(outcome)
         blocks: list[ContentBlock] = [TextBlock(text=outcome_text(outcome)), *map(self._block, outcome.images)]
@@ -178,7 +178,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         options: Mapping[str, Any],
         idempotency_key: str | None = None,
     ) -> Plan[Outcome]:
-        """Return the plan of a call; texts among its references are not trusted, whoever makes it."""
+        """Return the plan of a call; strings among its references are never trusted."""
         arguments = {**options, "reference_images": references}
         request = self._backend.request(prompt, arguments, trusted=False, idempotency_key=idempotency_key)
         return self._generate_image(request, listener_for(ctx)) if self._wait else self._start_image(request)
@@ -190,7 +190,7 @@ class RivyaImageToolSpec(ImageSpecBase):
         ctx: Context = None,  # type: ignore[assignment]
         **options: Any,
     ) -> Outcome:
-        """What an agent calls: `generate_image` without what only the application may say."""
+        """`generate_image` for agents, without the options that only the application may set."""
         return self._execute(self._plan_for(prompt, reference_images, ctx, options))
 
     async def _agent_agenerate(
@@ -200,5 +200,5 @@ class RivyaImageToolSpec(ImageSpecBase):
         ctx: Context = None,  # type: ignore[assignment]
         **options: Any,
     ) -> Outcome:
-        """What an agent calls; see `_agent_generate`."""
+        """`generate_image` for agents; see `_agent_generate`."""
         return await self._aexecute(self._plan_for(prompt, reference_images, ctx, options))

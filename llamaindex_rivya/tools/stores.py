@@ -13,7 +13,7 @@ COLLECTION = "rivya_image_tasks"
 
 
 class _Values:
-    """Texts in a collection of a `BaseKVStore`."""
+    """Text values in a collection of a `BaseKVStore`."""
 
     def __init__(self, store: BaseKVStore) -> None:
         self._store = store
@@ -34,5 +34,5 @@ class _Values:
 
 
 def as_task_store(store: Any) -> TaskStore | Any:
-    """Return a task store over a LlamaIndex store; anything else as it is."""
+    """Return a task store over a LlamaIndex store; anything else unchanged."""
     return KeyValueTaskStore(_Values(store)) if isinstance(store, BaseKVStore) else store

@@ -40,7 +40,7 @@ class Account:
         """Return the credits that the account can still spend.
 
         Raises:
-            NotSupportedError: The provider's API does not tell; nothing was sent.
+            NotSupportedError: The provider's API reports no balance; nothing was sent.
         """
         return self._execute(self._read_credits())
 

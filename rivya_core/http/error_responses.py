@@ -172,7 +172,7 @@ def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
 
 
 def _advice(kind: type[errors.APIError], detail: ErrorDetail, response: httpx.Response) -> str:
-    """What to do next, where the class alone does not tell."""
+    """What to do next, if the class of the error does not say it."""
     words = f"{detail.code} {detail.type} {detail.param} {detail.message}".lower()
     names_model = UNKNOWN_MODEL.search(words) or (ABOUT_MODEL.search(words) and "session" not in words)
     if names_model and issubclass(kind, (errors.NotFoundError, errors.BadRequestError)):
