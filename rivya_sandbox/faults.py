@@ -5,7 +5,7 @@
     sandbox.fault(Fault(path="/chat/completions/stream", cut=3))      # the connection breaks after three events
     sandbox.fault(Fault(path="/generations", method="GET", status=500, times=2))
     sandbox.fault(Fault(task="fail"))                                 # the next image task fails
-    sandbox.fault(Fault(path="/media", cut=1000))                     # a download breaks off
+    sandbox.fault(Fault(path="/media", cut=1000))                     # a download ends early
 
 This module decides which fault applies to a request. `app.py` and `fault_sender.py` apply it.
 """

@@ -46,7 +46,7 @@ class EventStream:
         pace: Seconds between frames.
         framewise: Whether each frame is sent on its own even without a pace (faults count frames).
         on_complete: Called when all `frames` are sent.
-        on_abandon: Called with the text sent so far, if the stream breaks off before that.
+        on_abandon: Called with the text sent so far, if the stream ends before that.
         headers: Extra headers.
     """
 

@@ -1,1 +1,1 @@
-"""What the packages of both frameworks share: arguments, fields, account, pickles, public names."""
+"""The common code of both frameworks' packages: arguments, fields, account, pickles, public names."""

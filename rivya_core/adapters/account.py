@@ -1,4 +1,4 @@
-"""What a chat model can tell about its account: the balance, and the models that it may name."""
+"""The account of a chat model: its balance and its models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Account:
-    """`credits` and `models`, for whatever has an endpoint and clients."""
+    """`credits` and `models`, for a class with an endpoint and clients."""
 
     @property
     @abstractmethod
@@ -49,7 +49,7 @@ class Account:
         return await self._aexecute(self._read_credits())
 
     def models(self) -> list[ModelEntry]:
-        """Return the chat models that the API lists; the `id` of each is what `model` takes."""
+        """Return the chat models that the API lists; pass the `id` of one as `model`."""
         return self._execute(self._list_models())
 
     async def amodels(self) -> list[ModelEntry]:

@@ -1,4 +1,4 @@
-"""What the items of a batch are in both frameworks: settings that replies depend on, image orders and their results."""
+"""The items of a batch in both frameworks: settings that replies depend on, image requests and their results."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def settings_of(model: BaseModel) -> dict[str, Any]:
 
 
 def order_of(given: Any) -> dict[str, Any]:
-    """Return an image order as arguments: a prompt, or a mapping with a `prompt` and options."""
+    """Return an image request as arguments: a prompt, or a mapping with a `prompt` and options."""
     order = {"prompt": given} if isinstance(given, str) else dict(given) if isinstance(given, Mapping) else {}
     if not isinstance(order.get("prompt"), str):
-        raise InvalidInputError("An image order is a prompt, or a mapping with a `prompt`; nothing was sent.")
+        raise InvalidInputError("An image request must be a prompt, or a mapping with a `prompt`; nothing was sent.")
     return order
 
 

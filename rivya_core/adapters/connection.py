@@ -1,7 +1,7 @@
-"""The fields that every chat class of both packages has: which model, where, as whom, over which connections.
+"""The fields of every chat class of both packages: model, URL, credentials and connections.
 
-Both frameworks describe their models with pydantic, so the fields stand here once, with what belongs to them: how
-arguments are read, how the endpoint is found, how a model is copied and written down.
+Both frameworks define their models with pydantic, so the fields are defined here once, together with the reading of
+arguments, the endpoint, and the copying and pickling of a model.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.http.retry import RetryPolicy
 
 CALL_OPTIONS = frozenset({"model", "timeout", "extra_headers", "extra_query", "idempotency_key"})
-"""What a call of every chat class may override."""
+"""Options that a call of every chat class may override."""
 
 
 _building = Lock()
 
 
 class Connection(Account, BaseModel):
-    """Which model, where, as whom, and over which connections."""
+    """Base of every chat class: model, URL, credentials and connections."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -69,13 +69,13 @@ class Connection(Account, BaseModel):
     provider: ClassVar[Provider]
     """Whose API it is."""
     class_prefix: ClassVar[str] = ""
-    """What the framework's class names have before the provider's."""
+    """Prefix of the framework's class names."""
     call_options: ClassVar[frozenset[str]] = CALL_OPTIONS
-    """What a call may override by keyword."""
+    """Options that a call may override by keyword."""
     lacking: ClassVar[Mapping[str, str]] = {}
-    """What other chat classes of this package take and this one does not, with the reason."""
+    """Arguments of other chat classes of this package that this one does not take, with the reason."""
     not_pickled: ClassVar[frozenset[str]] = frozenset()
-    """Fields that a pickle leaves out, apart from clients; they get their defaults where it is read."""
+    """Fields that a pickle leaves out, in addition to clients; they get their defaults when it is loaded."""
 
     model: str = ""
     """Model id; the provider's default when it is not set."""
@@ -87,11 +87,11 @@ class Connection(Account, BaseModel):
     timeout: float | tuple[float, ...] | httpx.Timeout | None = None
     """Seconds to connect and between two reads, or an `httpx.Timeout`. Default: 10 to connect, 120 between reads."""
     max_retries: int = Field(default=2, ge=0)
-    """Extra requests after a failure that may be repeated, exactly."""
+    """Extra requests after a retryable failure, exactly."""
     max_retry_seconds: float = Field(default=60.0, ge=0)
     """Seconds that a call may wait between its requests, all together."""
     stream_idle_timeout: float = Field(default=DEFAULT_LIMITS.stream_idle_timeout, gt=0)
-    """Seconds that a stream may go on without a piece of the reply, for example with pings only."""
+    """Seconds that a stream may last without a piece of the reply, for example with pings only."""
     max_response_bytes: int = Field(default=DEFAULT_LIMITS.max_response_bytes, gt=0)
     """Bytes that a response may have when it is decompressed."""
     default_headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
@@ -154,7 +154,7 @@ class Connection(Account, BaseModel):
 
     @model_validator(mode="after")
     def _find_account(self) -> Self:
-        """Find model, key and URL now, so that what is missing is said at construction."""
+        """Find model, key and URL now, so that a missing value is an error at construction."""
         found = self._endpoint
         self.model = self.model or self.provider.default_model
         check_chats(self.model, self.provider)
@@ -237,7 +237,7 @@ class Connection(Account, BaseModel):
         """Leave key, headers and connections out of pickles.
 
         Raises:
-            NotPicklableError: There are clients of the caller's own.
+            NotPicklableError: The model has clients of the caller.
         """
         state = BaseModel.__getstate__(self)
         fields = {name: value for name, value in state["__dict__"].items() if name not in self.not_pickled}
@@ -245,7 +245,7 @@ class Connection(Account, BaseModel):
         return {**state, "__dict__": pickling.for_pickle(fields), "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Take the fields, and the defaults of those that stayed behind; this never raises."""
+        """Restore the fields, with defaults for those that were left out; this never raises."""
         known = type(self).model_fields
         left = (self.not_pickled | {"rate_limiter"}) & known.keys()  # older versions of a framework have fewer fields
         defaults = {name: known[name].get_default(call_default_factory=True) for name in left}
@@ -261,11 +261,11 @@ class Connection(Account, BaseModel):
 _place_of = itemgetter(
     *"base_url api_key timeout max_response_bytes stream_idle_timeout default_headers default_query".split()
 )
-"""What an endpoint is made from."""
+"""The fields that define an endpoint."""
 
 
 def _changes(where: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the options of a call change about the endpoint."""
+    """Return the options of a call that change the endpoint."""
     changes: dict[str, Any] = {}
     if options.get("timeout") is not None:
         changes["timeout"] = read_timeout(options["timeout"])

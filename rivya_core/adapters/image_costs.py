@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 class ImageReservation:
-    """The credits that one call of an image tool holds back in a handler, in the form of a `Budget`.
+    """The credits that one call of an image tool reserves in a handler, in the form of a `Budget`.
 
-    Until `close` the amounts stay held back, so that no other call starts before the image is counted.
+    The amounts stay reserved until `close`, so that no other call starts before the image is counted.
     """
 
     def __init__(self, costs: CostTracker) -> None:
@@ -26,7 +26,7 @@ class ImageReservation:
         self.held = 0.0
 
     def hold(self, what: str, price: float | None) -> float:
-        """Hold back the price of *what*.
+        """Reserve the price of *what*.
 
         Raises:
             CreditLimitError: The handler's limit is reached.
@@ -36,14 +36,14 @@ class ImageReservation:
         return amount
 
     def learn(self, what: str, held: float, reserved: float | None) -> float:
-        """Hold back what the provider reserved instead of what was *held*."""
+        """Replace the *held* amount by the amount that the provider reserved."""
         amount = held if reserved is None else reserved
         self._costs.correct(what, held, amount)
         self.held += amount - held
         return amount
 
     def settle(self, held: float, final: float | None) -> None:
-        """Give back what was *held* for a task that cost nothing."""
+        """Release the amount *held* for a task that cost nothing."""
         if final == 0:
             self._give_back(held)
 

@@ -31,13 +31,13 @@ class OpenAIFields(Connection):
     temperature: float | None = None
     """0 to 2; many reasoning models take none."""
     max_tokens: int | None = Field(default=None, gt=0)
-    """Limit of the reply's tokens, reasoning included; sent under the name that the API and the model expect."""
+    """Limit of the reply's tokens, reasoning included; sent under the name that API and model expect."""
     top_p: float | None = None
     """0 to 1."""
     stop: list[str] | str | None = None
     """Up to four texts that end the reply."""
     seed: int | None = None
-    """For replies that are repeatable as far as possible."""
+    """Seed for replies that are as repeatable as possible."""
     frequency_penalty: float | None = None
     """-2 to 2."""
     presence_penalty: float | None = None
@@ -49,7 +49,7 @@ class OpenAIFields(Connection):
     top_logprobs: int | None = None
     """How many alternatives, 0 to 20."""
     reasoning_effort: str | None = None
-    """For example `low`; which ones there are depends on the model."""
+    """For example `low`; the valid values depend on the model."""
     verbosity: str | None = None
     """`low`, `medium` or `high`."""
     parallel_tool_calls: bool | None = None
@@ -73,11 +73,11 @@ class OpenAIFields(Connection):
     stream_usage: bool | None = None
     """Whether to ask for usage in streams; by default wherever the provider is not known to refuse it."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
-    """Merged into the body of every request, for what has no name here."""
+    """Merged into the body of every request, for options without a field here."""
     retry_lost_answers: bool = False
     """Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may be charged."""
     include_response_headers: bool = False
-    """Whether the reply's metadata hold the response's headers."""
+    """Whether the reply's metadata include the response's headers."""
     think_tags: bool = False
     """Whether text in `<think>` tags is reasoning instead of text."""
     send_back: SendBack = "own"

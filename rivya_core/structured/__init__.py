@@ -1,1 +1,1 @@
-"""Structured replies: schemas on their way out, objects on their way back."""
+"""Structured output: writing schemas and reading objects from replies."""

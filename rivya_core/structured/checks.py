@@ -1,4 +1,4 @@
-"""A value against a schema: classes by pydantic, JSON schemas by `jsonschema`, which never fetches anything."""
+"""Checks a value against a schema: pydantic checks classes, `jsonschema` checks JSON schemas without the network."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What there is of an object while its JSON still arrives. Pure.
+"""Reading an object while its JSON still arrives. Pure.
 
-Only values that are complete are shown, so nothing that was shown is contradicted later: a number or a text appears
-when it has ended, an object or a list grows by whole values. A reply that does not begin with the object (prose, a
-schema, an example) shows nothing before it is complete.
+Only complete values are returned, so no value changes later: a number or a string appears when it has ended, and an
+object or a list grows by whole values. A reply that does not start with the object (prose, a schema, an example)
+returns nothing before it is complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OPENING = re.compile(
 )
 ENDS_VALUE = re.compile(r"[,}\]]")
 UNFINISHED = re.compile(r"[\w.+-]+\Z")
-"""A number or a word at the very end may go on."""
+"""A number or a word at the end, which may still continue."""
 
 
 class GrowingObject:

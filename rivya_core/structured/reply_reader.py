@@ -1,4 +1,4 @@
-"""The object of a schema, read out of a reply. Pure.
+"""Reading the object of a schema from a reply. Pure.
 
 A reply that is one JSON value, fenced or not, is read as that value. In prose every candidate outside reasoning and
 code is collected; repeated schemas and objects that share no key with the schema do not count. Exactly one that fits is
@@ -47,13 +47,13 @@ class ReplyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model replied, as far as it matters here.
+    """The parts of a model's reply that are needed here.
 
     Attributes:
         text: Its text.
         calls: Name and arguments of its tool calls; arguments may be JSON text or the object.
-        invalid_calls: Name and text of calls whose arguments are no JSON object.
-        refusal: The words of a refusal, empty if there is none.
+        invalid_calls: Name and text of calls whose arguments are not a JSON object.
+        refusal: Text of a refusal; empty if there is none.
         cut: Whether it ended at the token limit.
     """
 
@@ -103,7 +103,7 @@ def read_text(schema: Schema, text: str) -> Any:
     """Return the object in a reply's text.
 
     Raises:
-        ReplyError: There is none, or there are several.
+        ReplyError: The text holds no object, or several.
     """
     whole = _whole(text.strip())  # a value may hold what looks like reasoning
     bare = REASONING.sub(" ", text).strip()
@@ -122,7 +122,7 @@ def read_text(schema: Schema, text: str) -> Any:
 
 
 def so_far(schema: Schema, value: Any) -> Any:
-    """Return what may be shown of a value that still grows, or None.
+    """Return the part of an incomplete value that can be shown, or None.
 
     Args:
         schema: What is wanted.
@@ -162,7 +162,7 @@ def _fitted(value: Any, schema: Schema) -> Any:
     if not schema.wrapped:
         if not isinstance(value, dict):
             kind = "a list" if isinstance(value, list) else "the JSON value"
-            raise MismatchError(f"{kind} {_shown(value)} came, and an object is wanted")
+            raise MismatchError(f"the reply is {kind} {_shown(value)}, but must be an object")
         if _is_schema(value, schema):
             raise MismatchError("it repeats the schema instead of filling it in")
         if value and schema.keys and not schema.keys & value.keys():
@@ -188,7 +188,7 @@ def _candidates(text: str, schema: Schema) -> Iterator[Any]:
 
 
 def _counts(value: Any, schema: Schema) -> bool:
-    """Whether a value that stands in prose can be meant as the reply."""
+    """Whether a value within prose can be the reply."""
     if schema.wrapped:
         return _is_like(value, schema) or (isinstance(value, dict) and bool(schema.keys & value.keys()))
     if isinstance(value, list):
@@ -217,7 +217,7 @@ def _is_schema(value: Mapping[str, Any], schema: Schema) -> bool:
 
 
 def _values_in(text: str) -> Iterator[Any]:
-    """The objects and lists in prose. What is cut off or broken is none, and nor is what is inside of it."""
+    """The objects and lists in prose. An incomplete or invalid value does not count, nor do the values in it."""
     place, closings = _next(text, 0), _closings(text)
     for _ in range(MOST_ATTEMPTS):
         if place < 0:

@@ -48,7 +48,7 @@ class Schema:
 
     Attributes:
         name: Legal name: letters, digits, `_` and `-`, at most 64.
-        description: What the model is told about it, empty for nothing.
+        description: Description for the model; empty if there is none.
         parameters: JSON schema of an object.
         wrapped: Whether the reply is in the property `value`, because its own schema is no object.
         adapter: Reads a value, for classes; None for a JSON schema, which is checked as it is.
@@ -97,7 +97,7 @@ def schema_of(wanted: Any) -> Schema:
             (`{"name", "parameters"}`), a tool (`{"type": "function", ...}`) or `{"name", "schema"}`.
 
     Raises:
-        InvalidInputError: It is none of these.
+        InvalidInputError: *wanted* is none of these kinds.
     """
     if isinstance(wanted, Mapping):
         return _from_mapping(wanted)
@@ -185,7 +185,7 @@ def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | Non
 
 
 def _modern_references(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose definitions stand under `$defs`; older writers call them `definitions`."""
+    """A schema with its definitions under `$defs`; older writers call them `definitions`."""
     if not isinstance(schema.get("definitions"), Mapping) or "$defs" in schema:
         return schema
     found: dict[str, Any] = _redirected({**schema, "$defs": schema["definitions"]})

@@ -131,7 +131,7 @@ def _of_object(schema: Mapping[str, Any], name: str) -> Schema:
 
 
 def _is_providers_own(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool is the provider's: it names its type, and that is none of a function or a schema."""
+    """Whether a tool is the provider's: it names a type other than those of a function or a schema."""
     kind = tool.get("type")
     is_named = isinstance(kind, str) and kind not in JSON_TYPES and kind != "function"
     return is_named and not tool.keys() & {*SCHEMA_KEYS, "input_schema"}

@@ -176,7 +176,7 @@ class TestToolCalls:
     @pytest.mark.parametrize("item", [None, "f", {"id": "a"}, {"id": "a", "function": {"arguments": "{}"}}])
     def test_what_is_no_call_is_refused(self, item):
         """Metadata that only look like calls are an error, not a crash."""
-        with pytest.raises(InvalidInputError, match="no tool call"):
+        with pytest.raises(InvalidInputError, match="not a tool call"):
             core(role="assistant", tool_calls=[item])
 
     def test_arguments_that_json_cannot_carry_are_refused(self):
