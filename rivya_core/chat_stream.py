@@ -242,6 +242,8 @@ TOTAL = ("total_tokens", "totalTokens", "totalTokenCount", "total")
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens")
+COUNTED = frozenset({*INPUT, *OUTPUT, *TOTAL, *INPUT_DETAILS, *OUTPUT_DETAILS, *CACHED})
+DETAILS = frozenset("cached_tokens reasoning_tokens audio_tokens cache_write_tokens cache_creation_tokens".split())
 
 
 def read_usage(value: Any) -> Usage | None:
@@ -268,6 +270,18 @@ def read_usage(value: Any) -> Usage | None:
         audio_output_tokens=_count(outputs, ("audio_tokens",)),
         cache_write_tokens=_count(inputs, ("cache_write_tokens", "cache_creation_tokens")),
     )
+
+
+def further_usage(value: Any) -> dict[str, Any]:
+    """Return what a `usage` object says beyond the counts that have a place of their own, for example its `cost`."""
+    if not isinstance(value, Mapping):
+        return {}
+    found = {key: inner for key, inner in value.items() if key not in COUNTED and inner is not None}
+    for key in (*INPUT_DETAILS, *OUTPUT_DETAILS):
+        details = value.get(key)
+        further = {k: n for k, n in details.items() if k not in DETAILS and n} if isinstance(details, Mapping) else {}
+        found |= {key: further} if further else {}
+    return found
 
 
 def _count(value: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

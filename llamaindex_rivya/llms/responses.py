@@ -139,7 +139,8 @@ def as_completion(response: ChatResponse) -> CompletionResponse:
 def _close(response: ChatResponse, delta: ChatDelta) -> None:
     """Add what only a complete reply has: the provider's facts, usage where counters look for it, log probabilities."""
     usage = _usage(delta.usage) if delta.usage else None
-    response.raw = {**delta.metadata, **({"usage": usage} if usage else {})}
+    further = delta.metadata.get("usage")
+    response.raw = {**delta.metadata, **({"usage": {**(further or {}), **usage}} if usage else {})}
     if usage:
         response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
     logprobs = delta.metadata.get("logprobs")

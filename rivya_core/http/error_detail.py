@@ -21,7 +21,11 @@ LONGEST_QUOTE = 1000
 LONGEST_CODE = 200
 LONGEST_PAGE = 20_000
 """Characters of an HTML page that are searched for words."""
-WRAPPERS = ("error", "errors", "detail", "details", "response")
+WRAPPERS = ("error", "errors", "detail", "details", "response", "base_resp")
+MESSAGES = ("message", "msg", "error_message", "error_msg", "status_msg", "errorMessage")
+"""Keys that hold what went wrong."""
+ERROR_CODES = ("code", "error_code", "errorCode", "status_code")
+"""Keys that hold the provider's code."""
 DEEPEST = 6
 CODE = re.compile(r"[A-Za-z]\w*([.\-]\w+)*")
 STATUS_KEYS = ("code", "status", "status_code", "statusCode")
@@ -86,6 +90,8 @@ def _layers(value: Any, depth: int = 0) -> list[Any]:
     """From the outermost error object to the innermost."""
     if isinstance(value, str):
         value = parse_text(value)
+    if isinstance(value, list) and value and isinstance(value[0], Mapping) and value[0].keys() & {*WRAPPERS}:
+        value = value[0]  # a list of error bodies
     if depth > DEEPEST or not isinstance(value, Mapping):
         return [value] if isinstance(value, (str, list)) and value else []
     below: list[Any] = []
@@ -99,10 +105,9 @@ def _detail(layer: Any) -> ErrorDetail:
         return ErrorDetail(layer)
     if isinstance(layer, list):
         return ErrorDetail("; ".join(_issue(item) for item in layer[:100]))
-    message = layer.get("message") or layer.get("msg") or layer.get("error_message")
     return ErrorDetail(
-        message=message if isinstance(message, str) else "",
-        code=_word(layer.get("code")),
+        message=next((words for key in MESSAGES if isinstance(words := layer.get(key), str) and words), ""),
+        code=next((word for key in ERROR_CODES if (word := _word(layer.get(key)))), None),
         type=_word(layer.get("type")),
         param=_word(layer.get("param")),
         request_id=_word(layer.get("requestId") or layer.get("request_id")),

@@ -26,7 +26,11 @@ MONEY = (
 )
 BY_CODE: dict[str, type[errors.APIError]] = {
     **dict.fromkeys(MONEY.split(), errors.InsufficientCreditsError),
-    **dict.fromkeys(("context_length_exceeded", "context_too_long"), errors.ContextTooLongError),
+    **dict.fromkeys(
+        "context_length_exceeded context_too_long exceed_context_size_error model_context_window_exceeded "
+        "context_window_exceeded input_too_long prompt_too_long".split(),
+        errors.ContextTooLongError,
+    ),
     "chat_session_conflict": errors.SessionConflictError,
     **dict.fromkeys(("idempotency_conflict", "paid_outcome_unknown"), errors.IdempotencyConflictError),
     **dict.fromkeys(
@@ -74,9 +78,22 @@ BY_STATUS: dict[int, type[errors.APIError]] = {
 }
 NOT_KEPT = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding", "content-type"})
 LONGEST_MESSAGE = 4000
-TOO_LONG = re.compile(
-    r"maximum context length|context (window|length)|prompt is too long|input.{0,20}too long", re.IGNORECASE
+TOO_LONG_WORDS = (
+    r"context (window|length|size|limit)",
+    r"(prompt|input|request|conversation|messages?) (is|are|was) too (long|large)",
+    r"input.{0,20}too long",
+    r"exceeded model token limit",  # Moonshot
+    r"range of input length",  # DashScope
+    r"exceeds the available context",  # llama.cpp
+    r"(input|prompt) (token count|length).{0,40}(exceed|longer)",  # Gemini, Ollama, xAI
+    r"maximum (prompt|input|model|sequence) length",  # xAI, vLLM
+    r"reduce the length of the (messages|prompt|input)",  # Groq, vLLM
+    r"too many (input |prompt )?tokens\b(?!.{0,40}(per|/) ?(minute|min|day|hour|second))",
+    r"(`?inputs`? tokens|prompt tokens?).{0,60}(must be|exceed|larger than|more than)",  # TGI
+    r"prompt.{0,10}(\u8d85\u957f|\u8fc7\u957f)",  # Zhipu, in Chinese: "too long"
 )
+TOO_LONG = re.compile("|".join(TOO_LONG_WORDS), re.IGNORECASE | re.DOTALL)
+"""How servers say that the input is too long for the model. A new wording is one line above."""
 UNKNOWN_MODEL = re.compile(r"model_not_found|model_not_supported|invalid_model|unknown_model")
 ABOUT_MODEL = re.compile(
     r"\bmodel\b.{0,200}(does not exist|not exist|not found|not supported|unknown|invalid)", re.DOTALL
@@ -166,7 +183,7 @@ def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
     words = [word.lower() for word in (detail.code, detail.type) if word]
     table = BY_CODE if status >= 400 else {**BY_CODE_ALONE, **BY_CODE}  # noqa: PLR2004 - HTTP's own boundary
     kind = next((table[word] for word in words if word in table), BY_STATUS.get(status))
-    if kind is None and TOO_LONG.search(detail.message):
+    if kind in (None, errors.BadRequestError, errors.ServerError) and TOO_LONG.search(detail.message):
         return errors.ContextTooLongError
     return kind or (errors.BadRequestError if 300 <= status < 500 else errors.ServerError)  # noqa: PLR2004
 

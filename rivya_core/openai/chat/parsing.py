@@ -10,16 +10,21 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rivya_core.chat_stream import read_usage
+from rivya_core.chat_stream import further_usage, read_usage
+from rivya_core.http.error_detail import ERROR_CODES, MESSAGES
 from rivya_core.openai.state_pieces import joined_state, message_state
 from rivya_core.types import Usage
 
-TOP_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier")
+TOP_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier", "provider")
 CHOICE_FACTS = ("stop_reason", "native_finish_reason")
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 REASONING_TYPES = frozenset(
     {"thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
 )
+FAILED = frozenset({"error", "network_error", "insufficient_system_resource"})
+"""Finish reasons that mean that the server failed; what came before is no reply."""
+SUCCESSES = frozenset({"0", "200", "ok", "success"})
+"""Codes that are none of a failure."""
 SOURCE_KEYS = ("search_results", "citations", "web_search")
 """Keys next to `choices` under which gateways put sources. The first one is used; the others repeat it."""
 
@@ -33,11 +38,38 @@ def first_choice(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def is_error(value: Any) -> bool:
     """Whether a JSON value is an error, in any of the forms that come with a success status."""
+    if isinstance(value, list):
+        return bool(value) and all(is_error(item) for item in value)
     if not isinstance(value, Mapping):
         return False
-    if value.get("error"):
+    if value.get("error") or value.get("errors") or _has_failed(value.get("base_resp")):
         return True
-    return not value.get("choices") and (value.get("object") == "error" or bool(value.get("detail")))
+    if value.get("choices") or value.get("output"):
+        return False
+    named = value.get("object") == "error" or value.get("type") == "error" or bool(value.get("detail"))
+    return named or (_has_failed(value) and any(value.get(key) for key in MESSAGES))
+
+
+def _has_failed(status: Any) -> bool:
+    """Whether an object holds the code of a failure; successes may have a code, too."""
+    codes = [status.get(key) for key in ERROR_CODES] if isinstance(status, Mapping) else []
+    return any(code and str(code).lower() not in SUCCESSES for code in codes)
+
+
+def failure_of(choice: Mapping[str, Any]) -> Any:
+    """Return the error that a choice ends with, in the form of an error body, or None if it does not."""
+    reason = str(choice.get("finish_reason"))
+    message = choice.get("delta") or choice.get("message")
+    inner = message.get("error") if isinstance(message, Mapping) else None
+    error = choice.get("error") or (inner if reason in FAILED else None)
+    if error:
+        return {"error": error}
+    if reason not in FAILED:
+        return None
+    native = choice.get("native_finish_reason")
+    words = said(message)[0] if isinstance(message, Mapping) else ""
+    detail = f" ({native})" if native and native != reason else ""
+    return {"error": {"message": f"The server ended the reply with `finish_reason: {reason}`{detail}. {words}".strip()}}
 
 
 def said(message: Mapping[str, Any]) -> tuple[str, str]:
@@ -82,15 +114,18 @@ class Collected:
         self._blocks: dict[str, Mapping[str, Any]] = {}
         self._audio: dict[str, Any] = {}
         self._state: list[Mapping[str, Any]] = []
+        self._further_usage: dict[str, Any] = {}
 
     def top(self, value: Mapping[str, Any]) -> None:
         """Read the keys next to `choices`. If the usage grows from chunk to chunk, the last one counts."""
         for key in TOP_FACTS:
             if value.get(key) not in (None, ""):
                 self.facts.setdefault(key, value[key])
-        usage = read_usage(value.get("usage"))
-        if usage is not None and (usage.total_tokens or self.usage is None):
-            self.usage = usage
+        for found in _usages(value):
+            usage = read_usage(found)
+            self._further_usage.update(further_usage(found))
+            if usage is not None and (usage.total_tokens or self.usage is None):
+                self.usage = usage
         self._keep(_sources(value))
 
     def choice(self, choice: Mapping[str, Any]) -> None:
@@ -128,6 +163,7 @@ class Collected:
             "finish_reason": self.finish_reason,
             "logprobs": self._logprobs or None,
             "refusal": "".join(self._refusal) or None,
+            "usage": self._further_usage or None,
         }
         return {key: value for key, value in found.items() if value is not None}
 
@@ -144,6 +180,16 @@ class Collected:
     def _keep(self, blocks: Iterator[Mapping[str, Any]]) -> None:
         for block in blocks:
             self._blocks.setdefault(json.dumps(block, sort_keys=True, default=str), block)
+
+
+def _usages(value: Mapping[str, Any]) -> Iterator[Any]:
+    """Where servers put the usage: in a vendor's object, in a choice, and at the top, which counts before others."""
+    yield from (
+        found.get("usage") for key, found in value.items() if key.startswith("x_") and isinstance(found, Mapping)
+    )
+    choice = first_choice(value)
+    yield choice.get("usage") if choice else None
+    yield value.get("usage")
 
 
 def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

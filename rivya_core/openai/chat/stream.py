@@ -18,7 +18,7 @@ from rivya_core.http.error_responses import error_from_response, invalid_respons
 from rivya_core.http.json_codec import SurrogateBuffer, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
-from rivya_core.openai.chat.parsing import Collected, first_choice, is_error, said
+from rivya_core.openai.chat.parsing import Collected, failure_of, first_choice, is_error, said
 from rivya_core.openai.chat.think_tags import ThinkTags
 from rivya_core.openai.reply_state import STATE_KEY, ReplyState, seal_state
 from rivya_core.openai.tool_calls import ToolCalls, calls_with_state
@@ -31,6 +31,15 @@ PLAIN_KEYS = frozenset(
     "id object created model choices usage system_fingerprint service_tier obfuscation provider p".split()
 )
 """Keys next to `choices` that only repeat the first chunk."""
+PLAIN_CHOICE_KEYS = frozenset(
+    "index delta finish_reason native_finish_reason stop_reason logprobs content_filter_results token_ids".split()
+)
+"""The same in a choice."""
+
+
+def is_keep_alive(data: bytes) -> bool:
+    """Whether the data of an event say nothing, or are a comment that a gateway has wrapped."""
+    return data in KEEP_ALIVES or data.startswith(b":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,9 @@ def read_whole(response: httpx.Response, reading: Reading) -> ChatDelta:
     if choice is None:
         raise invalid_response(response, "has no choices")
     message = choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
+    failure = failure_of(choice)
+    if failure is not None:
+        raise error_from_response(response, failure)
     if not isinstance(message, Mapping) or not (choice.get("finish_reason") or any(message.values())):
         raise invalid_response(response, "has no message")
     collected = Collected()
@@ -163,7 +175,7 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
 
     def _read_odd(self, event: Event) -> list[ChatDelta]:
         """An event that is not plain JSON: the end, a sign of life, half a character, or rubbish."""
-        if self._marked or event.data in KEEP_ALIVES:
+        if self._marked or is_keep_alive(event.data):
             return []
         if event.data.startswith(END_MARK):
             self._marked = True
@@ -185,6 +197,9 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         choice = first_choice(chunk)
         if choice is None:
             return []
+        failure = failure_of(choice)
+        if failure is not None:
+            raise error_from_response(self.response, failure)
         self._seen = True
         self._collected.choice(choice)
         self.complete = self.complete or self._collected.finish_reason is not None
@@ -221,6 +236,8 @@ def _plain_text(chunk: Any) -> str | None:
     choices = chunk.get("choices")
     choice = choices[0] if type(choices) is list and choices else None
     if type(choice) is not dict or choice.get("finish_reason") or choice.get("logprobs") is not None:
+        return None
+    if not choice.keys() <= PLAIN_CHOICE_KEYS:
         return None
     delta = choice.get("delta")
     if type(delta) is not dict or len(delta) > 1 + ("role" in delta):

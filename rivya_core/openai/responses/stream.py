@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, read_usage, with_refusal
+from rivya_core.chat_stream import ChatStreamDecoder, further_usage, join, looks_like_sse, read_usage, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.parsing import is_error
-from rivya_core.openai.chat.stream import END_MARK, KEEP_ALIVES
+from rivya_core.openai.chat.stream import END_MARK, is_keep_alive
 from rivya_core.openai.responses.items import ITEMS_KEY, seal_items
 from rivya_core.openai.responses.output import (
     BETWEEN_SUMMARIES,
@@ -86,6 +86,8 @@ def closing_delta(
     )
     if reading.headers:
         facts["headers"] = {name: text for name, text in answer.headers.items() if name != "set-cookie"}
+    further = further_usage(value.get("usage"))
+    facts |= {"usage": further} if further else {}
     return ChatDelta(usage=read_usage(value.get("usage")), metadata=facts, last=True, blocks=tuple(output.blocks))
 
 
@@ -119,6 +121,8 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             value = from_json(event.data, allow_inf_nan=False)
         except ValueError:
             value = self._odd(event)
+        if isinstance(value, list) and is_error(value):
+            raise error_from_response(self.response, value)
         if not isinstance(value, dict):
             return []
         kind = str(value.get("type") or event.name)
@@ -230,7 +234,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
 
     def _odd(self, event: Event) -> Any:
         """An event that is not plain JSON: the end, a keep-alive, half a character, or invalid data."""
-        if event.data in KEEP_ALIVES:
+        if is_keep_alive(event.data):
             return None
         if event.data.startswith(END_MARK):
             self._marked = True
