@@ -233,6 +233,8 @@ def _joined(index: int, pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
         "".join(piece.name for piece in pieces if piece.name) or None,
         "".join(piece.arguments for piece in pieces),
         any(piece.invalid for piece in pieces),
+        any(piece.custom for piece in pieces),
+        next((piece.error for piece in pieces if piece.error), ""),
     )
 
 

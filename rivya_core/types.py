@@ -122,7 +122,8 @@ class ToolCallDelta:
         id: On one piece of the call only.
         name: Text to append to the call's name; nearly always on one piece of the call only.
         arguments: Text to append to the call's arguments.
-        invalid: The call is over and its arguments are no JSON object, or it has no name: it must not be carried out.
+        invalid: The call is complete and must not be carried out: its arguments are no JSON object, or it has no name.
+        error: Why it is invalid, where more is known than that.
         custom: The call is one of a custom tool, which takes free text; the arguments are `{"input": text}`.
     """
 
@@ -132,6 +133,7 @@ class ToolCallDelta:
     arguments: str = ""
     invalid: bool = False
     custom: bool = False
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_rivya.chat_models.responses import UNREPAIRABLE
 from rivya_core.errors import InvalidInputError
 from rivya_core.media.fetch_url import data_url
 from rivya_core.sessions.modes import POINTER_KEY
@@ -110,7 +111,8 @@ def _calls(message: AIMessage) -> Iterator[ToolCall]:
     for call in message.tool_calls:
         yield ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
     for invalid in message.invalid_tool_calls:
-        yield ToolCall(invalid["id"] or "", invalid["name"] or "", invalid["args"] or "")
+        arguments = (invalid["args"] or "").removesuffix(UNREPAIRABLE)
+        yield ToolCall(invalid["id"] or "", invalid["name"] or "", arguments)
 
 
 def _reasoning(message: AIMessage) -> str:

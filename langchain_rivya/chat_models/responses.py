@@ -30,6 +30,9 @@ RESULTS = ("error", "outputs", "results", "output", "tools")
 UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
 """An invalid ending for incomplete JSON: the first half if it was cut inside a string, otherwise the second."""
 
+NOT_AN_OBJECT = "The arguments are not a JSON object."
+NO_NAME = "The call names no tool."
+
 
 def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     """Return a whole reply as a message."""
@@ -223,5 +226,5 @@ def _valid(delta: ChatDelta) -> Iterator[ToolCall]:
 def _invalid(delta: ChatDelta) -> Iterator[InvalidToolCall]:
     for call in delta.tool_calls:
         if call.invalid:
-            error = "The arguments are not a JSON object." if call.name else "The call names no tool."
+            error = call.error or (NOT_AN_OBJECT if call.name else NO_NAME)
             yield invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=error)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.model_profile import ModelProfile
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 
-from langchain_rivya.chat_models.base import HTTPChatModel
+from langchain_rivya.chat_models.function_calling import ToolCallingChat
 from langchain_rivya.errors import NotSupportedError
-from rivya_core.adapters.rivya_fields import RivyaFields
+from rivya_core.adapters.rivya_fields import TOOLS_OFF, RivyaFields
+
+if TYPE_CHECKING:
+    from langchain_rivya.chat_models.structured_output import Method
+    from langchain_rivya.chat_models.tools import ToolLike
 
 
-class ChatRivya(RivyaFields, HTTPChatModel):
+class ChatRivya(RivyaFields, ToolCallingChat):
     """Rivya's chat, whose history lives on the server in sessions.
 
     The messages that you pass are what the model sees, always: a reply carries a pointer to its session, and the
@@ -35,6 +43,10 @@ class ChatRivya(RivyaFields, HTTPChatModel):
         on_history_mismatch: `replay` (default) or `error`.
         long_replay: What to do if a history must be replayed and is longer than one message (20,000 characters):
             `error` (default) raises `ContextOverflowError`, `parts` sends it in several messages, which are charged.
+        tool_calling: `prompted` (default) describes tools in words; `off` refuses them.
+        repair: Whether a reply whose tool call or structured output does not fit is asked for once more. Default True.
+        on_repair: What to do at the next turn with a session that holds a repair turn: `continue` (default), or
+            `replay` into a new one.
         fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
@@ -80,8 +92,8 @@ class ChatRivya(RivyaFields, HTTPChatModel):
         #  "created_at": "...", "rivya_session": {...}}
         ```
 
-    Rivya's chat has no tools, no structured output, no stop sequences and no sampling parameters; `bind_tools` and
-    `with_structured_output` say what to use instead.
+    Rivya's chat has no tools and no response formats of its own. Both are asked for in words, inside the session, and
+    what comes back is checked against their schemas. It has no stop sequences and no sampling parameters.
     """
 
     @property
@@ -91,19 +103,18 @@ class ChatRivya(RivyaFields, HTTPChatModel):
         sent = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {**super()._identifying_params, **sent}
 
-    def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
-        """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
-        raise NotSupportedError(
-            "Rivya's chat has no tools. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible` for the agent; its "
-            "tools can include `RivyaImageTool`."
-        )
+    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with tools, which are described in words. Arguments as for every chat model.
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> NoReturn:
-        """Raise `NotSupportedError`: Rivya's chat has no response formats."""
-        raise NotSupportedError(
-            "Rivya's chat has no structured output. Use `ChatGMI`, `ChatEvolink` or `ChatOpenAICompatible`, or pipe "
-            "the text into an output parser such as `PydanticOutputParser`."
-        )
+        Raises:
+            NotSupportedError: Tools are switched off.
+        """
+        if self.tool_calling == "off":
+            raise NotSupportedError(TOOLS_OFF)
+        return super().bind_tools(tools, **kwargs)
+
+    def _default_method(self) -> Method:
+        return "prompted"
 
     def _resolve_model_profile(self) -> ModelProfile:
         """A replayed transcript must fit into one message; at four characters a token that is the input limit."""
@@ -114,6 +125,7 @@ class ChatRivya(RivyaFields, HTTPChatModel):
             text_inputs=True,
             text_outputs=True,
             image_inputs=True,
-            tool_calling=False,
+            tool_calling=self.tool_calling != "off",
+            tool_choice=self.tool_calling != "off",
             structured_output=False,
         )

@@ -20,13 +20,14 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 
 from langchain_rivya.chat_models.tools import schema_like
 from langchain_rivya.errors import RefusalError
+from rivya_core.adapters.prompting import text_that_counts
 from rivya_core.errors import InvalidInputError
 from rivya_core.structured.growing import GrowingObject
 from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, read_text, so_far
 from rivya_core.structured.schemas import Schema, schema_of
 from rivya_core.structured.wire_forms import tool_name
 
-Method = Literal["function_calling", "json_schema", "json_mode"]
+Method = Literal["function_calling", "json_schema", "json_mode", "prompted"]
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
@@ -129,9 +130,16 @@ def structured_output(
         choice: Any = "required" if tools else {"type": "function", "function": {"name": wanted.name}}
         own = {"tools": [wanted.function(strict=strict), *tools], "tool_choice": choice}
     else:
-        asked = {"type": "json_object"} if method == "json_mode" else wanted.response_format(strict=strict)
+        asked = _form(method, schema, wanted, strict=strict)
         own = {"response_format": asked, **({"tools": list(tools)} if tools else {})}
     return {**own, "ls_structured_output_format": told}, parser
+
+
+def _form(method: Method, schema: Any, wanted: Schema, *, strict: bool | None) -> Any:
+    """What is passed as `response_format`; in words the class itself goes along, so that its validators are heard."""
+    if method == "prompted":
+        return schema_like(schema)
+    return {"type": "json_object"} if method == "json_mode" else wanted.response_format(strict=strict)
 
 
 def with_parser(
@@ -152,7 +160,7 @@ def reply_of(message: BaseMessage) -> Reply:
     """Return what *message* says, as the reader of replies takes it."""
     facts = message.response_metadata if isinstance(message.response_metadata, Mapping) else {}
     return Reply(
-        text=message.text,
+        text=text_that_counts(facts, message.text),
         calls=tuple((call["name"], call["args"]) for call in getattr(message, "tool_calls", ())),
         invalid_calls=tuple((c["name"] or "", c["args"] or "") for c in getattr(message, "invalid_tool_calls", ())),
         refusal=str(message.additional_kwargs.get("refusal") or ""),

@@ -17,6 +17,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from llamaindex_rivya.errors import OutputError, RefusalError
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.tool_calls import invalid_calls
+from rivya_core.adapters.prompting import text_that_counts
 from rivya_core.structured.checks import MismatchError, check_json
 from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, so_far
 from rivya_core.structured.schemas import Schema, schema_of
@@ -41,10 +42,12 @@ class OutputMode:
     Attributes:
         name: `native` (a response format), `tool` (a tool that must be called) or `prompted` (in words).
         output_cls: The pydantic class.
+        by_wire: Whether the wire says the words, and asks once more for a reply that does not fit.
     """
 
     name: OutputModeName
     output_cls: type[BaseModel]
+    by_wire: bool = False
 
     @cached_property
     def schema(self) -> Schema:
@@ -55,7 +58,7 @@ class OutputMode:
     def options(self) -> dict[str, Any]:
         """Options of the call."""
         if self.name == "prompted":
-            return {}
+            return {"response_format": self.output_cls} if self.by_wire else {}
         if self.name == "native":
             return {"response_format": self.schema.response_format()}
         tool = self.schema.function()
@@ -64,7 +67,7 @@ class OutputMode:
 
     def messages(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
         """Return *messages*, with the instruction of the prompted mode; the caller's messages do not change."""
-        if self.name != "prompted" or not messages:
+        if self.name != "prompted" or self.by_wire or not messages:
             return list(messages)
         told = {"title": self.schema.name, "description": self.schema.description, **self.schema.parameters}
         schema = json.dumps({key: value for key, value in told.items() if value != ""}, ensure_ascii=False)
@@ -124,7 +127,7 @@ def reply_of(response: ChatResponse) -> Reply:
     calls = tool_calls_of(message)
     broken = invalid_calls(message, calls)
     return Reply(
-        text=message.content or "",
+        text=text_that_counts(raw, message.content or ""),
         calls=tuple((call.name, call.arguments) for call in calls if call not in broken),
         invalid_calls=tuple((call.name, call.arguments) for call in broken),
         refusal=str(raw.get("refusal") or ""),

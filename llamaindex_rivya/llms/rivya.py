@@ -1,19 +1,20 @@
-"""`Rivya`: the chat whose history lives on the server. The models with function calling are in `providers.py`."""
+"""`Rivya`: the chat whose history lives on the server. The other models are in `providers.py`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.tools.types import BaseTool
 from pydantic import BaseModel, Field
 
-from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.llms.blocks import InputCapabilities
+from llamaindex_rivya.llms.function_calling import ToolCallingLLM
 from llamaindex_rivya.llms.output_modes import OutputMode, OutputModeName
-from rivya_core.adapters.rivya_fields import RivyaFields
+from rivya_core.adapters.rivya_fields import TOOLS_OFF, RivyaFields
 from rivya_core.errors import NotSupportedError
 
 
-class Rivya(RivyaFields, HTTPLLM):
+class Rivya(RivyaFields, ToolCallingLLM):
     """Rivya's chat, whose history lives on the server in sessions.
 
     The messages that you pass are what the model sees, always: a reply carries a pointer to its session
@@ -21,8 +22,9 @@ class Rivya(RivyaFields, HTTPLLM):
     up to the reply are still the ones that it holds. Otherwise a new session begins with the whole transcript.
     Memories, chat engines and agents need nothing special.
 
-    The chat takes one message of text and images at a time, at most 20,000 characters, and has no tools: agents
-    are `ReActAgent`s, structured output is asked for in words. `GMI` and `Evolink` have tools.
+    The chat takes one message of text and images at a time, at most 20,000 characters. It has no tools and no response
+    formats of its own. Both are asked for in words, inside the session, and what comes back is checked against their
+    schemas.
 
     Source: https://rivya.ai/docs/api-chat
 
@@ -47,6 +49,10 @@ class Rivya(RivyaFields, HTTPLLM):
         on_history_mismatch: What to do with a history that no session holds: `replay` (default) or `error`.
         long_replay: What to do if a history must be replayed and is longer than one message (20,000 characters):
             `error` (default) raises `ContextOverflowError`, `parts` sends it in several messages, which are charged.
+        tool_calling: `prompted` (default) describes tools in words; `off` refuses them.
+        repair: Whether a reply whose tool call or structured output does not fit is asked for once more. Default True.
+        on_repair: What to do at the next turn with a session that holds a repair turn: `continue` (default), or
+            `replay` into a new one.
         fetch_image_urls: Whether images that messages name by URL are fetched and uploaded. Default False.
         context_window: Tokens that query engines and memories fit prompts into. The limit is one of characters; the
             default 3,600, of which 256 stay free (`num_output`), keeps prompts below 20,000 characters in the
@@ -72,6 +78,7 @@ class Rivya(RivyaFields, HTTPLLM):
         ```
     """
 
+    call_options: ClassVar[frozenset[str]] = RivyaFields.call_options | {"allow_parallel_tool_calls"}
     takes: ClassVar[InputCapabilities] = InputCapabilities(
         "Rivya's chat", frozenset({"image"}), "Put its text into the message, or use `GMI` or `Evolink`."
     )
@@ -91,44 +98,48 @@ class Rivya(RivyaFields, HTTPLLM):
             context_window=self.context_window,
             num_output=self.num_output,
             is_chat_model=True,
-            is_function_calling_model=False,
+            is_function_calling_model=self.tool_calling != "off",
             model_name=self.model,
         )
 
     def _output_modes(
         self, output_cls: type[BaseModel], wanted: OutputModeName | None, options: Mapping[str, Any]
     ) -> Sequence[OutputMode]:
-        if wanted not in (None, "auto", "prompted"):
+        if wanted not in (None, "auto", "prompted", "tool"):
             raise NotSupportedError(
                 f"Rivya's chat takes no `output_mode={wanted!r}`; objects are asked for in words. Nothing was sent."
             )
-        return [OutputMode("prompted", output_cls)]
+        return [
+            OutputMode("tool", output_cls) if wanted == "tool" else OutputMode("prompted", output_cls, by_wire=True)
+        ]
 
-    def chat_with_tools(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Raise `NotSupportedError`: Rivya's chat takes one message and no tools."""
-        raise NotSupportedError(
-            "Rivya's chat has no function calling; nothing was sent. Use `GMI`, `Evolink` or `OpenAICompatible` for a "
-            "`FunctionAgent`, or give the tools to a `ReActAgent`."
-        )
+    def _prepare_chat_with_tools(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the keywords of a chat with *tools*.
 
-    achat_with_tools = stream_chat_with_tools = astream_chat_with_tools = chat_with_tools
+        Raises:
+            NotSupportedError: There are tools, and tool calling is off.
+        """
+        if tools and self.tool_calling == "off":
+            raise NotSupportedError(TOOLS_OFF)
+        return super()._prepare_chat_with_tools(tools, *args, **kwargs)
 
     def predict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the model choose a tool in text, call it, and return its output."""
-        return super().predict_and_call(tools, *args, **{**_react(), **kwargs})
+        """Let the model call one of *tools*, and return its output."""
+        return super().predict_and_call(tools, *args, **{**self._react(), **kwargs})
 
     async def apredict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the model choose a tool in text, call it, and return its output."""
-        return await super().apredict_and_call(tools, *args, **{**_react(), **kwargs})
+        """Let the model call one of *tools*, and return its output."""
+        return await super().apredict_and_call(tools, *args, **{**self._react(), **kwargs})
 
+    def _react(self) -> dict[str, Any]:
+        """What LlamaIndex's `predict_and_call` leaves empty where tools are off, and its `ReActAgent` then refuses."""
+        if self.tool_calling != "off":
+            return {}
+        from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
+        from llama_index.core.memory import ChatMemoryBuffer
 
-def _react() -> dict[str, Any]:
-    """What LlamaIndex's `predict_and_call` would leave empty, and its `ReActAgent` then refuses."""
-    from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
-    from llama_index.core.memory import ChatMemoryBuffer
-
-    return {
-        "react_chat_formatter": ReActChatFormatter.from_defaults(),
-        "output_parser": ReActOutputParser(),
-        "memory": ChatMemoryBuffer.from_defaults(token_limit=2_000),
-    }
+        return {
+            "react_chat_formatter": ReActChatFormatter.from_defaults(),
+            "output_parser": ReActOutputParser(),
+            "memory": ChatMemoryBuffer.from_defaults(token_limit=2_000),
+        }

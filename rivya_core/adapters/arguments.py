@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rivya_core.adapters.prompting import PROMPT_OPTIONS
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.openai.options import OPTIONS
 
@@ -107,7 +108,7 @@ WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
 
 _OPENAI = "only OpenAI-compatible APIs have it"
 ONLY_OPENAI = {
-    **dict.fromkeys(OPTIONS - {"model", "reasoning_effort", "on_history_mismatch"}, _OPENAI),
+    **dict.fromkeys(OPTIONS - PROMPT_OPTIONS - {"model", "reasoning_effort", "on_history_mismatch"}, _OPENAI),
     **dict.fromkeys(("request_metadata", "built_in_tools"), _OPENAI),
     **dict.fromkeys(
         ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "logit_bias"),

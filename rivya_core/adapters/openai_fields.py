@@ -11,6 +11,7 @@ from pydantic import Field
 
 from rivya_core.adapters.arguments import ONLY_RIVYA
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
+from rivya_core.adapters.prompting import PROMPT_OPTIONS, ToolCalling, prompt_of
 from rivya_core.adapters.tool_choice import tool_choice_for
 from rivya_core.http.endpoint import checked_headers
 from rivya_core.openai.options import OPTIONS
@@ -18,6 +19,7 @@ from rivya_core.sessions.modes import OnMismatch
 from rivya_core.types import SendBack
 
 if TYPE_CHECKING:
+    from rivya_core.chat_stream import Wire
     from rivya_core.http.retry import RetryPolicy
     from rivya_core.openai.router import OpenAIRouter
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 class OpenAIFields(Connection):
     """Options of chat completions and the Responses API. What is not set is not sent."""
 
-    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | OPTIONS
+    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | OPTIONS | {"repair"}
     lacking: ClassVar[Mapping[str, str]] = ONLY_RIVYA
 
     temperature: float | None = None
@@ -87,6 +89,11 @@ class OpenAIFields(Connection):
     built_in_tools: Sequence[Mapping[str, Any]] = ()
     """The provider's own tools, sent with every call, for example `{"type": "web_search_preview"}`."""
 
+    tool_calling: ToolCalling = "native"
+    """How tools and schemas are sent: `native` as the API has them, `prompted` in words, for servers without tools."""
+    repair: bool = True
+    """With `tool_calling="prompted"`: whether a reply that does not fit is asked for once more, in another call."""
+
     use_responses_api: bool | None = None
     """Whether to use the Responses API; by default where a turn needs it: a built-in tool, `include`, a file by URL."""
     use_previous_response_id: bool = False
@@ -108,7 +115,15 @@ class OpenAIFields(Connection):
     max_tool_calls: int | None = None
     """How many built-in tool calls there may be. Responses API."""
 
-    def _wire(self, options: Mapping[str, Any]) -> OpenAIRouter:
+    def _wire(self, options: Mapping[str, Any]) -> Wire:
+        if self.tool_calling == "native":
+            return self._router(options)
+        from rivya_core.prompted.wire import PromptedWire
+
+        rest = {name: value for name, value in options.items() if name not in PROMPT_OPTIONS}
+        return PromptedWire(self._router(rest), prompt_of(options, repair=self.repair))
+
+    def _router(self, options: Mapping[str, Any]) -> OpenAIRouter:
         from rivya_core.openai.router import OpenAIRouter
 
         where = self._endpoint_for(options)

@@ -10,14 +10,19 @@ from typing_extensions import Self
 
 from rivya_core.adapters.arguments import ONLY_OPENAI
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
-from rivya_core.errors import ConfigurationError, InvalidInputError
+from rivya_core.adapters.prompting import PROMPT_OPTIONS, RivyaToolCalling, prompt_of
+from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions.ledger import Ledger
-from rivya_core.sessions.modes import LongReplay, OnMismatch
+from rivya_core.sessions.modes import LongReplay, OnMismatch, OnRepair
 
 if TYPE_CHECKING:
     from rivya_core.rivya.session_chat import RivyaWire
 
+TOOLS_OFF = (
+    'Tools are switched off for this model (`tool_calling="off"`), and Rivya\'s chat has none of its own. Nothing was '
+    'sent. Use `tool_calling="prompted"`, or a model of GMI Cloud or Evolink.'
+)
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
 
@@ -25,8 +30,10 @@ class RivyaFields(Connection):
     """Options of Rivya's chat and its sessions. What is not set is not sent."""
 
     provider: ClassVar[Provider] = RIVYA
-    call_options: ClassVar[frozenset[str]] = CALL_OPTIONS | frozenset(
-        {"reasoning_effort", "enable_web_search", "session_id", "client_request_id"}
+    call_options: ClassVar[frozenset[str]] = (
+        CALL_OPTIONS
+        | PROMPT_OPTIONS
+        | frozenset({"reasoning_effort", "enable_web_search", "session_id", "client_request_id"})
     )
     lacking: ClassVar[Mapping[str, str]] = ONLY_OPENAI
 
@@ -46,6 +53,12 @@ class RivyaFields(Connection):
     """What to do with a history that must be replayed and is longer than one message: `error` or `parts`."""
     fetch_image_urls: bool = False
     """Whether images that messages name by URL are fetched and uploaded."""
+    tool_calling: RivyaToolCalling = "prompted"
+    """How tools are offered: `prompted` describes them in words, `off` refuses them."""
+    repair: bool = True
+    """Whether a reply whose tool call or structured output does not fit is asked for once more, in another turn."""
+    on_repair: OnRepair = "continue"
+    """What to do at the next turn with a session that holds a repair turn: `continue`, or `replay` into a new one."""
 
     @model_validator(mode="after")
     def _choose_one_session_mode(self) -> Self:
@@ -79,7 +92,19 @@ class RivyaFields(Connection):
             fetching=FetchRules(allowed=self.fetch_image_urls),
             long_replay=self.long_replay,
             idempotency_key=options.get("idempotency_key"),
+            prompt=prompt_of(self._allowed(options), repair=self.repair),
+            on_repair=self.on_repair,
         )
+
+    def _allowed(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return *options* if tools are allowed.
+
+        Raises:
+            NotSupportedError: A call offers tools, and tool calling is off. Nothing was sent.
+        """
+        if self.tool_calling == "off" and options.get("tools"):
+            raise NotSupportedError(TOOLS_OFF)
+        return options
 
 
 def _checked(effort: Any) -> Any:

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from rivya_core.errors import (
@@ -27,9 +27,13 @@ from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
 from rivya_core.media.fetch_url import FetchRules, fetch_image
+from rivya_core.prompted.exchange import Outcome, PromptedDecoder, finish
+from rivya_core.prompted.prompt import Prompt, Told
 from rivya_core.rivya.files import upload_image
 from rivya_core.rivya.head_claims import HeadClaims, run_ledger
 from rivya_core.rivya.long_replay import NO_PARTS, SentParts, parts_of
+from rivya_core.rivya.told import told_by, with_told
+from rivya_core.rivya.turn_text import text_of
 from rivya_core.rivya.wire import (
     LONGEST_MESSAGE,
     STREAM_PATH,
@@ -42,10 +46,9 @@ from rivya_core.rivya.wire import (
 )
 from rivya_core.sessions import pointers as sessions
 from rivya_core.sessions.ledger import Head, Ledger
-from rivya_core.sessions.modes import POINTER_KEY, LongReplay, OnMismatch
+from rivya_core.sessions.modes import POINTER_KEY, LongReplay, OnMismatch, OnRepair
 from rivya_core.sessions.pointers import Origin, Pointer, Route
 from rivya_core.sessions.stored_ledger import StoredLedger
-from rivya_core.sessions.transcript import render, sendable_verbatim
 from rivya_core.types import ChatDelta, Media, Message, Text
 
 T = TypeVar("T")
@@ -68,6 +71,8 @@ class RivyaWire:
         fetching: Which image URLs may be fetched.
         long_replay: What to do with a transcript that is longer than one message.
         idempotency_key: The caller's own key for this call; a fresh one by default.
+        prompt: The tools and the schema that are asked for in words.
+        on_repair: Whether a session with a repair turn in it is continued.
     """
 
     endpoint: Endpoint
@@ -79,6 +84,8 @@ class RivyaWire:
     fetching: FetchRules = FetchRules()
     long_replay: LongReplay = "error"
     idempotency_key: str | None = None
+    prompt: Prompt = Prompt()
+    on_repair: OnRepair = "continue"
 
     @cached_property
     def origin(self) -> Origin:
@@ -93,16 +100,19 @@ class RivyaWire:
         except BaseException:
             yield from turn.invalidate()
             raise
-        return (yield from turn.settle(delta, delta.text))
+        return (yield from turn.conclude(delta, delta.text))
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send the turn and return the reply that has begun."""
         turn, response = yield from self._send(messages, STREAM_PATH)
         decoder = RivyaStreamDecoder(response)
+        if turn.is_prompted:
+            prompted = PromptedDecoder(decoder, self.prompt)
+            return Streaming(response, prompted, partial(turn.conclude_stream, prompted), turn.invalidate)
 
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
             said = decoder.partial or closing[-1].text  # a plain answer to a stream request says all at its end
-            last = yield from turn.settle(closing[-1], said)
+            last = yield from turn.conclude(closing[-1], said)
             return [*closing[:-1], last]
 
         return Streaming(response, decoder, settle, turn.invalidate)
@@ -134,7 +144,9 @@ class RivyaWire:
         turn = _Turn(self, messages, route)
         if route.pointer is None:
             return turn
-        claim = yield from self.claims(path).claim(route.pointer, messages[-len(route.messages) - 1])
+        reply = messages[-len(route.messages) - 1]
+        turn = replace(turn, told=told_by(self.origin, route.pointer, reply.pointer))
+        claim = yield from self.claims(path).claim(route.pointer, reply)
         return turn.replayed(claim.refusal) if claim.refusal else replace(turn, repeated=claim.repeated)
 
     def claims(self, path: str = "") -> HeadClaims:
@@ -156,13 +168,24 @@ class _Turn:
     route: Route
     parts: SentParts = NO_PARTS
     repeated: bool = False
+    told: Told = Told()
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether tools or a schema are a part of this turn."""
+        return self.wire.prompt.is_needed(self.told)
+
+    @property
+    def text(self) -> str:
+        """What is sent of the route's messages."""
+        return text_of(self.route, self.messages, self.wire.prompt if self.is_prompted else None, self.told)
 
     def prepare(self, path: str) -> Plan[tuple[_Turn, httpx.Request]]:
         """Upload attachments and return the turn and its request; release the claim if that fails."""
         if self.route.why:
             log.info("Replaying %d messages into a new session, because %s.", len(self.messages), self.route.why)
         try:
-            text = self._text()
+            text = self.text
             file_ids = yield from self._file_ids()
             pieces = self._pieces(text)
             turn = yield from self._with_parts(pieces[:-1])
@@ -175,13 +198,7 @@ class _Turn:
     def replayed(self, why: str) -> _Turn:
         """Return this turn on the route into a new session."""
         route = sessions.replayed(self.messages, self.wire.on_mismatch, why, self.route.digest)
-        return replace(self, route=route, repeated=False)
-
-    def _text(self) -> str:
-        sent = self.route.messages
-        if len(sent) == 1 and sendable_verbatim(sent[0]):
-            return sent[0].text
-        return render(sent, continues=self.route.session_id is not None)
+        return replace(self, route=route, repeated=False, told=Told())
 
     def _pieces(self, text: str) -> list[str]:
         """The text as one message, or in parts where it is too long and parts are allowed."""
@@ -213,18 +230,19 @@ class _Turn:
                 raise InvalidInputError("The server named no session for a part of a long transcript; it was charged.")
         return replace(self, parts=parts)
 
-    def request(self, path: str, body: dict[str, Any]) -> httpx.Request:
+    def request(self, path: str, body: dict[str, Any], purpose: str = "") -> httpx.Request:
         """Return the request for *body* under this turn's idempotency key."""
-        headers = {"idempotency-key": self._key(), "accept": _accepts(path)}
+        headers = {"idempotency-key": self._key(purpose), "accept": _accepts(path)}
         return self.wire.endpoint.request("POST", path, body=body, headers=headers)
 
-    def _key(self) -> str:
+    def _key(self, purpose: str) -> str:
         """A fresh key, or the caller's; what is sent for another reason than the call itself has a key of its own."""
         given = self.wire.idempotency_key
         if given is None:
             return uuid.uuid4().hex
         replayed = "-replay" if self.route.reason == "replay" else ""
-        return f"{given}{replayed}" + (f"-part{self.parts.count + 1}" if self.parts.count else "")
+        part = f"-part{self.parts.count + 1}" if self.parts.count else ""
+        return f"{given}{replayed}{part}{purpose}"
 
     def post(self, request: httpx.Request, path: str) -> Plan[httpx.Response]:
         """Send *request*, and end the claim if that fails."""
@@ -241,23 +259,52 @@ class _Turn:
             yield from self._end_claim_after(error, unknown=unknown)
             raise
 
-    def settle(self, delta: ChatDelta, said: str) -> Plan[ChatDelta]:
-        """Remember the session's new head and return *delta* with its pointer.
+    def conclude(self, delta: ChatDelta, said: str, shown: str = "") -> Plan[ChatDelta]:
+        """Read a reply that *said* something, of which the caller has seen what was *shown*; repair and settle it."""
+        if not self.is_prompted:
+            return (yield from self._settle(Outcome(delta, Message("assistant", (Text(said),)))))
+        try:
+            outcome = yield from finish(self.wire.prompt, delta, said, shown, self._repair)
+        except BaseException:
+            yield from self.invalidate()
+            raise
+        return (yield from self._settle(outcome))
+
+    def conclude_stream(self, decoder: PromptedDecoder, closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
+        """Conclude a streamed reply; its closing deltas hold text that was not shown."""
+        last = yield from self.conclude(closing[-1], decoder.raw, decoder.shown)
+        return [*(delta._replace(text="") for delta in closing[:-1]), last]
+
+    def _repair(self, words: str, reply: ChatDelta) -> Plan[ChatDelta]:
+        """Say in the session of *reply* what is wrong with it, and return the next one."""
+        session_id = reply.metadata.get("session_id") or self.parts.session_id or self.route.session_id
+        if not isinstance(session_id, str):
+            raise InvalidInputError("The server named no session, so the reply could not be asked for again.")
+        body = chat_body(self.wire.options, words, session_id, ())
+        request, idempotent = self.request(WHOLE_PATH, body, "-repair"), self.wire.endpoint.idempotent(WHOLE_PATH)
+        sending = send_with_retries(request, self.wire.retry, idempotent=idempotent, bare_503_is_unknown=True)
+        return read_whole((yield from sending))
+
+    def _settle(self, outcome: Outcome) -> Plan[ChatDelta]:
+        """Remember the session's new head and return the reply with its pointer.
 
         A reply gets no pointer if the session may hold something else than the messages and the reply, or if the reply
         does not name its session (a stream that ended right after the text). The next turn then replays.
         """
+        delta = outcome.delta
         here, named = self.parts.session_id or self.route.session_id, delta.metadata.get("session_id")
         facts: dict[str, Any] = {"session_id": here, **delta.metadata, "session_route": self.route.reason}
-        sound = not facts.pop("text_disagrees", False) and self.route.reason != "pinned"
+        sound = not facts.pop("text_disagrees", False) and self.route.reason != "pinned" and outcome.sure
+        sound = sound and not (outcome.repairs and self.wire.on_repair == "replay")
         if named is not None and here not in (None, named):
             sound = False
             log.warning("Session %s was continued, but session %s answered; the next turn is replayed.", here, named)
-        pointer = self._pointer_after(named, said, delta.metadata.get("id")) if sound and named is not None else None
+        pointer = self._pointer_after(named, outcome) if sound and named is not None else None
         if pointer is None or not (yield from self._tell(self.wire.ledger.settle, pointer.head)):
             yield from self.invalidate()
         else:
-            facts[POINTER_KEY] = pointer.to_json()
+            told = self.wire.prompt.told_after(self.told)
+            facts[POINTER_KEY] = with_told(self.wire.origin, pointer, told)
         if self.parts.count:
             facts["long_replay"] = self.parts.to_json()
         return delta._replace(metadata=facts)
@@ -286,11 +333,13 @@ class _Turn:
             return False
         return True
 
-    def _pointer_after(self, session_id: str, said: str, reply_id: Any) -> Pointer | None:
+    def _pointer_after(self, session_id: str, outcome: Outcome) -> Pointer | None:
         before = self.route.pointer.turn if self.route.pointer else self.parts.count
-        digest = self.route.digest.upto([*self.messages, Message("assistant", (Text(said),))])
+        digest = self.route.digest.upto([*self.messages, outcome.message])
+        reply_id = outcome.delta.metadata.get("id")
         named = reply_id if isinstance(reply_id, str) else ""
-        return self.wire.origin.pointer(session_id, before + 1, digest.hex, self.wire.ledger.name, named)
+        turn = before + 1 + outcome.repairs
+        return self.wire.origin.pointer(session_id, turn, digest.hex, self.wire.ledger.name, named)
 
     def _file_ids(self) -> Plan[list[str]]:
         file_ids = []

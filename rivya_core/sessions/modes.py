@@ -9,3 +9,5 @@ OnMismatch = Literal["replay", "error"]
 """What to do with a history that no session holds."""
 LongReplay = Literal["error", "parts"]
 """What to do with a history that must be replayed and is longer than one message."""
+OnRepair = Literal["continue", "replay"]
+"""What to do at the next turn with a session that holds a repair turn."""

@@ -283,17 +283,19 @@ def body(sandbox: Sandbox) -> dict[str, Any]:
     return sent
 
 
-def test_tools_structured_output_and_stop_say_what_to_use_instead(make: Make) -> None:
-    """A limit of the provider is an error that names the way out."""
+def test_tools_that_are_off_and_stop_say_what_to_use_instead(make: Make, sandbox: Sandbox) -> None:
+    """A limit is an error that names the way out, also as the framework's own class."""
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
     for refused in (
-        lambda: make().bind_tools([]),
-        lambda: make().with_structured_output(dict),
+        lambda: make(tool_calling="off").bind_tools([]),
+        lambda: make(tool_calling="off").invoke("x", tools=[tool]),
         lambda: make().invoke("x", stop=["y"]),
     ):
-        with pytest.raises(langchain_rivya.NotSupportedError, match="ChatGMI"):
+        with pytest.raises(langchain_rivya.NotSupportedError, match=r"ChatGMI|GMI Cloud"):
             refused()
     with pytest.raises(NotImplementedError):
-        make().bind_tools([])
+        make(tool_calling="off").bind_tools([])
+    assert not sandbox.journal.requests
 
 
 def test_an_api_error_is_langchains_class_and_keeps_the_providers_words(make: Make, sandbox: Sandbox, ask: Ask) -> None:

@@ -18,9 +18,6 @@ NO_SAMPLING = "Rivya's chat has no `max_tokens`, `temperature` and `stop` (same 
 
 class _Capabilities:
     chat_model_class = ChatRivya
-    has_tool_calling = False  # no tools field on any page
-    has_tool_choice = False
-    has_structured_output = False  # no response format on any page
     supports_image_inputs = True
     model_override_value = "gpt-5-codex-chat"
 

@@ -136,21 +136,22 @@ async def test_react_agents_use_tools(rivya):
 
 
 async def test_agent_workflows_remember(rivya, sandbox):
-    """A workflow picks the agent that works in text, and its second run knows the first."""
+    """A workflow picks the agent that calls functions, and its second run knows the first."""
     workflow = AgentWorkflow.from_tools_or_functions([multiply], llm=rivya)
     memory, context = ChatMemoryBuffer.from_defaults(llm=rivya), Context(workflow)
 
     await workflow.run("Please multiply 6 and 7.", ctx=context, memory=memory)
     await workflow.run("Please multiply 5 and 5.", ctx=context, memory=memory)
 
-    assert isinstance(next(iter(workflow.agents.values())), ReActAgent)
+    assert isinstance(next(iter(workflow.agents.values())), FunctionAgent)
     assert any("6 and 7" in message.text for message in sandbox.journal.turns[-1].context)
 
 
-async def test_function_agents_say_that_they_need_another_model(rivya):
+async def test_with_tools_off_function_agents_say_that_they_need_another_model(rivya):
     """LlamaIndex refuses at once; nothing is sent."""
+    llm = rivya.model_copy(update={"tool_calling": "off"})
     with pytest.raises(ValueError, match="FunctionCallingLLM"):
-        await FunctionAgent(tools=[multiply], llm=rivya).run("Hi", memory=ChatMemoryBuffer.from_defaults(llm=rivya))
+        await FunctionAgent(tools=[multiply], llm=llm).run("Hi", memory=ChatMemoryBuffer.from_defaults(llm=llm))
 
 
 @pytest.mark.skipif(not AGENTS_RUN_ALONE, reason="this framework's own way does not run with today's workflows")
@@ -216,16 +217,16 @@ def test_system_prompts_reach_structured_prediction(sandbox, calls):
     assert "Speak of rivers only." in sandbox.journal.requests[0].body["message"]
 
 
-def test_text_programs_work_and_function_programs_say_no(rivya, sandbox):
-    """The program for models that answer in text works; the one for function calling names the model."""
+def test_programs_work_in_text_and_by_function(rivya, sandbox):
+    """The program for models that answer in text works, and so does the one for function calling."""
     sandbox.answer(JSON)
     parser = PydanticOutputParser(output_cls=River)
 
     river = LLMTextCompletionProgram.from_defaults(parser, prompt_template_str="A river.", llm=rivya)()
 
     assert river.name == "Rhine"
-    with pytest.raises(ValueError, match="does not support function calling"):
-        FunctionCallingProgram.from_defaults(River, "A river.", llm=rivya)
+    sandbox.answer(f'<tool_call>{{"name": "River", "arguments": {JSON}}}</tool_call>')
+    assert FunctionCallingProgram.from_defaults(River, "A river.", llm=rivya)().name == "Rhine"
 
 
 def test_output_parsers_of_the_model_are_used(sandbox, calls):

@@ -11,6 +11,7 @@ import sys
 import httpx
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
 
 import llamaindex_rivya
 from llamaindex_rivya import ConfigurationError, InvalidInputError, MemoryLedger, NotSupportedError, Rivya
@@ -72,7 +73,7 @@ def test_one_way_of_choosing_sessions():
         Rivya(api_key=KEY, session_id="chatsess_1", session_ledger=MemoryLedger())
 
 
-@pytest.mark.parametrize("name", ["temperature", "tools", "stop", "reasoning_efort"])
+@pytest.mark.parametrize("name", ["temperature", "functions", "stop", "reasoning_efort"])
 def test_a_call_refuses_what_it_does_not_know(rivya, sandbox, calls, name):
     """An unknown keyword is an error before anything is sent, whole and streamed."""
     for run, method in ((calls.run, "chat"), (calls.each, "stream_chat"), (calls.run, "complete")):
@@ -141,10 +142,11 @@ def test_a_rate_limiter_is_asked(sandbox, calls):
 
 
 @pytest.mark.parametrize("method", ["chat_with_tools", "stream_chat_with_tools"])
-def test_function_calling_says_what_to_use_instead(rivya, calls, method):
-    """Rivya's chat has no tools; the error names the classes that have."""
-    with pytest.raises(NotSupportedError, match="`GMI`, `Evolink`"):
-        calls.run(rivya, method, [], user_msg="Hi")
+def test_function_calling_that_is_off_says_what_to_use_instead(rivya, calls, method):
+    """The error names the option and the providers that have tools."""
+    llm = rivya.model_copy(update={"tool_calling": "off"})
+    with pytest.raises(NotSupportedError, match=r"tool_calling=.*GMI Cloud or Evolink"):
+        calls.run(llm, method, [FunctionTool.from_defaults(lambda: 1, name="f", description="F.")], user_msg="Hi")
 
 
 def test_dicts_and_json_find_the_key_in_the_environment(monkeypatch):

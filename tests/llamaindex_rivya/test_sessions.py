@@ -190,7 +190,8 @@ class TestAgents:
         assert len(witness.judge(sandbox)) >= 2
 
     def test_a_workflow_chooses_such_an_agent(self, sandbox: Sandbox, llm: Rivya, witness: Witness) -> None:
-        """Rivya's chat has no tools, and says so."""
+        """With tools off, a workflow works in text."""
+        llm = llm.model_copy(update={"tool_calling": "off"})
         workflow = AgentWorkflow.from_tools_or_functions([add], llm=llm)
 
         async def run() -> None:

@@ -93,7 +93,7 @@ def test_an_unknown_mode_is_refused(backend: Backend, rivya: Rivya) -> None:
     with pytest.raises(InvalidInputError, match="prompted"):
         llm(backend).structured_predict(River, ASK, {"output_mode": "xml"}, topic="x")
     with pytest.raises(NotSupportedError, match="in words"):
-        rivya.structured_predict(River, ASK, {"output_mode": "tool"}, topic="x")
+        rivya.structured_predict(River, ASK, {"output_mode": "native"}, topic="x")
     assert not backend.requests
 
 

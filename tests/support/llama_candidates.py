@@ -41,7 +41,7 @@ def candidate(provider: Provider) -> Candidate:
         return kind(**{"api_key": KEY, "base_url": url, **needed, **fields})
 
     sessions = provider is RIVYA
-    return Candidate(provider.class_name, make, RivyaWire if sessions else OpenAIRouter, tools=not sessions)
+    return Candidate(provider.class_name, make, RivyaWire if sessions else OpenAIRouter)
 
 
 def candidates(*, tools: bool = False) -> list[Candidate]:

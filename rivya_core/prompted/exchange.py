@@ -1,0 +1,190 @@
+"""A reply in words and its repair: what is read, what is asked for once more, and what comes of both.
+
+Written as a plan over the way in which a message is sent, which differs between chats with and without sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from rivya_core.errors import RivyaError
+from rivya_core.http.plan import Decoder, Plan
+from rivya_core.prompted.escaping import escaped
+from rivya_core.prompted.prompt import Prompt
+from rivya_core.prompted.reply import Reading, read
+from rivya_core.prompted.text_filter import TextFilter
+from rivya_core.types import ChatDelta, Message, Text, ToolCall, Usage
+
+REPAIRED_KEY = "repaired"
+"""Metadata of a reply that was asked for twice: what was wrong, and what came of the repair."""
+MOST_PROBLEMS = 5
+"""Problems that a repair names; a hostile reply has more."""
+NOTHING = ChatDelta()
+Ask = Callable[[str, ChatDelta], Plan[ChatDelta]]
+"""Sends a message after a reply, and returns the reply to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call in words came to.
+
+    Attributes:
+        delta: The reply: the text that was not shown yet, its calls, the usage and metadata of the whole exchange.
+        message: The reply as both frameworks keep it.
+        repairs: How many repair turns the session holds now.
+        sure: Whether it is known what the session holds.
+    """
+
+    delta: ChatDelta
+    message: Message
+    repairs: int = 0
+    sure: bool = True
+
+
+def finish(prompt: Prompt, reply: ChatDelta, said: str, shown: str, ask: Ask) -> Plan[Outcome]:
+    """Read a reply, and ask once more for one that does not fit.
+
+    Args:
+        prompt: What was asked for.
+        reply: The reply; of a streamed one, its last delta.
+        said: The complete text of the reply.
+        shown: The text that the caller has seen.
+        ask: Sends the repair.
+    """
+    reading = read(prompt, said)
+    if not (reading.problems and prompt.repair):
+        return _outcome(prompt, reply, reading, shown)
+    try:
+        again = yield from ask(repair_words(prompt, reading), reply)
+    except RivyaError as error:
+        facts: dict[str, Any] = {"problems": list(reading.problems), "error": f"{type(error).__name__}: {error}"}
+        failed = replace(_outcome(prompt, reply, reading, shown), sure=False)
+        return replace(failed, delta=_noted(failed.delta, facts))
+    second = read(prompt, again.text)
+    facts = {"problems": list(reading.problems)}
+    if second.problems:
+        facts["unsolved"] = list(second.problems)
+    if shown and prompt.schema is not None and not second.calls:
+        facts["text"] = second.text  # what was shown before does not count
+    text = f"{shown}\n\n{second.text}" if shown and second.text else shown + second.text
+    together = _noted(_added(reply, again), facts)
+    return replace(_outcome(prompt, together, replace(second, text=text), shown), repairs=1)
+
+
+def repair_words(prompt: Prompt, reading: Reading) -> str:
+    """Return the message that says what is wrong with a reply."""
+    wrong = escaped("; ".join(reading.problems[:MOST_PROBLEMS]))
+    form = ", with each call in a <tool_call> block" if prompt.callable else ""
+    return f"<tools>\nYour last reply cannot be used: {wrong}. Write the whole reply again{form}.\n</tools>"
+
+
+def calls_of(reading: Reading) -> tuple[ToolCall, ...]:
+    """Return the calls of a reply as both frameworks keep them in a message."""
+    return tuple(ToolCall(call.id or "", call.name or "", call.arguments) for call in reading.calls)
+
+
+def _outcome(prompt: Prompt, reply: ChatDelta, reading: Reading, shown: str) -> Outcome:
+    facts = {**reply.metadata, "tool_calling": "prompted"} if prompt.tools else dict(reply.metadata)
+    if reading.has_valid_call and facts.get("finish_reason") == "stop":
+        facts["finish_reason"] = "tool_calls"
+    rest = reading.text[len(shown) :] if reading.text.startswith(shown) else ""
+    text = reading.text if reading.text.startswith(shown) else shown
+    message = Message("assistant", (Text(text),) if text else (), tool_calls=calls_of(reading))
+    return Outcome(reply._replace(text=rest, tool_calls=reading.calls, metadata=facts), message)
+
+
+def _noted(delta: ChatDelta, facts: Mapping[str, Any]) -> ChatDelta:
+    return delta._replace(metadata={**delta.metadata, REPAIRED_KEY: dict(facts)})
+
+
+def _added(first: ChatDelta, second: ChatDelta) -> ChatDelta:
+    """The second reply, with the usage and the credits of both."""
+    metadata = {**first.metadata, **second.metadata}
+    cost = _sum(first.metadata.get("credits"), second.metadata.get("credits"))
+    metadata |= {"credits": cost} if cost else {}
+    gap = "\n" if first.reasoning and second.reasoning else ""
+    return second._replace(
+        usage=_usage(first.usage, second.usage),
+        metadata=metadata,
+        reasoning=f"{first.reasoning}{gap}{second.reasoning}",
+        blocks=(*first.blocks, *second.blocks),
+        last=True,
+    )
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """The numbers of two replies added up, key by key."""
+    if not (isinstance(first, Mapping) and isinstance(second, Mapping)):
+        return first if second is None else second
+    names = [*first, *(name for name in second if name not in first)]
+    return {name: _add(first.get(name), second.get(name)) for name in names}
+
+
+def _add(first: Any, second: Any) -> Any:
+    known = [value for value in (first, second) if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return sum(known) if known else (second if second is not None else first)
+
+
+def _usage(first: Usage | None, second: Usage | None) -> Usage | None:
+    if first is None or second is None:
+        return first or second
+    counts = {field.name: _add(getattr(first, field.name), getattr(second, field.name)) for field in fields(Usage)}
+    return Usage(**counts)
+
+
+class PromptedDecoder:
+    """The decoder of a streamed reply, behind which calls do not show as text.
+
+    Args:
+        inner: Decodes the body.
+        prompt: What was asked for.
+    """
+
+    def __init__(self, inner: Decoder[ChatDelta], prompt: Prompt) -> None:
+        self._inner = inner
+        self._filter = TextFilter(holds_json=bool(prompt.callable))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the reply was seen."""
+        return self._inner.complete
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body can be ignored."""
+        return self._inner.done
+
+    @property
+    def partial(self) -> str:
+        """The text so far, for the error when the stream stops early."""
+        return self._inner.partial
+
+    @property
+    def raw(self) -> str:
+        """The complete text of the reply, with its calls."""
+        return self._filter.raw
+
+    @property
+    def shown(self) -> str:
+        """The text that was passed on."""
+        return self._filter.shown
+
+    def feed(self, data: bytes) -> Sequence[ChatDelta]:
+        """Return the deltas that *data* completes, without calls."""
+        return [shown for delta in self._inner.feed(data) if (shown := self._shown(delta)) is not None]
+
+    def finish(self) -> Sequence[ChatDelta]:
+        """Return the closing deltas; their text is read when the reply is settled."""
+        closing = self._inner.finish()
+        for delta in closing:
+            self._filter.hold(delta.text)
+        return closing
+
+    def _shown(self, delta: ChatDelta) -> ChatDelta | None:
+        if not delta.text:
+            return delta
+        text = self._filter.feed(delta.text)
+        found = delta._replace(text=text)
+        return None if found == NOTHING else found

@@ -1,0 +1,270 @@
+"""Calls and objects, read out of a reply's text. It never guesses: what does not fit is a problem with its reason.
+
+A call counts if its JSON is whole, its name is among the tools that may be called, and its arguments fit the schema.
+Blocks in reasoning and in a line of prose as inline code are text. What follows an invented `<tool_response>` is
+dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rivya_core.prompted.prompt import CALL_FORM, Prompt
+from rivya_core.structured.checks import MismatchError, check_json
+from rivya_core.structured.reply_reader import REASONING, ReplyError, read_text
+from rivya_core.types import ToolCallDelta
+
+OPENING = re.compile(r"<\s*tool_call\s*>", re.IGNORECASE)
+CLOSING = re.compile(r"<\s*/\s*tool_call\s*>", re.IGNORECASE)
+RESPONSE = re.compile(r"<\s*tool_response\b[^>]*>", re.IGNORECASE)
+FENCE_OPENING = re.compile(r"\s*```+[ \t]*[\w-]*[ \t]*\n?")
+FENCE_CLOSING = re.compile(r"\s*```+[ \t]*(?=\n|\Z|<)")
+OPEN_FENCE_AT_END = re.compile(r"(?:^|\n)[ \t]*(```+)[ \t]*[\w-]*\s*\Z")
+GAP = re.compile(r"[\s,]*")
+FENCED = re.compile(r"\s*```+[ \t]*[\w-]*\s*\n(.*?)\n?\s*```+\s*", re.DOTALL)
+LONGEST_QUOTE = 200
+UNNAMED = "unnamed"
+"""Name of a call that names no tool."""
+_decoder = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply says.
+
+    Attributes:
+        text: Its text without calls.
+        calls: Valid calls, then invalid ones, numbered from 0.
+        problems: What does not fit, one reason each.
+    """
+
+    text: str
+    calls: tuple[ToolCallDelta, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def has_valid_call(self) -> bool:
+        """Whether there is a call to carry out."""
+        return any(not call.invalid for call in self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One block of a reply: where it is, and the JSON values in it or why it has none."""
+
+    start: int
+    end: int
+    values: tuple[Any, ...] = ()
+    problem: str = ""
+    raw: str = ""
+
+
+def read(prompt: Prompt, reply: str) -> Reading:
+    """Return what the complete text of a reply says."""
+    found = _with_calls(prompt, reply)
+    if not found.calls and not found.problems:
+        found = replace(found, problems=tuple(_problems_of_text(prompt, reply)))
+    return found
+
+
+def _problems_of_text(prompt: Prompt, reply: str) -> Iterator[str]:
+    """What is wrong with a reply that holds no call."""
+    if prompt.choice == "required" and prompt.callable:
+        yield f"it holds no call of {_listed(prompt)}, and one is required"
+    elif prompt.callable and (name := _bare_call(reply)) in prompt.callable:
+        yield f"the call of `{name}` is not in a <tool_call> block"
+    elif prompt.schema is not None:
+        try:
+            read_text(prompt.schema, reply)
+        except ReplyError as error:
+            yield str(error)
+
+
+def _with_calls(prompt: Prompt, reply: str) -> Reading:
+    blocks = list(_blocks(reply))
+    if not blocks:
+        return Reading(reply)
+    calls = [call for block in blocks for call in _calls_in(prompt, block)]
+    valid = [call for call in calls if not call.invalid]
+    invalid = [call for call in calls if call.invalid]
+    kept = [*(valid[:1] if prompt.single else valid), *invalid]
+    numbered = tuple(replace(call, index=index) for index, call in enumerate(kept))
+    return Reading(_text_around(reply, blocks), numbered, tuple(call.error for call in invalid))
+
+
+def _calls_in(prompt: Prompt, block: _Block) -> list[ToolCallDelta]:
+    if block.problem:
+        return [_invalid(UNNAMED, block.raw, block.problem)]
+    return [_call(prompt, value) for value in block.values]
+
+
+def _call(prompt: Prompt, value: Any) -> ToolCallDelta:
+    """The call in a JSON value; an invalid one says what is wrong with it."""
+    name = value.get("name") if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or not name:
+        return _invalid(UNNAMED, value, f"a <tool_call> block holds {_shown(value)} and must hold {CALL_FORM[11:-12]}")
+    arguments = _arguments(value)
+    tool = prompt.callable.get(name)
+    if tool is None:
+        offered = f"call {_listed(prompt)}" if prompt.callable else "no tool may be called now"
+        return _invalid(name, arguments, f"`{name}` cannot be called now: {offered}")
+    if not isinstance(arguments, Mapping):
+        return _invalid(name, arguments, f"the arguments of `{name}` are not a JSON object: {_shown(arguments)}")
+    try:
+        check_json(arguments, tool.parameters)
+    except MismatchError as error:
+        return _invalid(name, arguments, f"the arguments of `{name}` do not fit: {error}")
+    return ToolCallDelta(0, _new_id(), name, json.dumps(arguments, ensure_ascii=False))
+
+
+def _arguments(value: Mapping[str, Any]) -> Any:
+    """The arguments, which may be a JSON text; no arguments are an empty object."""
+    given = value.get("arguments")
+    if isinstance(given, str) and given.strip():
+        try:
+            return json.loads(given, strict=False)
+        except (ValueError, RecursionError):
+            return given
+    return {} if given is None or given == "" else given
+
+
+def _invalid(name: str, arguments: Any, error: str) -> ToolCallDelta:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return ToolCallDelta(0, _new_id(), name, text, invalid=True, error=error)
+
+
+def _new_id() -> str:
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+def _listed(prompt: Prompt) -> str:
+    return ", ".join(f"`{name}`" for name in prompt.callable)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def _bare_call(reply: str) -> str | None:
+    """The name of a call that is the whole reply, without its tags."""
+    fenced = FENCED.fullmatch(reply)
+    try:
+        value = json.loads(fenced[1] if fenced else reply, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    is_call = isinstance(value, Mapping) and "arguments" in value and isinstance(value.get("name"), str)
+    return str(value["name"]) if is_call else None
+
+
+def _blocks(reply: str) -> Iterator[_Block]:
+    """The blocks of a reply, in order. An invented result ends the reply."""
+    reasoning = [match.span() for match in REASONING.finditer(reply) if _is_reasoning(reply, match)]
+    place, found = 0, False
+    while (opening := OPENING.search(reply, place)) is not None:
+        invented = RESPONSE.search(reply, place, opening.start())
+        if invented is not None and found:
+            yield _Block(invented.start(), len(reply))
+            return
+        place = opening.end()
+        if _is_inside(opening.start(), reasoning) or _is_inline_code(reply, opening.start()):
+            continue
+        block = _block(reply, opening)
+        yield block
+        place, found = block.end, True
+    invented = RESPONSE.search(reply, place) if found else None
+    if invented is not None:
+        yield _Block(invented.start(), len(reply))
+
+
+def _block(reply: str, opening: re.Match[str]) -> _Block:
+    values, place = [], opening.end()
+    fence = FENCE_OPENING.match(reply, place)
+    place = fence.end() if fence else place
+    try:
+        while (start := _after_gap(reply, place)) < len(reply) and reply[start] in "{[":
+            value, place = _decoder.raw_decode(reply, start)
+            values += value if isinstance(value, list) else [value]
+    except (ValueError, RecursionError):
+        return _broken(reply, opening, "the JSON of a <tool_call> block is cut off or not valid")
+    end = _end_of_block(reply, place)
+    if end is None or not values:
+        what = "holds more than JSON" if values else "holds no JSON object"
+        return _broken(reply, opening, f"a <tool_call> block {what}")
+    return _Block(opening.start(), end, tuple(values))
+
+
+def _end_of_block(reply: str, place: int) -> int | None:
+    """Where a block ends whose JSON ends at *place*; None if something else stands before its closing tag."""
+    fence = FENCE_CLOSING.match(reply, place)
+    after = _after_gap(reply, fence.end() if fence else place)
+    closing = CLOSING.search(reply, after)
+    if closing is not None and closing.start() == after:
+        return closing.end()
+    following = OPENING.search(reply, after)
+    is_missing = closing is None or (following is not None and following.start() < closing.start())
+    return place if is_missing else None
+
+
+def _broken(reply: str, opening: re.Match[str], problem: str) -> _Block:
+    """A block whose JSON cannot be read; it ends with its closing tag, or before the next block."""
+    following = OPENING.search(reply, opening.end())
+    limit = following.start() if following else len(reply)
+    closings = [match.end() for match in CLOSING.finditer(reply, opening.end(), limit)]
+    end = closings[-1] if closings else limit
+    raw = CLOSING.sub("", reply[opening.end() : end]).strip()
+    return _Block(opening.start(), end, (), problem, raw)
+
+
+def _after_gap(reply: str, place: int) -> int:
+    found = GAP.match(reply, place)
+    return found.end() if found else place
+
+
+def _is_reasoning(reply: str, match: re.Match[str]) -> bool:
+    """Whether a tag of reasoning is one: it begins the reply, or it is closed. Prose may name the tag."""
+    return match[0].endswith(f"</{match[1]}>") or not reply[: match.start()].strip()
+
+
+def _is_inside(place: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in spans)
+
+
+def _is_inline_code(reply: str, place: int) -> bool:
+    """Whether a tag is quoted in a line of prose, as in: write `<tool_call>`."""
+    if place == 0 or reply[place - 1] != "`" or reply[max(0, place - 3) : place] == "```":
+        return False
+    line = reply[reply.rfind("\n", 0, place) + 1 : place - 1]
+    return bool(line.strip())
+
+
+def _text_around(reply: str, blocks: list[_Block]) -> str:
+    """The text without blocks, and without the fences around them."""
+    pieces, place = [], 0
+    for block in blocks:
+        pieces.append(reply[place : block.start])
+        place = block.end
+    pieces.append(reply[place:])
+    text = pieces[0]
+    for piece in pieces[1:]:
+        before, after = _without_fence(text, piece)
+        gap = "\n" if before.strip() and after.strip() else ""
+        text = f"{before.rstrip()}{gap}{after.strip()}"
+    return text.rstrip() if text.strip() else ""
+
+
+def _without_fence(before: str, after: str) -> tuple[str, str]:
+    """Remove the fence that opens at the end of *before*, and its end in *after* if it is there."""
+    if before.endswith("`") and after.startswith("`") and "```" not in (before[-3:], after[:3]):
+        return before[:-1], after[1:]
+    opened = OPEN_FENCE_AT_END.search(before)
+    if opened is None or before[: opened.start()].count("```") % 2:
+        closing = FENCE_CLOSING.match(after) if not after.strip().strip("`") else None
+        return before, after[closing.end() :] if closing else after
+    closing = FENCE_CLOSING.match(after)
+    return before[: opened.start()], after[closing.end() :] if closing else after

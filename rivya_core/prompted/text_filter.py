@@ -1,0 +1,93 @@
+"""Text of a streamed reply without its calls: what is certainly text passes at once, the rest is held to the end."""
+
+from __future__ import annotations
+
+import re
+
+from rivya_core.prompted.reply import OPENING
+
+REASONING_TAG = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
+MAYBE_REASONING = re.compile(r"\s*(?:<[a-z]{0,9})?\Z", re.IGNORECASE)
+MAYBE_TAG = re.compile(r"<\s*(?:t[a-z_]{0,8}\s*)?\Z", re.IGNORECASE)
+MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*`+[ \t]*[\w-]*\Z")
+LONGEST_TAIL = 64
+"""Characters at the end of the text in which a tag or a fence may begin."""
+
+
+class TextFilter:
+    """Passes on the text of a reply up to its first call.
+
+    Args:
+        holds_json: Whether a reply that begins with JSON or with a fence may be a call without its tags.
+    """
+
+    def __init__(self, *, holds_json: bool) -> None:
+        self._holds_json = holds_json
+        self._pieces: list[str] = []
+        self._pending = ""
+        self._begun = self._stopped = False
+        self._closing: re.Pattern[str] | None = None
+        self.shown = ""
+
+    @property
+    def raw(self) -> str:
+        """Everything that came so far."""
+        return "".join(self._pieces)
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece of the reply and return what may be shown of it."""
+        self._pieces.append(piece)
+        if self._stopped:
+            return ""
+        self._pending += piece
+        shown = self._take()
+        self.shown += shown
+        return shown
+
+    def hold(self, piece: str) -> None:
+        """Take a piece that is not shown."""
+        self._pieces.append(piece)
+
+    def _take(self) -> str:
+        if not self._begun and not self._begin():
+            return ""
+        if self._closing is not None:
+            return self._take_reasoning()
+        opening = OPENING.search(self._pending)
+        if opening is not None:
+            self._stopped = True
+            return self._cut(_end_of_text(self._pending[: opening.start()]))
+        maybe = MAYBE_TAG.search(self._pending, max(0, len(self._pending) - LONGEST_TAIL))
+        return self._cut(_end_of_text(self._pending[: maybe.start()] if maybe else self._pending))
+
+    def _begin(self) -> bool:
+        """Look at how the reply begins; return False while that cannot be said."""
+        if MAYBE_REASONING.match(self._pending):
+            return False
+        reasoning = REASONING_TAG.match(self._pending)
+        if reasoning is not None:
+            self._closing = re.compile(f"</{reasoning[1]}>", re.IGNORECASE)
+        elif self._holds_json and self._pending.lstrip()[0] in "{[`":
+            self._stopped = True
+            return False
+        self._begun = True
+        return True
+
+    def _take_reasoning(self) -> str:
+        closing = self._closing.search(self._pending) if self._closing else None
+        if closing is None:
+            at = self._pending.rfind("<")
+            return self._cut(at if at >= 0 and at > len(self._pending) - LONGEST_TAIL else len(self._pending))
+        self._closing = None
+        return self._cut(closing.end()) + self._take()
+
+    def _cut(self, end: int) -> str:
+        shown, self._pending = self._pending[:end], self._pending[end:]
+        return shown
+
+
+def _end_of_text(text: str) -> int:
+    """Where text ends that is not the space or the fence before a call."""
+    bare = text.rstrip()
+    fence = MAYBE_FENCE.search(bare, max(0, len(bare) - LONGEST_TAIL))
+    return len(bare[: fence.start()].rstrip()) if fence else len(bare)

@@ -1,0 +1,35 @@
+"""What a session was told about tools, kept beside the pointer of its newest reply and sealed with it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from rivya_core.prompted.prompt import Told, canonical, told_from_json, told_to_json
+from rivya_core.sessions.pointers import Origin, Pointer
+
+TOLD_KEY, SEAL_KEY = "told", "told_seal"
+
+
+def with_told(origin: Origin, pointer: Pointer, told: Told) -> dict[str, Any]:
+    """Return a pointer for a reply's metadata, with what its session was told."""
+    if told == Told():
+        return pointer.to_json()
+    return {**pointer.to_json(), TOLD_KEY: told_to_json(told), SEAL_KEY: _seal(origin, pointer, told)}
+
+
+def told_by(origin: Origin, pointer: Pointer, kept: Any) -> Told:
+    """Return what a session was told, if what was *kept* with its pointer was sealed here; else nothing.
+
+    A session that was told of tools and of which that is not known is told again, which costs their description.
+    """
+    if not isinstance(kept, Mapping):
+        return Told()
+    told, seal = told_from_json(kept.get(TOLD_KEY)), kept.get(SEAL_KEY)
+    is_ours = isinstance(seal, str) and hmac.compare_digest(seal.encode(), _seal(origin, pointer, told).encode())
+    return told if is_ours else Told()
+
+
+def _seal(origin: Origin, pointer: Pointer, told: Told) -> str:
+    return hmac.digest(origin.secret, f"told:{pointer.digest}:{canonical(told)}".encode(), "sha256").hex()[:32]
