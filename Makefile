@@ -109,6 +109,10 @@ docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
 	@! grep 'griffe:' $(VENV)/docs.log  # what is wrong in a docstring does not end the build by itself
 	@$(BIN)/python docs/llms.py
 
+.PHONY: live
+live: $(VENV)/.test ## Check the real services against what is assumed; asks before it spends (RIVYA_API_KEY, EVOLINK_API_KEY, GMI_API_KEY)
+	PYTHONPATH=tests/support $(BIN)/python -m live $(LIVE)
+
 sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 	$(BIN)/rivya-sandbox --port 8008
 

@@ -1,0 +1,1 @@
+"""Checks of a real service against what this project assumes of it: `make live`."""
