@@ -7,6 +7,7 @@ message that came out (or the error) is right. Prints a table and a score; asser
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any
 from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, ConfigDict
 
 from langchain_rivya import ChatOpenAICompatible
 
@@ -35,7 +37,9 @@ class Row:
     status: int = 200
     ask: Any = "?"
     options: Any = None
-    structured: bool = False
+    method: str = ""
+    """How an object is asked for; empty where a message is."""
+    schema: Any = None
 
 
 def chunk(delta: Any = None, finish: str | None = None, **top: Any) -> dict[str, Any]:
@@ -108,6 +112,49 @@ def reasoning(got: Any) -> bool:
     return isinstance(got, AIMessage) and any(block["type"] == "reasoning" for block in got.content_blocks)
 
 
+def error(got: Any) -> bool:
+    """An error instead of the wrong object."""
+    return isinstance(got, Exception)
+
+
+def refused(got: Any) -> bool:
+    """The refusal is the standard block."""
+    return isinstance(got, AIMessage) and any(block["type"] == "refusal" for block in got.content_blocks)
+
+
+def not_done(got: Any) -> bool:
+    """A call that the caller must run, which nothing reports as run."""
+    kinds = [block["type"] for block in got.content_blocks] if isinstance(got, AIMessage) else ["server_tool_result"]
+    return bool(kinds) and not any(kind.startswith("server_tool") for kind in kinds)
+
+
+def said(content: str) -> bytes:
+    """A whole reply with this text."""
+    return whole({"role": "assistant", "content": content})
+
+
+def response(*items: dict[str, Any]) -> bytes:
+    """A whole response of the Responses API."""
+    usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+    facts = {"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "usage": usage}
+    settings = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "error": None}
+    return json.dumps({**facts, **settings, "output": list(items)}).encode()
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    name: str
+    kids: list[Tree] = []
+
+
+class Titled(BaseModel):
+    """A class whose title has spaces."""
+
+    model_config = ConfigDict(title="A title (with spaces)")
+    value: int
+
+
 USAGE = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
 HI = (chunk({"content": "hi"}), chunk(finish="stop"))
 NESTED = {"error": {"message": "use max_completion_tokens", "param": "max_tokens", "code": "unsupported_parameter"}}
@@ -152,7 +199,21 @@ ROWS = [
     Row("26 no finish_reason", sse(chunk({"content": "hi"})), lambda got: isinstance(got, AIMessage) and got.response_metadata.get("model_name") == "m"),
     Row("27 citations", whole({"role": "assistant", "content": "hi", "annotations": [{"type": "url_citation", "url_citation": {"url": "http://a", "title": "A", "start_index": 0, "end_index": 1}}]}), lambda got: isinstance(got, AIMessage) and "http://a" in json.dumps(got.content_blocks), stream=False),
     Row("28 stop_reason", json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop", "stop_reason": 42}]}).encode(), lambda got: isinstance(got, AIMessage) and got.response_metadata.get("stop_reason") == 42, stream=False),
-    Row("29 fenced JSON", whole({"role": "assistant", "content": '```json\n{"value": 4}\n```'}), lambda got: got == {"value": 4}, stream=False, structured=True),
+    Row("29 fenced JSON", whole({"role": "assistant", "content": '```json\n{"value": 4}\n```'}), lambda got: got == {"value": 4}, stream=False, method="json_schema"),
+    Row("29 a schema before the answer", said(f'{json.dumps(SCHEMA)} {{"value": 4}}'), lambda got: got == {"value": 4}, method="json_schema"),
+    Row("29 braces in the words after it", said('{"value": 4} Note: use {braces}.'), lambda got: got == {"value": 4}, method="json_schema"),
+    Row("29 an example before the answer", said('For example {"value": 1}. So: {"value": 4}'), error, method="json_schema"),
+    Row("29 a value of the wrong type", said('{"value": "four"}'), error, method="json_schema"),
+    Row("29 another key", said('{"foo": 4}'), error, method="json_mode"),
+    Row("29 a call of another tool", whole({"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", **piece('{"value": 1}', "search")}]}), error, method="function_calling"),
+    Row("29 a recursive schema leaves whole", "recursion whole", lambda got: getattr(got, "name", "") == "whole", method="function_calling", schema=Tree),
+    Row("29 a schema's name is legal", "name legal", lambda got: getattr(got, "value", 0) == 4, method="json_schema", schema=Titled),
+    Row("refusal, whole", whole({"role": "assistant", "content": None, "refusal": "No."}), refused, stream=False),
+    Row("refusal, streamed", sse(chunk({"refusal": "N"}), chunk({"refusal": "o."}), chunk(finish="stop")), refused),
+    Row("refusal, Responses API", response({"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [{"type": "refusal", "refusal": "No."}]}), refused, stream=False, options={"use_responses_api": True}),
+    Row("a filter withheld the reply", sse(chunk({"content": ""}), chunk(finish="content_filter")), refused),
+    Row("custom_tool_call is a call", response({"type": "custom_tool_call", "id": "i", "call_id": "c", "name": "run", "input": "x"}), lambda got: isinstance(got, AIMessage) and [c["args"] for c in got.tool_calls] == [{"__arg1": "x"}], stream=False, options={"use_responses_api": True}),
+    Row("computer_call is not done", response({"type": "computer_call", "id": "i", "call_id": "c", "action": {"type": "wait"}, "pending_safety_checks": [], "status": "completed"}), not_done, stream=False, options={"use_responses_api": True}),
     Row("38 a tool that failed", "tool errors", text("said")  , stream=False, ask=HISTORY),
     Row("GMI: nested error as text", json.dumps(GMI).encode(), says("use max_completion_tokens"), stream=False, status=400),
     Row("plain text 404", b"No matching target server found", says("No matching target server"), stream=False, status=404),
@@ -187,6 +248,14 @@ def answer(row: Row, request: dict[str, Any]) -> bytes:
     if row.body == "usage if asked":
         asked = (request.get("stream_options") or {}).get("include_usage")
         return sse(*HI, *([{**chunk(), "choices": [], "usage": USAGE}] if asked else []))
+    if row.body == "recursion whole":
+        parameters = request["tools"][0]["function"]["parameters"]
+        is_whole = "kids" in parameters.get("$defs", {}).get("Tree", {}).get("properties", {})
+        call = piece(json.dumps({"name": "whole" if is_whole else "cut"}), request["tools"][0]["function"]["name"])
+        return whole({"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", **call}]})
+    if row.body == "name legal":
+        name = request["response_format"]["json_schema"]["name"]
+        return said('{"value": 4}' if re.fullmatch("[A-Za-z0-9_-]{1,64}", name) else '{"value": 0}')
     if row.body == "tool errors":
         tool = next(message for message in request["messages"] if message["role"] == "tool")
         return whole({"role": "assistant", "content": "said" if "rror" in str(tool) else "not said"})
@@ -210,8 +279,10 @@ def server() -> Iterator[str]:
 def outcome(model: Any, row: Row) -> Any:
     """Return the message, the parsed object, or the exception."""
     try:
-        if row.structured:
-            return model.with_structured_output(SCHEMA, method="json_schema").invoke(row.ask)
+        if row.method:
+            return model.with_structured_output(row.schema or SCHEMA, method=row.method).invoke(row.ask)
+        if row.options and row.options.get("use_responses_api") and not row.stream:
+            return model.bind_tools([{"type": "custom", "name": "run"}]).invoke(row.ask)
         if not row.stream:
             return model.invoke(row.ask)
         total: AIMessageChunk | None = None

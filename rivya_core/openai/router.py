@@ -7,7 +7,7 @@ support is an error that names it; no setting is dropped silently.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
@@ -18,6 +18,7 @@ from rivya_core.openai.chat.client import OpenAIChat
 from rivya_core.openai.options import CHAT_OPTIONS, RESPONSES_OPTIONS, Options
 from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.continuation import ResponseChain
+from rivya_core.openai.tool_names import ToolNames, needs_names, renamed_stream, tool_names
 from rivya_core.types import ChatDelta, Media, Message
 
 ONLY_CHAT = CHAT_OPTIONS - RESPONSES_OPTIONS - {"stream_usage", "think_tags", "logprobs"}
@@ -47,11 +48,33 @@ class OpenAIRouter:
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send *messages* and return the whole reply."""
-        return self.api(messages).reply(messages)
+        names = self._names(messages)
+        if names is None:
+            return self.api(messages).reply(messages)
+        return self._renamed_reply([names.message(message) for message in messages], names)
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send *messages* and return the reply that has begun."""
-        return self.api(messages).stream(messages)
+        names = self._names(messages)
+        if names is None:
+            return self.api(messages).stream(messages)
+        said = [names.message(message) for message in messages]
+        return renamed_stream(self._with_names(names).api(said).stream(said), names)
+
+    def _names(self, messages: Sequence[Message]) -> ToolNames | None:
+        """The names of tools that are sent differently, or None where all are legal."""
+        tools = self.settings.get("tools") or ()
+        return tool_names(tools) if needs_names(tools, messages) else None
+
+    def _with_names(self, names: ToolNames) -> OpenAIRouter:
+        settings = {**self.settings, "tools": [names.tool(tool) for tool in self.settings.get("tools") or ()]}
+        if isinstance(settings.get("tool_choice"), Mapping):
+            settings["tool_choice"] = names.tool(settings["tool_choice"])
+        return replace(self, settings=settings)
+
+    def _renamed_reply(self, messages: Sequence[Message], names: ToolNames) -> Plan[ChatDelta]:
+        delta = yield from self._with_names(names).api(messages).reply(messages)
+        return names.delta(delta)
 
     def api(self, messages: Sequence[Message]) -> OpenAIChat | ResponseChain:
         """Return the API that the turn uses.

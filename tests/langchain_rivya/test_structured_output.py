@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -12,9 +13,9 @@ import pytest
 import respx
 from asking import WAYS
 from langchain.agents import create_agent
-from langchain.agents.structured_output import ProviderStrategy
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, ConfigDict, RootModel
 from responses_backend import Backend, said_message
@@ -407,3 +408,59 @@ def test_further_options_of_a_structured_call(backend: respx.MockRouter) -> None
     chain.invoke("?")
     assert sent(backend)["tool_choice"] == {"type": "function", "function": {"name": "search"}}
     assert sent(backend)["seed"] == 4
+
+
+NAMED = ["files.read", "A tool, with spaces!", "files_read", "x" * 70, "ok-1"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_tools_are_sent_under_legal_names_and_called_by_their_own(api: str, ask: Ask) -> None:
+    """MCP's names and titles with spaces work; the names in the history are legal, too."""
+    tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in NAMED]
+    bodies: list[Any] = []
+
+    def say(request: Any) -> Any:
+        body = json.loads(request.content)
+        bodies.append(body)
+        names = [one.get("name") or one["function"]["name"] for one in body["tools"]]
+        if api == "responses":
+            calls = [
+                {"type": "function_call", "id": f"f{at}", "call_id": f"c{at}", "name": name, "arguments": "{}"}
+                for at, name in enumerate(names)
+            ]
+            server = Backend()
+            server.output = calls
+            return server(request)
+        calls = [call(name, "{}", f"c{at}") for at, name in enumerate(names)]
+        pieces = [chunk({"tool_calls": [{"index": at, **one}]}) for at, one in enumerate(calls)]
+        if body.get("stream"):
+            return events(*pieces, chunk(finish="tool_calls"))
+        return reply({"role": "assistant", "content": None, "tool_calls": calls}, finish="tool_calls")
+
+    with respx.mock(assert_all_called=False) as router:
+        router.post(PATH).mock(side_effect=say)
+        router.post(f"{URL}/responses").mock(side_effect=say)
+        bound = model(use_responses_api=api == "responses").bind_tools(tools, tool_choice="files.read")
+        message = ask(bound, "?")
+        results = [ToolMessage("done", tool_call_id=one["id"]) for one in message.tool_calls]
+        bound.invoke([HumanMessage("?"), message, *results])
+
+    assert [one["name"] for one in message.tool_calls] == NAMED
+    for body in bodies:
+        names = [one.get("name") or one["function"]["name"] for one in body["tools"]]
+        assert len({*names}) == len(NAMED)
+        assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", name) for name in names)
+        choice = body["tool_choice"]
+        assert (choice.get("name") or choice["function"]["name"]) == names[0]
+    assert not any(json.dumps(name) in json.dumps(bodies[1]) for name in NAMED if name not in ("files_read", "ok-1"))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agents_object_whose_title_has_spaces(backend: respx.MockRouter, streaming: bool) -> None:
+    says(backend, "", call("A_river_of_water", RHINE), finish="tool_calls")
+    schema = {**JSON_RIVER, "title": "A river (of water)"}
+    agent = create_agent(model(), response_format=ToolStrategy(schema))
+
+    asked = {"messages": ["?"]}
+    state = list(agent.stream(asked, stream_mode="values"))[-1] if streaming else agent.invoke(asked)
+    assert state["structured_response"] == json.loads(RHINE)
