@@ -20,9 +20,22 @@ SendBack = Literal["own", "none"] | Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A run of text."""
+    """A run of text.
+
+    Attributes:
+        text: The text as it stands in its message, with what separates it from the text before it.
+        separator: What separates it; a block of its own does not have it.
+        extras: What the caller put on the block for the API, for example `cache_control`; never part of a digest.
+    """
 
     text: str
+    separator: str = ""
+    extras: Mapping[str, Any] | None = None
+
+    @property
+    def block_text(self) -> str:
+        """The text of a block of its own."""
+        return self.text.removeprefix(self.separator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Media:
         file_id: The provider's id of an uploaded file.
         mime_type: For example `image/png`; None where it is not known.
         name: File name for the provider.
-        extras: Options of the wire, for example `{"detail": "high"}`.
+        extras: Options of the wire, for example `{"detail": "high"}` or `cache_control`.
     """
 
     kind: MediaKind

@@ -170,10 +170,11 @@ class HTTPChatModel(Connection, BaseChatModel):
     ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
         """Return the plan of a streamed reply, and the function that turns its deltas into chunks."""
         from langchain_rivya.chat_models.messages import to_core
-        from langchain_rivya.chat_models.responses import to_generation_chunk
+        from langchain_rivya.chat_models.responses import TOOL_CALL_INDEX_OFFSET, to_generation_chunk
 
         wire = self._followed(self._wire(options), options)
-        return wire.stream(to_core(messages)), partial(to_generation_chunk, self.provider.name)
+        first_call = TOOL_CALL_INDEX_OFFSET if self.output_version == "v1" else 0
+        return wire.stream(to_core(messages)), partial(to_generation_chunk, self.provider.name, first_call)
 
     def _result(self, delta: ChatDelta) -> ChatResult:
         from langchain_rivya.chat_models.responses import llm_output, to_message

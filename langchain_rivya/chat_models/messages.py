@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import (
@@ -23,6 +24,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_rivya.chat_models.blocks import TEXT_BLOCKS, block_text, caller_keys, media_kind
 from langchain_rivya.chat_models.responses import UNREPAIRABLE
 from rivya_core.errors import InvalidInputError
 from rivya_core.media.fetch_url import data_url
@@ -50,12 +52,14 @@ REPORTS = re.compile(r"(_call|_calls|_call_output|tool_use|tool_result|_result|e
 MEDIA: dict[str, MediaKind] = {
     "image": "image",
     "image_url": "image",
+    "input_image": "image",
     "audio": "audio",
     "input_audio": "audio",
     "video": "video",
     "video_url": "video",
     "file": "file",
     "document": "file",
+    "input_file": "file",
 }
 
 
@@ -70,7 +74,7 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 
 def _message(message: BaseMessage) -> Message:
     content = message.content
-    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content))
+    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, message.type))
     if isinstance(message, AIMessage):  # what another provider ran means nothing to this one
         parts = tuple(
             part for part in parts if not (isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))))
@@ -130,38 +134,56 @@ def _reasoning(message: AIMessage) -> str:
 
 def _refusal(message: AIMessage) -> dict[str, str]:
     """The words of a refusal that is a content block only."""
+    if isinstance(message.content, str):
+        return {}
     blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "refusal"]
     words = "".join(str(block.get("refusal") or "") for block in blocks)
     return {"refusal": words} if words else {}
 
 
-def _parts(blocks: Sequence[str | dict[str, Any]]) -> Iterator[Part]:
+def _parts(blocks: Sequence[str | dict[str, Any]], speaker: str) -> Iterator[Part]:
+    """Blocks of text stand on lines of their own; those of an assistant are pieces of one text."""
+    role = ROLES.get(speaker.lower(), "user")
+    separator = "" if role == "assistant" else "\n"
+    before = ""
     for block in blocks:
-        part = Text(block) if isinstance(block, str) else _part(block)
+        part = Text(block) if isinstance(block, str) else _part(block, role)
+        if isinstance(part, Text):
+            if not part.text:
+                continue
+            part, before = Text(before + part.text, before, part.extras), separator
         if part is not None:
             yield part
 
 
-def _part(block: Mapping[str, Any]) -> Part | None:
+def _part(block: Mapping[str, Any], role: Role) -> Part | None:
     """One content block; None for what is carried elsewhere in the message (tool calls, reasoning, refusals)."""
     kind = block.get("type")
-    if kind in ("text", "text_delta", "output_text", "input_text", "text-plain"):
-        return Text(str(block.get("text") or ""))
+    if kind in TEXT_BLOCKS:
+        text = block_text(block)
+        return _media("file", block) if text is None else Text(text, "", caller_keys(block, role) or None)
     if kind in REASONING_BLOCKS or kind in CALLS or kind == "refusal":
         return None
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
-        return RawBlock(block["value"])
-    return _media(MEDIA[kind], block) if kind in MEDIA else RawBlock(block)
+        value = block["value"]
+        return RawBlock(value) if value.get("type") in (None, "non_standard") else _part(value, role)
+    if kind not in MEDIA and kind != "media":
+        return RawBlock(block)
+    media = _media(MEDIA.get(kind) or media_kind(block), block)
+    cache = caller_keys(block, "assistant")
+    return replace(media, extras={**media.extras, **cache}) if cache else media
 
 
-def _media(kind: MediaKind, block: Mapping[str, Any]) -> Part:
-    """The forms in use: standard v1, v0 with `source_type`, OpenAI's nested object, Anthropic's `source`."""
+def _media(kind: MediaKind, block: Mapping[str, Any]) -> Media:
+    """The forms in use: standard v1, v0 with `source_type`, both of OpenAI's, Anthropic's `source`, Google's, MCP's."""
     nested = block.get(str(block.get("type")))
     inner = nested if isinstance(nested, Mapping) else block.get("source")
     facts: Mapping[str, Any] = inner if isinstance(inner, Mapping) else block
-    link = nested if isinstance(nested, str) else facts.get("url")
+    links = (facts.get(name) for name in ("url", "image_url", "file_url", "file_uri"))
+    link = nested if isinstance(nested, str) else next((one for one in links if isinstance(one, str)), None)
     encoded = facts.get("base64") or facts.get("data") or facts.get("file_data")
-    mime_type = facts.get("mime_type") or facts.get("media_type") or block.get("mime_type")
+    mime_types = (facts.get("mime_type"), facts.get("media_type"), facts.get("mimeType"), block.get("mime_type"))
+    mime_type = next((str(one) for one in mime_types if one), None)
     name = _name(block) or _name(facts)
     extras = {key: value for key, value in facts.items() if key in {"detail", "format"}}
     if isinstance(link, str) and link.startswith("data:"):
@@ -185,6 +207,7 @@ def _named(media: Media, kind: MediaKind, name: str | None, extras: Mapping[str,
 def _name(facts: Mapping[str, Any]) -> str | None:
     extras = facts.get("extras")
     inner = extras.get("filename") if isinstance(extras, Mapping) else None
+    inner = inner or (facts.get("title") if facts.get("type") in ("document", "text-plain") else None)
     found = facts.get("filename") or facts.get("file_name") or inner
     return found if isinstance(found, str) else None
 

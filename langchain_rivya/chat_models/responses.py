@@ -1,14 +1,15 @@
 """Converts the core's deltas to LangChain's messages and chunks. Pure and independent of the API.
 
 It works around two behaviours of langchain-core. Merging chunks in `output_version="v1"` joins a text block and a tool
-call with the same index, so the indexes of calls get a large offset. And the last chunk repairs incomplete arguments to
-a valid call, so invalid arguments get an ending that cannot be repaired.
+call with the same index, so there the indexes of calls get a large offset. And the last chunk repairs incomplete
+arguments to a valid call, so invalid arguments get an ending that cannot be repaired.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
@@ -24,7 +25,7 @@ from rivya_core.openai.responses.item_types import is_failed, is_provider_run, i
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
 TOOL_CALL_INDEX_OFFSET = 1000
-"""Added to a tool call's index; blocks of text and reasoning are numbered from 0."""
+"""Added to a tool call's index in `output_version="v1"`, where blocks of text and reasoning are numbered from 0."""
 RESULTS = ("error", "outputs", "results", "output", "tools")
 """Under which keys items report what a tool of the provider gave."""
 UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
@@ -65,10 +66,13 @@ def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
     return AIMessageChunk(content=delta.text)
 
 
-def to_generation_chunk(provider: str, delta: ChatDelta) -> ChatGenerationChunk:
-    """Return a piece of a reply in the form of LangChain's streams."""
+def to_generation_chunk(provider: str, first_call: int, delta: ChatDelta) -> ChatGenerationChunk:
+    """Return a piece of a reply as LangChain's streams want it, with tool calls numbered from *first_call*."""
     if not (delta.last or delta.reasoning or delta.tool_calls):
         return text_chunk(delta.text)
+    if first_call and delta.tool_calls:
+        calls = tuple(replace(call, index=first_call + call.index) for call in delta.tool_calls)
+        delta = delta._replace(tool_calls=calls)
     return ChatGenerationChunk(message=to_chunk(delta, provider))
 
 
@@ -201,9 +205,7 @@ def _chunks(delta: ChatDelta) -> list[ToolCallChunk]:
 
 def _chunk(call: ToolCallDelta) -> ToolCallChunk:
     ending = UNREPAIRABLE if call.invalid else ""
-    return chunk_of(
-        name=call.name, args=_arguments(call) + ending, id=call.id, index=TOOL_CALL_INDEX_OFFSET + call.index
-    )
+    return chunk_of(name=call.name, args=_arguments(call) + ending, id=call.id, index=call.index)
 
 
 def _arguments(call: ToolCallDelta) -> str:

@@ -1,17 +1,17 @@
 """LlamaIndex's content blocks as the core's parts.
 
-Every block is converted, or refused with its name. Only cache points are dropped, because they hold nothing for a
-model. Files are read here, so this must run where blocking is allowed (see `needs_reading`). `messages.py` converts
-whole messages.
+Every block is converted, or refused with its name. A cache point becomes `cache_control` of the block before it;
+Rivya's chat has no blocks and ignores it. Files are read here, so this must run where blocking is allowed (see
+`needs_reading`). `messages.py` converts whole messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import IOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -83,12 +83,29 @@ def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tupl
     parts: list[Text | Media] = []
     spoken = False
     for part in (part for block in blocks for part in _parts(block, role, takes)):
-        parts.append(Text(f"\n{part.text}") if isinstance(part, Text) and spoken else part)
+        if isinstance(part, _CacheControl):
+            parts[-1:] = [_cached(parts, part, role)]
+            continue
+        parts.append(Text(f"\n{part.text}", "\n", part.extras) if isinstance(part, Text) and spoken else part)
         spoken = spoken or isinstance(part, Text)
     return tuple(parts)
 
 
-def _parts(block: Any, role: str, takes: InputCapabilities) -> Iterator[Text | Media]:
+class _CacheControl(NamedTuple):
+    """A cache point: it belongs to the part before it."""
+
+    value: Mapping[str, Any]
+
+
+def _cached(parts: Sequence[Text | Media], point: _CacheControl, role: str) -> Text | Media:
+    """Return the last part with a cache point, which APIs with blocks take as `cache_control`."""
+    if not parts:
+        raise InvalidInputError(f"A cache point of the {role} message must follow text or media; nothing was sent.")
+    last = parts[-1]
+    return replace(last, extras={**(last.extras or {}), "cache_control": point.value})
+
+
+def _parts(block: Any, role: str, takes: InputCapabilities) -> Iterator[Text | Media | _CacheControl]:
     if isinstance(block, TextBlock):
         yield Text(block.text)
     elif type(block) in KINDS:
@@ -99,7 +116,9 @@ def _parts(block: Any, role: str, takes: InputCapabilities) -> Iterator[Text | M
     elif isinstance(block, CitationBlock):
         yield Text(f"[{block.title}]({block.source})")
         yield from _parts(block.cited_content, role, takes)
-    elif not isinstance(block, CachePoint):
+    elif isinstance(block, CachePoint):
+        yield _CacheControl(block.cache_control.model_dump(exclude_none=True))
+    else:
         raise NotSupportedError(f"A {role} message cannot hold a {type(block).__name__}; nothing was sent.")
 
 

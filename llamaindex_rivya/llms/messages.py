@@ -56,7 +56,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         return Message(role, (Text(blocks[0].text),))
     said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
     if role != "assistant" and len(said) < len(blocks):
-        raise NotSupportedError(f"A {role} message cannot hold thoughts or tool calls; nothing was sent.")
+        raise NotSupportedError(f"A {role} message cannot hold reasoning or tool calls; nothing was sent.")
     if role == "assistant":  # a refusal goes back in a place of its own
         said = [block for block in said if not _is_refusal(block, facts.get("refusal"))]
     name, call_id = facts.get("name"), facts.get("tool_call_id")

@@ -32,6 +32,7 @@ from rivya_core.prompted.prompt import Prompt, Told
 from rivya_core.rivya.files import upload_image
 from rivya_core.rivya.head_claims import HeadClaims, run_ledger
 from rivya_core.rivya.long_replay import NO_PARTS, SentParts, parts_of
+from rivya_core.rivya.raw_blocks import refuse_raw_media
 from rivya_core.rivya.told import told_by, with_told
 from rivya_core.rivya.turn_text import text_of
 from rivya_core.rivya.wire import (
@@ -121,6 +122,7 @@ class RivyaWire:
         """Send the turn; a session that the server rejects is replayed into a new one, once."""
         if not messages:
             raise InvalidInputError("There is no message to send.")
+        refuse_raw_media(messages)
         turn = yield from self._claimed(tuple(messages), path)
         turn, request = yield from turn.prepare(path)
         try:

@@ -109,8 +109,8 @@ def _object(facts: dict[str, object]) -> str:
 
 def _words(part: Text | Media | RawBlock) -> str:
     match part:
-        case Text(text):
-            return text
+        case Text():
+            return part.text
         case RawBlock(block):
             return written(block)
         case Media():

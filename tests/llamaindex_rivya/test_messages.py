@@ -25,7 +25,7 @@ from llamaindex_rivya.llms.messages import to_core, to_message
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Call
 from rivya_core.sessions.pointers import digest_of
-from rivya_core.types import Media, Text, ToolCall
+from rivya_core.types import Media, ToolCall
 
 EVERYTHING = InputCapabilities("The test", frozenset({"image", "audio", "video", "file"}), "Do without.")
 
@@ -148,9 +148,15 @@ class TestText:
 
         assert core(block).text == "[Rivers](atlas)\nThe Rhine."
 
-    def test_cache_points_say_nothing(self):
-        """They are the one block that is left out."""
-        assert core(TextBlock(text="a"), CachePoint(cache_control={"type": "ephemeral"})).parts == (Text("a"),)
+    def test_a_cache_point_belongs_to_the_block_before_it(self):
+        """Its text stays as it is; a point after nothing is refused."""
+        point = CachePoint(cache_control={"type": "ephemeral"})
+        (text,) = core(TextBlock(text="a"), point).parts
+        assert (text.text, text.extras["cache_control"]["type"]) == ("a", "ephemeral")
+        _, image = core(TextBlock(text="a"), ImageBlock(image=png()), point).parts
+        assert image.extras["cache_control"]["type"] == "ephemeral"
+        with pytest.raises(InvalidInputError, match="must follow"):
+            core(point)
 
     @pytest.mark.parametrize("block", [ThinkingBlock(content="Hm."), ToolCallBlock(tool_name="f", tool_kwargs={})])
     def test_only_assistants_think_and_call(self, block):

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object
@@ -72,7 +72,10 @@ def _one_system_message(messages: Sequence[Message]) -> list[Message]:
     rest = [message for message in messages if message.role not in ("system", "developer")]
     if not instructions:
         return rest
-    return [Message("system", (Text("\n\n".join(message.text for message in instructions)),)), *rest]
+    parts = tuple(part for message in instructions for part in message.parts)
+    if all(is_plain_text(part) for part in parts):
+        parts = (Text("\n\n".join(message.text for message in instructions)),)
+    return [Message("system", parts), *rest]
 
 
 def _late_media(message: Message) -> list[Part]:
@@ -131,21 +134,26 @@ def _tool_content(message: Message, rules: CompletionsProfile) -> Any:
 
 def _content(parts: Sequence[Part], role: str) -> Any:
     """Text alone as a string, which every back end takes; anything else as a list of parts."""
-    if len(parts) == 1 and isinstance(parts[0], Text):
+    if len(parts) == 1 and is_plain_text(parts[0]):
         return parts[0].text
-    if all(isinstance(part, Text) for part in parts):
+    if all(is_plain_text(part) for part in parts):
         return "".join(part.text for part in parts if isinstance(part, Text))
-    return [_part(part, role) for part in parts if part != Text("")]
+    return [_part(part, role) for part in parts if not isinstance(part, Text) or part.block_text]
+
+
+def is_plain_text(part: Part) -> TypeGuard[Text]:
+    """Whether a part is text with nothing on its block, so that it can be part of a plain string."""
+    return isinstance(part, Text) and not part.extras
 
 
 def _part(part: Part, role: str) -> Mapping[str, Any]:
     match part:
-        case Text(text):
-            return {"type": "text", "text": text}
+        case Text():
+            return {"type": "text", "text": part.block_text, **(part.extras or {})}
         case RawBlock(block):
             return _result_text(block) or block
         case Media():
-            return _media(part, role)
+            return {**_media(part, role), **_known(part, "cache_control")}
 
 
 def _result_text(block: Mapping[str, Any]) -> Mapping[str, Any] | None:

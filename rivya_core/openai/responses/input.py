@@ -15,7 +15,7 @@ from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object, loads
 from rivya_core.media.fetch_url import data_url as read_data_url
 from rivya_core.openai import custom_tools
-from rivya_core.openai.chat.messages import data_url
+from rivya_core.openai.chat.messages import data_url, is_plain_text
 from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
@@ -42,7 +42,7 @@ def input_items(
     if not messages:
         raise InvalidInputError("There is no message to send.")
     only = messages[0]
-    if len(messages) == 1 and only.role == "user" and not only.name and all(isinstance(p, Text) for p in only.parts):
+    if len(messages) == 1 and only.role == "user" and not only.name and all(map(is_plain_text, only.parts)):
         return only.text
     items: list[Item] = []
     for message in messages:
@@ -99,7 +99,7 @@ def _canonical(arguments: str) -> str:
 def _assistant(message: Message, custom: frozenset[str]) -> Iterator[Item]:
     refusal = message.extras.get("refusal")
     parts = message.parts or ((Text(refusal),) if isinstance(refusal, str) and refusal else ())
-    if parts and any(part != Text("") for part in parts):
+    if any(not isinstance(part, Text) or part.text for part in parts):
         yield {"role": "assistant", "content": _content(parts, "assistant")}
     elif not message.tool_calls:
         yield {"role": "assistant", "content": ""}
@@ -121,19 +121,21 @@ def _output(message: Message) -> Any:
 
 
 def _content(parts: Sequence[Part], role: str) -> Any:
-    if all(isinstance(part, Text) for part in parts):
+    if all(is_plain_text(part) for part in parts):
         return "".join(part.text for part in parts if isinstance(part, Text))
-    return [_part(part, role) for part in parts if part != Text("")]
+    return [_part(part, role) for part in parts if not isinstance(part, Text) or part.block_text]
 
 
 def _part(part: Part, role: str) -> Item:
     match part:
-        case Text(text):
-            return {"type": "output_text" if role == "assistant" else "input_text", "text": text}
+        case Text():
+            kind = "output_text" if role == "assistant" else "input_text"
+            return {"type": kind, "text": part.block_text, **(part.extras or {})}
         case RawBlock(block):
             return block
         case Media():
-            return _media(part, role)
+            cache = {name: value for name, value in part.extras.items() if name == "cache_control"}
+            return {**_media(part, role), **cache}
 
 
 def _media(media: Media, role: str) -> Item:
