@@ -1,6 +1,5 @@
 """The bases of the image tools: fields, construction and error handling."""
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
 from langchain_rivya.callbacks import RivyaCreditsHandler, active_handlers
@@ -26,8 +26,9 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.tools.events import RunManager, listener_for
 from langchain_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
+from rivya_core.adapters.arguments import unknown_argument
 from rivya_core.adapters.image_operations import ImageOperations
-from rivya_core.errors import ConfigurationError, RivyaError
+from rivya_core.errors import RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.httpx2_clients import check_client
@@ -48,13 +49,8 @@ T = TypeVar("T")
 def explain(error: Any) -> str:
     """Return the error text about a tool call's arguments, for the model that made the call."""
     issues = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
-    said = [f"`{'.'.join(map(str, issue['loc']))}`: {_meaning(issue)}" for issue in issues]
+    said = [f"`{'.'.join(map(str, issue['loc']))}`: {issue['msg']}" for issue in issues]
     return f"Invalid arguments: {'; '.join(said)}. Nothing was sent."
-
-
-def _meaning(issue: Mapping[str, Any]) -> str:
-    """Pydantic's message, in the same words as in a direct call."""
-    return "the tool has no such argument" if issue.get("type") == "extra_forbidden" else str(issue["msg"])
 
 
 class RivyaTool(BaseTool):
@@ -76,10 +72,23 @@ class RivyaTool(BaseTool):
         """Suggest a name for an unknown argument; pydantic would only say that it is extra."""
         for name in values if isinstance(values, dict) else ():
             if name not in cls.model_fields:
-                close = difflib.get_close_matches(str(name), cls.model_fields, n=1)
-                hint = f"; did you mean `{close[0]}`?" if close else "."
-                raise ConfigurationError(f"`{cls.__name__}` has no argument `{name}`{hint}")
+                raise unknown_argument(cls.__name__, str(name), cls.model_fields)
         return values
+
+    def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
+        """Check the arguments; what the tool does not have is told with what it has, as in a direct call."""
+        try:
+            return super()._parse_input(tool_input, tool_call_id)
+        except ValidationError as error:
+            names = [issue["loc"] for issue in error.errors() if issue["type"] == "extra_forbidden"]
+            if not names:
+                raise
+            told = PydanticCustomError("unknown_argument", "{text}", {"text": self._no_such_argument()})
+            details = [InitErrorDetails(type=told, loc=name, input=None) for name in names]
+            raise ValidationError.from_exception_data(error.title, details, hide_input=True) from None
+
+    def _no_such_argument(self) -> str:
+        return f"the tool has no such argument. Its arguments are: {', '.join(self.args)}"
 
     @contextmanager
     def _explaining_errors(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The base of the image tools, with the methods for applications."""
 
+import inspect
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,7 +13,9 @@ from typing_extensions import Self
 from llamaindex_rivya.callbacks import RivyaCreditsHandler, active_handlers
 from llamaindex_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
+from rivya_core.adapters.arguments import unknown_argument
 from rivya_core.adapters.image_operations import ImageOperations
+from rivya_core.errors import ConfigurationError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.library import httpx
@@ -49,6 +52,19 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
     ) -> None:
         self._given = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
         self._backend  # noqa: B018 - made now, so that a missing value is an error at construction
+
+    def __new__(cls, *unnamed: Any, **values: Any) -> Self:
+        """Name what an unknown argument may have meant; Python would only say that it is unexpected.
+
+        Raises:
+            ConfigurationError: An argument does not exist, or has no name.
+        """
+        names = inspect.signature(cls.__init__).parameters.keys() - {"self"}
+        if unnamed:
+            raise ConfigurationError(f"`{cls.__name__}` takes its arguments by name, for example `model=`.")
+        for name in values.keys() - names:
+            raise unknown_argument(cls.__name__, name, names)
+        return super().__new__(cls)
 
     @cached_property
     def _backend(self) -> ImageToolBackend:

@@ -7,7 +7,7 @@ guess by edit distance.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -236,6 +236,14 @@ SHOWN = (bool, int, float)
 """Types of values that a message may repeat: no text, for that may be a secret."""
 
 
+def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ConfigurationError:
+    """Return the error for an argument that *owner* does not have, with the one of *names* that may be meant."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return ConfigurationError(
+        f"`{owner}` has no argument `{name}`" + (f"; did you mean `{close[0]}`?" if close else ".")
+    )
+
+
 def configuration_error(owner: str, error: ValidationError) -> ConfigurationError:
     """Return what pydantic found wrong with a constructor's arguments, as this package's error."""
     missing = [str(issue["loc"][-1]) for issue in error.errors() if issue["type"] == "missing"]
@@ -244,7 +252,8 @@ def configuration_error(owner: str, error: ValidationError) -> ConfigurationErro
     said: dict[str, str] = {}
     for issue in error.errors():
         name = str(issue["loc"][0]) if issue["loc"] else ""
-        shown = f", not {issue['input']!r}" if isinstance(issue["input"], SHOWN) else ""
-        said.setdefault(name, f"{issue['msg']}{shown}")
+        message = str(issue["msg"]).removeprefix("Value error, ").rstrip(".")
+        shown = f", not {issue['input']!r}" if isinstance(issue["input"], SHOWN) and ", not " not in message else ""
+        said.setdefault(name, f"{message}{shown}")
     told = [f"`{name}`: {message}" if name else message for name, message in said.items()]
     return ConfigurationError(f"`{owner}` cannot be made. {'. '.join(told)}.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from rivya_core.adapters.arguments import ONLY_OPENAI
@@ -59,6 +60,17 @@ class RivyaFields(Connection):
     """Whether a reply whose tool call or structured output does not fit is asked for once more, in another turn."""
     on_repair: OnRepair = "continue"
     """What to do at the next turn with a session that holds a repair turn: `continue`, or `replay` into a new one."""
+
+    @field_validator("session_ledger", mode="before")
+    @classmethod
+    def _check_ledger(cls, given: Any) -> Any:
+        if isinstance(given, (str, os.PathLike)):
+            kind = "RedisLedger(url)" if "://" in os.fspath(given) else f"SQLiteLedger({os.fspath(given)!r})"
+            raise ConfigurationError(
+                f"`session_ledger` takes a ledger, for example `{kind}`. The variable RIVYA_SESSION_LEDGER takes a "
+                "path or a URL."
+            )
+        return given
 
     @model_validator(mode="after")
     def _choose_one_session_mode(self) -> Self:

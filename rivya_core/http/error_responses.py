@@ -98,6 +98,8 @@ UNKNOWN_MODEL = re.compile(r"model_not_found|model_not_supported|invalid_model|u
 ABOUT_MODEL = re.compile(
     r"\bmodel\b.{0,200}(does not exist|not exist|not found|not supported|unknown|invalid)", re.DOTALL
 )
+WITHOUT_MODEL = re.compile(r"\b(no|unknown|invalid|unsupported)\b.{0,80}\bmodel\b", re.DOTALL)
+"""The same in a 404, where the model comes last: "No matching target server found for model x"."""
 TASK_PATH = re.compile(r"/generations/[^/]+$")
 VERSION = re.compile(r"/v\d")
 NOT_FOUND = (404, 405, 410)
@@ -192,6 +194,8 @@ def _advice(kind: type[errors.APIError], detail: ErrorDetail, response: httpx.Re
     """What to do next, if the class of the error does not say it."""
     words = f"{detail.code} {detail.type} {detail.param} {detail.message}".lower()
     names_model = UNKNOWN_MODEL.search(words) or (ABOUT_MODEL.search(words) and "session" not in words)
+    if issubclass(kind, errors.NotFoundError) and "session" not in words:
+        names_model = names_model or WITHOUT_MODEL.search(words)
     if names_model and issubclass(kind, (errors.NotFoundError, errors.BadRequestError)):
         return "Check the model id; `.models()` lists the models of this account."
     if not issubclass(kind, errors.NotFoundError):

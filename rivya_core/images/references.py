@@ -145,16 +145,19 @@ class ReferenceRegistry:
 
     def _fetch(self, url: str, largest: int, retry: RetryPolicy) -> Plan[OpenImage]:
         if not self.fetching.allowed:
-            raise InvalidInputError("Images cannot be named by URL here.")
+            raise InvalidInputError(
+                "Images cannot be named by URL here. Pass the bytes or a file, or set `fetch_image_urls=True`. "
+                "Nothing was sent."
+            )
         media = yield from fetch_image(url, replace(self.fetching, largest=largest), retry)
         return (yield from _memory(media.data or b"", "", largest))
 
     def _allowed(self) -> str:
         ids = self.ids()
-        ways = [f"the image ids {', '.join(ids[:MOST_NAMED])}" if ids else "the id of an image made before"]
-        ways += ["files in the allowed directory, by their names in it"] * (self.allowed_dir is not None)
-        ways += ["https URLs of public hosts"] * self.fetching.allowed
-        return f"Allowed are {'; '.join(ways)}. Nothing was sent."
+        ways = [f"one of the ids {', '.join(ids[:MOST_NAMED])}" if ids else "the id of an image that was made before"]
+        ways += ["the name of a file in the allowed directory"] * (self.allowed_dir is not None)
+        ways += ["an https URL of a public host"] * self.fetching.allowed
+        return f"Use {', or '.join(ways)}. Nothing was sent."
 
 
 def _file(find: Callable[[], BinaryIO], name: str, largest: int) -> Plan[OpenImage]:

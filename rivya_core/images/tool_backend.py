@@ -154,6 +154,8 @@ class ImageToolBackend:
         budgets: Sequence[BudgetLike] = (),
     ) -> Plan[ImageBatch]:
         """Generate an image for each of *prompts*; a prompt that is a mapping has its own arguments."""
+        if isinstance(prompts, (str, bytes, Mapping)):
+            raise InvalidInputError("`generate_many` takes a list of prompts, not one prompt. Nothing was sent.")
         requests = []
         for place, prompt in enumerate(prompts):
             own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}

@@ -75,6 +75,11 @@ def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
     """
     if url[:5].lower() == "data:":
         return data_url(url)
+    if "://" not in url or (url[:5].lower() == "file:" and not rules.allowed):
+        raise InvalidInputError(
+            f"The message names an image by {url[:100]!r}, which is no URL. Read the file and pass its bytes. "
+            "Nothing was sent."
+        )
     if not rules.allowed:
         raise InvalidInputError(
             "The message names an image by URL, and fetching is not allowed: pass the bytes, or set "

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from rivya_core.errors import CreditLimitError
+from rivya_core.errors import ConfigurationError, CreditLimitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class CostTracker:
     """
 
     def __init__(self, limit: float | None = None) -> None:
+        if limit is not None and (not isinstance(limit, (int, float)) or not limit >= 0):
+            raise ConfigurationError(f"`limit` must be a number of credits, 0 or more, or None, not {limit!r}.")
         self.limit = limit
         self.total = Cost()
         self.by_model: dict[str, Cost] = {}

@@ -137,7 +137,7 @@ def test_an_agent_reaches_nothing_else(box: Sandbox, gallery: Path, hostile: str
     outcome_text = tools.ask(tool, prompt="p", reference_images=[HOSTILE[hostile](gallery)])
 
     assert "Nothing was sent" in outcome_text or "nothing was sent" in outcome_text
-    assert "Allowed are the image ids logo; files in the allowed directory" in outcome_text
+    assert "Use one of the ids logo, or the name of a file in the allowed directory" in outcome_text
     assert "rvya_sk" not in outcome_text
     assert not box.journal.to("/files")
     assert not box.ledger()
@@ -307,7 +307,7 @@ def test_paths_and_bytes_of_the_application_need_no_permission(box: Sandbox, gal
         (object(), "cannot be a object"),
         (Path("/nowhere/x.png"), "cannot be read: No such file"),
         (Path("/dev/zero"), "not a regular file"),
-        (b"no image", "none of image/jpeg"),
+        (b"no image", "one of image/jpeg"),
         ("data:image/png;base64,!", "valid base64"),
         ("https://example.com/x.png", "by URL"),
     ],

@@ -217,7 +217,7 @@ def test_fetching_is_off_unless_it_is_switched_on() -> None:
         (httpx.Response(200, content=PNG + b"x" * 600, headers={"content-type": "image/png"}), "500 bytes"),
         (httpx.Response(200, content=iter([b"x" * 99] * 9), headers={"content-type": "image/png"}), "500 bytes"),
         (httpx.Response(200, content=b"<html>", headers={"content-type": "text/html"}), "text/html"),
-        (httpx.Response(200, content=b"GIF89a", headers={"content-type": "image/gif"}), "none of image/jpeg"),
+        (httpx.Response(200, content=b"GIF89a", headers={"content-type": "image/gif"}), "one of image/jpeg"),
         (httpx.Response(404), "404"),
     ],
 )
