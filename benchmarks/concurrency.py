@@ -71,7 +71,7 @@ def of_crowd(table: Table, server: Server, count: int, states: tuple[str, ...]) 
         for name, call in sides(server, all_of_them=len(states) > 1).items():
             samples.setdefault(name, []).append(measured(count, len(states), call))
     bases = [name for name in samples if name == "httpx" or name.startswith("incumbent")]
-    goals = {name: "<= 0.4 x incumbent" for name in samples if name not in bases}
+    goals = {name: "<= 0.15 x incumbent" for name in samples if name not in bases}
     found = [{name: medians([s[i] for s in rounds]) for name, rounds in samples.items()} for i in range(len(states))]
     for state, rows in zip(states, found, strict=True):
         table.add(f"{count:,} at once, {state}", rows, *bases, goals=goals)

@@ -1,20 +1,30 @@
-"""Whether a chunk costs the same in a long stream as in a short one: text, reasoning, tool arguments, and an agent."""
+"""Whether length costs more than its share: of a history, of a session, of a stream, of a tool call's arguments."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from _measure import KEY, Sample, Server, Table, measure, medians, serving
+import _raw
+import httpx
+from _measure import KEY, Sample, Server, Table, alternating, measure, medians, serving
+from _sides import langchain_models, llamaindex_models
+from langchain_core.messages import AIMessage, HumanMessage
+from llama_index.core.base.llms.types import ChatMessage
 
 from langchain_rivya import ChatOpenAICompatible, ChatRivya
 from llamaindex_rivya import OpenAICompatible, Rivya
+from rivya_core.sessions.ledger import MemoryLedger
 
 ROUNDS = 5
 SIZES = (1000, 20000)
-TOOL_SIZES = (1000, 4000)
+AGENT_SIZES = (1000, 4000)
+HISTORIES = (400, 4000)
+TURNS = 1000
+TEXT = "Some words of a usual length, here and there. " * 4
 
 
 def look_up(k: int = 0, z: int = 0) -> str:
@@ -59,17 +69,23 @@ def agent(model: Any) -> None:
     asyncio.run(run())
 
 
-Side = tuple[str, Callable[[Any], Any], Callable[[Server, str], Any], tuple[int, ...]]
+Make = Callable[[Server, str], Any]
+Side = tuple[str, Callable[[Any], Any], Make, tuple[int, ...]]
 
 
-def openai(kind: type, what: str) -> Callable[[Server, str], Any]:
+def openai(kind: type, what: str) -> Make:
     """A model in OpenAI's wire whose server streams *what*."""
     return lambda server, how: kind(model="gpt-5.2", api_key=KEY, base_url=server.openai(f"{how},what={what}"))
 
 
-def rivya(kind: type, what: str) -> Callable[[Server, str], Any]:
+def rivya(kind: type, what: str) -> Make:
     """A model in Rivya's wire whose server streams *what*."""
     return lambda server, how: kind(api_key=KEY, base_url=server.rivya(f"{how},what={what}"))
+
+
+def incumbent(models: Callable[..., dict[str, Any]], what: str) -> Make:
+    """The peer of a framework, whose server streams *what*."""
+    return lambda server, how: list(models(server, KEY, f"{how},what={what}").values())[-1]
 
 
 SIDES: list[Side] = [
@@ -77,26 +93,103 @@ SIDES: list[Side] = [
     ("ChatRivya, reasoning", langchain, rivya(ChatRivya, "reasoning"), SIZES),
     ("ChatOpenAICompatible, text", langchain, openai(ChatOpenAICompatible, "text"), SIZES),
     ("ChatOpenAICompatible, reasoning", langchain, openai(ChatOpenAICompatible, "reasoning"), SIZES),
-    ("ChatOpenAICompatible, tool call", langchain_tools, openai(ChatOpenAICompatible, "tools"), TOOL_SIZES),
+    ("ChatOpenAICompatible, tool call", langchain_tools, openai(ChatOpenAICompatible, "tools"), SIZES),
+    ("incumbent ChatOpenAI, tool call", langchain_tools, incumbent(langchain_models, "tools"), SIZES),
     ("Rivya, text", llamaindex, rivya(Rivya, "text"), SIZES),
     ("OpenAICompatible, text", llamaindex, openai(OpenAICompatible, "text"), SIZES),
-    ("OpenAICompatible, tool call", llamaindex_tools, openai(OpenAICompatible, "tools"), TOOL_SIZES),
-    ("FunctionAgent, tool call", agent, openai(OpenAICompatible, "tools"), TOOL_SIZES),
+    ("OpenAICompatible, tool call", llamaindex_tools, openai(OpenAICompatible, "tools"), SIZES),
+    ("FunctionAgent, tool call", agent, openai(OpenAICompatible, "tools"), AGENT_SIZES),
+    ("incumbent FunctionAgent, tool call", agent, incumbent(llamaindex_models, "tools"), AGENT_SIZES),
 ]
 
 
+def add_streams(table: Table, server: Server) -> None:
+    """The cost of a piece in a short stream and in a long one."""
+    for name, work, make, sizes in SIDES:
+        found: dict[str, Sample] = {}
+        for size in sizes:
+            model = make(server, f"n={size}")
+            work(model)
+            rounds = ROUNDS if size < max(SIZES) else 2
+            found[f"{size:,} pieces"] = medians([measure(partial(work, model), size) for _ in range(rounds)])
+        goal = "" if name.startswith("incumbent") else "<= 1.2"
+        table.add(name, found, f"{sizes[0]:,} pieces", goals={f"{size:,} pieces": goal for size in sizes[1:]})
+
+
+def add_histories(table: Table, server: Server) -> None:
+    """A call with a long history; httpx gets the list of messages ready-made and has to write it as JSON only."""
+    client = httpx.Client()
+    for size in HISTORIES:
+        roles = [("assistant" if at % 2 else "user") for at in range(size - 1)]
+        for framework, models, history in (
+            ("LangChain", langchain_models, [(AIMessage if r == "assistant" else HumanMessage)(TEXT) for r in roles]),
+            ("LlamaIndex", llamaindex_models, [ChatMessage(TEXT, role=r) for r in roles]),
+        ):
+            ready = [{"role": role, "content": TEXT} for role in roles]
+            found = models(server, KEY)
+            peer = next(name for name in found if name.startswith("incumbent"))
+            ours = next(name for name in found if name.startswith(("ChatOpenAIC", "OpenAIC")))
+            sides: dict[str, Callable[[], object]] = {"httpx": partial(post, client, server.openai(), ready)}
+            sides |= {
+                name: partial(getattr(found[name], "invoke", None) or found[name].chat, history)
+                for name in (ours, peer)
+            }
+            table.add(
+                f"{framework}, {size:,} messages", alternating(sides), "httpx", peer, goals={ours: "<= 3 x httpx"}
+            )
+
+
+def post(client: httpx.Client, url: str, messages: list[dict[str, str]]) -> Any:
+    """Send *messages* with httpx by itself."""
+    body = {"model": "gpt-5.2", "messages": messages}
+    return client.post(_raw.path_of(url, stream=False), headers=_raw.HEADERS, json=body).json()
+
+
+def add_sessions(table: Table, server: Server) -> None:
+    """What the history adds to a turn of a session, which sends the new message alone, beside writing it as JSON."""
+    where = {"api_key": KEY, "base_url": server.rivya()}
+    for name, model, ask, human in (
+        ("ChatRivya", ChatRivya(**where, session_ledger=MemoryLedger()), ChatRivya.invoke, HumanMessage),
+        ("Rivya", Rivya(**where, session_ledger=MemoryLedger()), lambda llm, talk: llm.chat(talk).message, ChatMessage),
+    ):
+        talk: list[Any] = []
+        turns = {"first turns": turn_cost(model, ask, human, talk, 20)}
+        for _ in range(TURNS - 40):
+            talk.append(human(TEXT))
+            talk.append(ask(model, talk))
+        late = f"turns up to the {TURNS:,}th"
+        turns[late] = turn_cost(model, ask, human, talk, 20)
+        said = [
+            {"role": message.type if hasattr(message, "type") else message.role.value, "content": message.content}
+            for message in talk
+        ]
+        turns["json.dumps of the history"] = medians([measure(partial(json.dumps, said), 1) for _ in range(20)])
+        table.add(f"{name}, session", turns)
+        extra = turns[late].cpu - turns["first turns"].cpu
+        ratio = extra / turns["json.dumps of the history"].cpu
+        table.note(f"{name}, session", "what the history adds", f"{ratio:.1f} x json.dumps of it", "<= 6")
+
+
+def turn_cost(model: Any, ask: Callable[..., Any], human: Callable[[str], Any], talk: list[Any], turns: int) -> Sample:
+    """Go on with *talk* for some turns and return the medians of what they took."""
+    samples = []
+    for _ in range(turns):
+        talk.append(human(TEXT))
+        replies: list[Any] = []
+        samples.append(measure(lambda: replies.append(ask(model, talk)), 1))  # noqa: B023 - called at once
+        talk += replies
+    return medians(samples)
+
+
 def main() -> None:
-    table = Table("Growth: CPU per chunk in streams of different length")
     with serving() as server:
-        for name, work, make, sizes in SIDES:
-            found: dict[str, Sample] = {}
-            for size in sizes:
-                model = make(server, f"n={size}")
-                work(model)
-                rounds = ROUNDS if size < max(SIZES) else 2
-                found[f"{size:,} chunks"] = medians([measure(partial(work, model), size) for _ in range(rounds)])
-            table.add(name, found, f"{sizes[0]:,} chunks", goals={f"{size:,} chunks": "about 1" for size in sizes[1:]})
-    table.print()
+        table = Table("Growth: CPU per call with a long history", unit="ms")
+        add_histories(table, server)
+        add_sessions(table, server)
+        table.print()
+        table = Table("Growth: CPU per piece of streams of different length")
+        add_streams(table, server)
+        table.print()
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def add(
     loop = asyncio.new_event_loop()
     client, aclient = httpx.Client(), httpx.AsyncClient()
     bases = ["httpx", *[name for name in models if name.startswith("incumbent")]]
-    goals = {name: "<= 1.8 x httpx, <= 0.18 x incumbent" for name in models if name not in bases}
+    goals = {name: "<= 1.5 x httpx, <= 0.15 x incumbent" for name in models if name not in bases}
     many, once = server.openai(f"n={CHUNKS}"), server.openai("n=3")
 
     sides: dict[str, Any] = {"httpx": lambda: _raw.stream(client, many)}
@@ -65,7 +65,7 @@ def add(
     found = alternating({name: (lambda s=s: run(aexhaust(s))) for name, s in asides.items()}, units=CHUNKS)
     table.add(f"{framework}, async, chunk", found, *bases, goals=goals)
 
-    goals = dict.fromkeys(goals, "<= 1.35 x httpx")
+    goals = dict.fromkeys(goals, "<= 1.3 x httpx")
     sides = {"httpx": lambda: _raw.stream(client, once)}
     sides |= {name: (lambda m=m: calls["stream"](m)) for name, m in few.items()}
     found = alternating({name: (lambda s=s: first(s)) for name, s in sides.items()}, units=FIRSTS)

@@ -10,6 +10,7 @@ public `chat`, so that every call is reported once.
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
+from inspect import signature, unwrap
 from typing import Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
@@ -145,6 +146,11 @@ class HTTPLLM(Connection, StructuredPrediction):
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+
+for _name in ("chat", "complete", "stream_chat", "stream_complete"):
+    for _method in map(unwrap, (getattr(HTTPLLM, _name), getattr(HTTPLLM, f"a{_name}"))):
+        setattr(_method, "__signature__", signature(_method))  # noqa: B010 - LlamaIndex inspects it at every call
 
 
 def _as_it_is(response: ChatResponse) -> ChatResponse:
