@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rivya_core.errors import BadRequestError, NotSupportedError
+from rivya_core.errors import NotSupportedError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai import custom_tools
 from rivya_core.openai.chat import quirks
+from rivya_core.openai.chat.adjustments import adjusted, as_text, output_tool
 from rivya_core.openai.chat.messages import wire_messages
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
 from rivya_core.openai.options import CHAT_BODY, Options, present
@@ -65,16 +66,18 @@ class OpenAIChat:
             InvalidInputError: This API cannot express the messages; nothing was sent.
             RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
-        response = yield from self._send(messages, stream=False)
-        return read_whole(response, self._reading)
+        response, tool = yield from self._send(messages, stream=False)
+        delta = read_whole(response, self._reading)
+        return as_text(delta, tool, set()) if tool else delta
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send *messages* and return the reply that has begun.
 
         Its last delta, and only that, has `last`, usage, metadata and blocks.
         """
-        response = yield from self._send(messages, stream=True)
-        return Streaming(response, CompletionsStreamDecoder(response, self._reading), _unchanged, _nothing)
+        response, tool = yield from self._send(messages, stream=True)
+        decoder: Decoder[ChatDelta] = CompletionsStreamDecoder(response, self._reading)
+        return Streaming(response, OutputToolDecoder(decoder, tool) if tool else decoder, _unchanged, _nothing)
 
     @property
     def _reading(self) -> Reading:
@@ -92,26 +95,64 @@ class OpenAIChat:
             return ReplyState({key: message.reasoning})
         return NO_STATE
 
-    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
-        """Send the request; options that the back end does not take are left out or renamed."""
+    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[tuple[httpx.Response, str | None]]:
+        """Send the request without what the back end does not take; return the name of a tool that gives the object."""
         custom = custom_tools.custom_names(self.options.get("tools") or ())
         said = wire_messages(messages, self.rules, self._state_of, custom)
-        known = quirks.known(self.endpoint.base_url, self.model)
-        while True:
+
+        def write(known: quirks.Quirks) -> Mapping[str, Any]:
             body = chat_body(self.options, self.rules, said, known, stream=stream)
+            return adjusted(body, known, self._further)
+
+        def send(body: Mapping[str, Any]) -> Plan[httpx.Response]:
             request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
-            try:
-                return (yield from send_with_retries(request, self.retry, keep_open=stream, stateless=True))
-            except BadRequestError as error:
-                found = quirks.quirk_from_error(error, body, known)
-                if found is None or self._insists(found):
-                    raise
-                known = quirks.remember(self.endpoint.base_url, self.model, found)
+            return send_with_retries(request, self.retry, keep_open=stream, stateless=True)
+
+        place = (self.endpoint.base_url, self.model)
+        response, known = yield from quirks.send_adjusted(place, write, send, self._insists)
+        return response, output_tool(self.options, known)
+
+    @property
+    def _further(self) -> Mapping[str, Any]:
+        """What the caller has put into the body by hand; it is never changed."""
+        return self.options.get("extra_body") or {}
 
     def _insists(self, found: quirks.Quirks) -> bool:
         """Whether the caller set the option that the back end refuses."""
         usage = self.options.get("stream_usage") and found.no_stream_options
-        return bool(usage or (self.options.get("metadata") and found.no_labels))
+        labels = self.options.get("metadata") and found.no_labels
+        return bool(usage or labels or found.refused & self._further.keys())
+
+
+class OutputToolDecoder:
+    """Decodes a streamed reply in which the arguments of a tool are the text."""
+
+    def __init__(self, decoder: Decoder[ChatDelta], tool: str) -> None:
+        self._decoder, self._tool = decoder, tool
+        self._indexes: set[int] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the reply was seen."""
+        return self._decoder.complete
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body can be ignored."""
+        return self._decoder.done
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return self._decoder.partial
+
+    def feed(self, data: bytes) -> list[ChatDelta]:
+        """Return the deltas that *data* completes."""
+        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.feed(data)]
+
+    def finish(self) -> list[ChatDelta]:
+        """Return the closing deltas."""
+        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.finish()]
 
 
 def chat_body(

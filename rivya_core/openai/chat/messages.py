@@ -19,7 +19,7 @@ from rivya_core.openai.reply_state import NO_STATE, ReplyState
 from rivya_core.providers import CompletionsProfile
 from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
 
-NO_NAME = re.compile(r"[\s<|\\/>]+")
+NO_NAME = re.compile(r"[^\w-]+")
 LONGEST_NAME = 64
 AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac", "mp4": "m4a"}
 TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
