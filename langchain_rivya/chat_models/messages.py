@@ -75,7 +75,7 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 def _message(message: BaseMessage) -> Message:
     content = message.content
     parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, message.type))
-    if isinstance(message, AIMessage):  # what another provider ran means nothing to this one
+    if isinstance(message, AIMessage) and not isinstance(content, str):  # what another provider ran means nothing here
         parts = tuple(
             part for part in parts if not (isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))))
         )

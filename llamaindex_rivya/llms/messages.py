@@ -52,8 +52,11 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         InvalidInputError: A block is not supported.
     """
     role, facts, blocks = ROLES[message.role], message.additional_kwargs, message.blocks
-    if not facts and len(blocks) == 1 and type(blocks[0]) is TextBlock:  # nearly every message of a long history
-        return Message(role, (Text(blocks[0].text),))
+    if len(blocks) == 1 and type(blocks[0]) is TextBlock:  # nearly every message of a long history
+        if not facts:
+            return Message(role, (Text(blocks[0].text),))
+        if role == "assistant" and not (facts.get("refusal") or facts.get("tool_calls") or facts.get("name")):
+            return Message(role, (Text(blocks[0].text),), pointer=facts.get(POINTER_KEY), extras=_extras(facts))
     said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
     if role != "assistant" and len(said) < len(blocks):
         raise NotSupportedError(f"A {role} message cannot hold reasoning or tool calls; nothing was sent.")
@@ -68,8 +71,12 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
         reasoning="\n".join([b.content for b in blocks if isinstance(b, ThinkingBlock) and b.content]),
         pointer=facts.get(POINTER_KEY),
-        extras={key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY) if facts.get(key)},
+        extras=_extras(facts),
     )
+
+
+def _extras(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY) if facts.get(key)}
 
 
 def _is_refusal(block: Any, refusal: Any) -> bool:

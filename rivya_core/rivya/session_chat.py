@@ -302,7 +302,7 @@ class _Turn:
             sound = False
             log.warning("Session %s was continued, but session %s answered; the next turn is replayed.", here, named)
         pointer = self._pointer_after(named, outcome) if sound and named is not None else None
-        if pointer is None or not (yield from self._tell(self.wire.ledger.settle, pointer.head)):
+        if pointer is None or not (yield from self._tell(self._remember, pointer.head)):
             yield from self.invalidate()
         else:
             told = self.wire.prompt.told_after(self.told)
@@ -325,6 +325,12 @@ class _Turn:
             head = self.route.pointer.head
             if (yield from self._tell(self.wire.ledger.release, head)):
                 yield from self.wire.claims().give_back(head)
+
+    def _remember(self, head: Head) -> None:
+        """Make *head* the newest of its session, unless an earlier run of the call did that and it may have gone on."""
+        again = self.wire.idempotency_key is not None and self.route.pointer is None and self.wire.ledger.knows(head)
+        if not again:
+            self.wire.ledger.settle(head)
 
     def _tell(self, what: Callable[[Head], None], head: Head) -> Plan[bool]:
         """Record in the ledger how the turn ended; if it is down, the claim stays, and the reply is returned anyway."""

@@ -120,9 +120,9 @@ def verdict_on(entry: Entry | None, head: Head, *, proven: bool, trusted: bool =
 def after_settle(entry: Entry | None, head: Head) -> Entry:
     """Return what a ledger knows after a turn that ended with *head*.
 
-    A reply that comes a second time, under its idempotency key, does not take the session back to its turn.
+    A session does not go back to an earlier turn. One that begins is new, whatever was known under its id.
     """
-    if entry is None or (entry.turn < head.turn and entry.state != "invalid"):
+    if entry is None or (entry.state != "invalid" and (head.turn == 1 or entry.turn < head.turn)):
         return Entry(head.turn, head.digest, "free")
     return entry
 

@@ -42,7 +42,7 @@ KNOWS = f"""{COMMON}
 return verdict(false) == 'unknown' and 0 or 1
 """
 SETTLE = f"""{COMMON}
-if not entry or (entry.turn < turn and entry.state ~= 'invalid') then put('free') end
+if not entry or (entry.state ~= 'invalid' and (turn == 1 or entry.turn < turn)) then put('free') end
 return 1
 """
 RELEASE = f"""{COMMON}

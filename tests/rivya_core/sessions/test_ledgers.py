@@ -88,15 +88,24 @@ class TestLedger:
         assert not ledger.claim(head(2), proven=True)
         assert ledger.claim(head(3))
 
+    def test_a_session_that_begins_is_new(self, ledger: Ledger) -> None:
+        """A server that gives an id a second time, as stand-ins in tests do, has forgotten the first session."""
+        for turn in (1, 2, 3):
+            ledger.settle(head(turn))
+        ledger.settle(replace(head(1), digest="digest-other"))
+
+        assert not ledger.claim(head(3, by=ledger.name))
+        assert ledger.claim(replace(head(1), digest="digest-other"))
+
     @pytest.mark.parametrize("end", ["settle", "release"])
     def test_the_end_of_an_old_turn_does_not_end_a_claim(self, ledger: Ledger, end: str) -> None:
         """Whoever holds the newest head goes on holding it."""
-        ledger.settle(head(1))
         ledger.settle(head(2))
-        assert ledger.claim(head(2))
-        getattr(ledger, end)(head(1))
+        ledger.settle(head(3))
+        assert ledger.claim(head(3))
+        getattr(ledger, end)(head(2))
 
-        assert not ledger.claim(head(2))
+        assert not ledger.claim(head(3))
 
     def test_another_digest_is_not_the_head(self, ledger: Ledger) -> None:
         """Turn 1 of another transcript is not turn 1 of this one."""

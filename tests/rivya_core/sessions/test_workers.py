@@ -279,6 +279,19 @@ class TestTheCallersOwnKey:
         assert replies[0].text == replies[1].text
         assert len(watch.turns) == 1
 
+    @pytest.mark.parametrize("kind", ["memory", "sqlite"])
+    def test_a_first_turn_that_is_run_again_does_not_take_its_session_back(
+        self, sandbox: Sandbox, way: Way, kind: str, tmp_path: Path
+    ) -> None:
+        """The conversation went on after the first run, so what follows the second one is a fork."""
+        ledger: Any = SQLiteLedger(tmp_path / "s.db") if kind == "sqlite" else MemoryLedger()
+        talk = [user("My name is Ann.")]
+        talk.append(said(self.ask(sandbox, ledger, talk, "node-0")))
+        judged(sandbox, way, [*talk, user("What is 2 + 2?")], "continue", ledger=ledger)
+        again = [talk[0], said(self.ask(sandbox, ledger, talk[:1], "node-0"))]
+
+        judged(sandbox, way, [*again, user("What is 3 + 3?")], "replay", ledger=ledger)
+
     @pytest.mark.parametrize("again", ["the same", "another process", "sqlite"])
     def test_a_turn_that_continues_is_paid_once_too(self, sandbox: Sandbox, again: str, tmp_path: Path) -> None:
         """The first run was carried out, its reply was lost with the process, and the second run gets it."""
