@@ -142,7 +142,8 @@ class HeadClaims:
         other = yield from call(lambda: claimed_by(keyed.ledger, keyed.session, keyed.turn))
         if other is None:
             return False
-        if (yield from call(lambda: claim_elsewhere(other, head.session, head.turn + 1))):
+        turns = (head.turn + 1, head.turn + 2)  # a reply that was repaired counts as two
+        if (yield from call(lambda: all(claim_elsewhere(other, head.session, turn) for turn in turns))):
             yield from run_ledger(self.ledger, lambda: self.ledger.claim(keyed, proven=True))
         else:
             yield from run_ledger(self.ledger, lambda: self.ledger.invalidate(head))

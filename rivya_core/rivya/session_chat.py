@@ -328,9 +328,13 @@ class _Turn:
 
     def _remember(self, head: Head) -> None:
         """Make *head* the newest of its session, unless an earlier run of the call did that and it may have gone on."""
-        again = self.wire.idempotency_key is not None and self.route.pointer is None and self.wire.ledger.knows(head)
-        if not again:
-            self.wire.ledger.settle(head)
+        ledger, pointer = self.wire.ledger, self.route.pointer
+        if pointer is None:
+            settled = self.wire.idempotency_key is not None and ledger.knows(head)
+        else:  # in another process; the next turn asks the server
+            settled = self.repeated and not ledger.knows(pointer.head)
+        if not settled:
+            ledger.settle(head)
 
     def _tell(self, what: Callable[[Head], None], head: Head) -> Plan[bool]:
         """Record in the ledger how the turn ended; if it is down, the claim stays, and the reply is returned anyway."""

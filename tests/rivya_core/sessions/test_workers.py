@@ -328,6 +328,20 @@ class TestTheCallersOwnKey:
 
         assert routes.count("continue") == 1
 
+    @pytest.mark.parametrize("again", ["the same", "another process"])
+    def test_a_session_that_went_on_after_the_first_run_is_not_continued_from_the_second(
+        self, sandbox: Sandbox, way: Way, again: str
+    ) -> None:
+        """The second run gets the stored reply; what follows it is a fork."""
+        ledger = MemoryLedger()
+        talk = [*two_turns(sandbox, self.whole, ledger=ledger), user("And what is my name?")]
+        first = [*talk, said(self.ask(sandbox, ledger, talk, "node-8")), user("Thanks.")]
+        judged(sandbox, way, first, "continue", ledger=ledger)
+        other = ledger if again == "the same" else MemoryLedger()
+        second = [*talk, said(self.ask(sandbox, other, talk, "node-8")), user("What is 4 + 4?")]
+
+        judged(sandbox, way, second, "replay", ledger=other)
+
     @pytest.mark.parametrize("key", ["another-key", None])
     @pytest.mark.parametrize("again", ["the same", "another process"])
     def test_the_same_question_under_another_key_is_another_turn(
