@@ -47,15 +47,15 @@ async def streams(model: Any) -> None:
     await asyncio.gather(*(one() for _ in range(STREAMS)))
 
 
-def history(framework: str) -> list[Any]:
-    """A long conversation in the framework's own messages."""
+def history(framework: str, size: int) -> list[Any]:
+    """A conversation in the framework's own messages."""
     if framework == "LangChain":
         from langchain_core.messages import AIMessage, HumanMessage
 
-        return [(AIMessage if at % 2 else HumanMessage)(TEXT) for at in range(HISTORY - 1)]
+        return [(AIMessage if at % 2 else HumanMessage)(TEXT) for at in range(size - 1)]
     from llama_index.core.base.llms.types import ChatMessage
 
-    return [ChatMessage(TEXT, role="assistant" if at % 2 else "user") for at in range(HISTORY - 1)]
+    return [ChatMessage(TEXT, role="assistant" if at % 2 else "user") for at in range(size - 1)]
 
 
 def heads() -> Callable[[], object]:
@@ -75,7 +75,7 @@ def heads() -> Callable[[], object]:
 def work_of(scene: str, framework: str, model: Any) -> Callable[[], object]:
     """What is measured, with all that it needs made before."""
     ask = getattr(model, "invoke", None) or model.chat
-    messages = history(framework)
+    messages = history(framework, HISTORY if scene == "history" else 2)
     ask(messages[:2])
     if scene == "streams":
         return lambda: asyncio.run(streams(model))
