@@ -117,7 +117,7 @@ sandbox: $(VENV)/.demo ## Serve the sandbox on port 8008 until Ctrl-C
 	$(BIN)/rivya-sandbox --port 8008
 
 clean: ## Remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(VENV)-try $(VENV)-dist dist out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-try $(VENV)-dist $(VENV)-engines dist out .coverage .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 # Sessions: the long runs. MINUTES and SEED choose how long and from which seed on.
 .PHONY: soak test-redis
@@ -131,3 +131,15 @@ soak: $(VENV)/.test ## Random conversations for MINUTES=10, from SEED=0, in both
 test-redis: $(VENV)/.test ## The tests that need a Redis, which is installed and started for them
 	@$(WITH_REDIS)
 	$(BIN)/python -m pytest tests/rivya_core/sessions -k "redis or Redis"
+
+.PHONY: test-engines
+ENGINES := $(VENV)-engines
+$(ENGINES)/.done: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(ENGINES)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group test --group engines
+	@touch $@
+
+test-engines: $(ENGINES)/.done ## joblib, Dask, Ray, Spark (needs Java) and Celery with two workers and a Redis, on the sandbox
+	@$(WITH_REDIS)
+	$(ENGINES)/$(notdir $(BIN))/python -m pytest tests/engines

@@ -1,0 +1,19 @@
+"""The queue's app: `celery -A engine_queue worker`, with the Redis of `RIVYA_REDIS_URL` as its broker."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from engine_tasks import ask
+
+app = Celery("engines", broker=os.environ["RIVYA_REDIS_URL"], backend=os.environ["RIVYA_REDIS_URL"])
+
+
+@app.task(name="ask")
+def ask_task(prompt: str) -> str:
+    """Ask a model that the worker makes from its environment."""
+    from langchain_rivya import ChatRivya, SharedRateLimiter
+
+    limiter = SharedRateLimiter(1200, store=os.environ["RIVYA_REDIS_URL"], name="celery")
+    return ask(ChatRivya(rate_limiter=limiter), prompt)
