@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from langchain_core.exceptions import ModelError
+from langchain_core.exceptions import ContextOverflowError, ModelError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, ConfigDict
@@ -102,6 +102,11 @@ def typed(got: Any) -> bool:
     return isinstance(got, ModelError)
 
 
+def overflow(got: Any) -> bool:
+    """The framework's context-overflow error."""
+    return isinstance(got, ContextOverflowError)
+
+
 def usage(total: int) -> Check:
     """The tokens are right."""
     return lambda got: isinstance(got, AIMessage) and (got.usage_metadata or {}).get("total_tokens") == total
@@ -167,6 +172,15 @@ HISTORY = [
     ToolMessage("boom", tool_call_id="1", status="error"),
 ]
 
+AGENT = "agent"
+"""Asks for a tool, sends its result, and returns the second reply."""
+WANTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "reasoning wanted": ({"reasoning_content": "hm"}, {}),
+    "details wanted": ({"reasoning_details": [{"type": "reasoning.text", "text": "hm", "index": 0}]}, {}),
+    "signature wanted": ({}, {"extra_content": {"google": {"thought_signature": "s"}}}),
+}
+"""What a server attaches to a message and to its call, and wants back."""
+
 ROWS = [
     Row("1 reasoning_content, streamed", sse(chunk({"reasoning_content": "hm"}), *HI), reasoning),
     Row("1 reasoning_content, whole", whole({"role": "assistant", "content": "hi", "reasoning_content": "hm"}), reasoning, stream=False),
@@ -217,6 +231,22 @@ ROWS = [
     Row("38 a tool that failed", "tool errors", text("said")  , stream=False, ask=HISTORY),
     Row("GMI: nested error as text", json.dumps(GMI).encode(), says("use max_completion_tokens"), stream=False, status=400),
     Row("plain text 404", b"No matching target server found", says("No matching target server"), stream=False, status=404),
+    Row("name split over deltas", calls(piece("", "ge", index=0, id="a"), piece("", "t", index=0), piece('{"x":1}', index=0)), lambda got: isinstance(got, AIMessage) and [c["name"] for c in got.tool_calls] == ["get"]),
+    Row("a comment wrapped in data", sse("data: : PROCESSING", *HI), text("hi")),
+    Row("usage under x_groq", sse(chunk({"content": "hi"}), chunk(finish="stop", x_groq={"usage": USAGE})), usage(10)),
+    Row("usage in the choice", sse(chunk({"content": "hi"}), {**chunk(), "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}), usage(10)),
+    Row("usage with its cost", whole({"role": "assistant", "content": "hi"}, usage={**USAGE, "cost": 0.5}), lambda got: isinstance(got, AIMessage) and '"cost": 0.5' in json.dumps(got.response_metadata), stream=False),
+    Row("a list of errors in a stream", sse(chunk({"content": "h"}), [{"error": {"code": 400, "message": "slow down"}}]), says("slow down")),
+    Row("base_resp in a stream", sse(chunk({"content": "h"}), {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "slow down"}}), says("slow down")),
+    Row("error beside choices", sse({**chunk(finish="error"), "error": {"message": "slow down"}}), says("slow down")),
+    Row("finish_reason error alone", sse(chunk({"content": "h"}), chunk(finish="error")), typed),
+    Row("context overflow of llama.cpp", json.dumps({"error": {"code": 400, "message": "the request exceeds the available context size", "type": "exceed_context_size_error"}}).encode(), overflow, stream=False, status=400),
+    Row("context overflow of Moonshot", json.dumps({"error": {"message": "Your request exceeded model token limit: 8192", "type": "invalid_request_error"}}).encode(), overflow, stream=False, status=400),
+    Row("context overflow of DashScope", json.dumps({"code": "InvalidParameter", "message": "Range of input length should be [1, 30720]"}).encode(), overflow, stream=False, status=400),
+    Row("null content refused", "null refused", text("hi"), stream=False, ask=HISTORY),
+    Row("reasoning_content wanted back", "reasoning wanted", text("hi"), stream=False, ask=AGENT),
+    Row("reasoning_details wanted back", "details wanted", text("hi"), ask=AGENT),
+    Row("a call's extra_content wanted back", "signature wanted", text("hi"), ask=AGENT),
     Row("plain answer to a stream request", whole({"role": "assistant", "content": "hi"}), text("hi")),
     Row("stream for a plain request", sse(*HI), text("hi"), stream=False),
 ]  # fmt: skip
@@ -233,7 +263,7 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         body = answer(self.row, request)
         kind = "application/json" if body.startswith(b"{") else "text/event-stream"
-        self.send_response(self.row.status)
+        self.send_response(400 if body is NULL_REFUSED else self.row.status)
         self.send_header("content-type", "text/html" if body.startswith(b"<") else kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -259,7 +289,27 @@ def answer(row: Row, request: dict[str, Any]) -> bytes:
     if row.body == "tool errors":
         tool = next(message for message in request["messages"] if message["role"] == "tool")
         return whole({"role": "assistant", "content": "said" if "rror" in str(tool) else "not said"})
-    return bytes(row.body)
+    if row.body == "null refused":
+        content = next(message.get("content") for message in request["messages"] if message.get("tool_calls"))
+        return whole({"role": "assistant", "content": "hi"}) if content is not None else NULL_REFUSED
+    return stateful(request, *WANTED[row.body]) if row.body in WANTED else bytes(row.body)
+
+
+NULL_REFUSED = json.dumps({"error": {"message": "invalid message content type: <nil>"}}).encode()
+
+
+def stateful(request: dict[str, Any], state: dict[str, Any], of_call: dict[str, Any]) -> bytes:
+    """Call a tool; accept its result only together with what came with the call."""
+    called = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, **of_call}
+    message = {"role": "assistant", "content": None, "tool_calls": [called], **state}
+    before = next((m for m in request["messages"] if m.get("tool_calls")), None)
+    if before is not None:
+        same = state.items() <= before.items() and of_call.items() <= before["tool_calls"][0].items()
+        message = {"role": "assistant", "content": "hi" if same else "state is missing"}
+    if not request.get("stream"):
+        return whole(message)
+    found = [{"index": 0, **one} for one in message.get("tool_calls") or ()]
+    return sse(chunk({**message, **({"tool_calls": found} if found else {})}), chunk(finish="stop"))
 
 
 @contextmanager
@@ -279,6 +329,8 @@ def server() -> Iterator[str]:
 def outcome(model: Any, row: Row) -> Any:
     """Return the message, the parsed object, or the exception."""
     try:
+        if row.ask == AGENT:
+            return second_reply(model, row)
         if row.method:
             return model.with_structured_output(row.schema or SCHEMA, method=row.method).invoke(row.ask)
         if row.options and row.options.get("use_responses_api") and not row.stream:
@@ -291,6 +343,17 @@ def outcome(model: Any, row: Row) -> Any:
     except Exception as error:  # noqa: BLE001 - whatever a client raises is its answer
         return error
     return total
+
+
+def second_reply(model: Any, row: Row) -> Any:
+    """Return the reply to the result of the tool that the first reply calls."""
+    messages: list[Any] = [HumanMessage("?")]
+    for _ in range(2):
+        first, *rest = model.stream(messages) if row.stream else [model.invoke(messages)]
+        for part in rest:
+            first += part
+        messages += [first, ToolMessage("4", tool_call_id="1")]
+    return messages[-2]
 
 
 def verdict(row: Row, got: Any) -> str:

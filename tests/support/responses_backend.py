@@ -44,7 +44,7 @@ class Backend:
         }
         incomplete = {"reason": "max_output_tokens"} if self.status == "incomplete" else None
         return {
-            "id": id_, "object": "response", "created_at": 1, "status": self.status, "model": body["model"],
+            "previous_response_id": body.get("previous_response_id"), "id": id_, "object": "response", "created_at": 1, "status": self.status, "model": body["model"],
             "output": output, "usage": usage, "store": body.get("store", True), "incomplete_details": incomplete,
         }  # fmt: skip
 

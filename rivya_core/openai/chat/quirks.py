@@ -56,7 +56,7 @@ NULL = re.compile(
     r"<?nil>?\b|\bnull\b|\bnone(type)?\b|(valid|expected|a|type) string|missing|required|undefined", re.IGNORECASE
 )
 OF_A_MESSAGE = re.compile(r"messages?\W{0,4}\d+\W{0,4}name\b|property 'name'|\bname\b.{0,80}(pattern|character|match)")
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rivya")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Quirks:
         names: Names of messages that it takes: those of the standard, ASCII only, or none.
         refused_state: Keys that it sends with a reply and refuses to take back.
         schema_by: How it is asked for an object instead of with `response_format`.
+        no_stored_responses: The server ignores or refuses `previous_response_id`.
         no_json_object: It refuses the response format `json_object`.
     """
 
@@ -90,6 +91,7 @@ class Quirks:
     refused_state: frozenset[str] = frozenset()
     schema_by: Literal["format", "tool", "words"] = "format"
     no_json_object: bool = False
+    no_stored_responses: bool = False
 
 
 NONE = Quirks()
@@ -144,7 +146,9 @@ def send_adjusted(
         else:
             if found != before:
                 _log.warning(
-                    "%s at %s does not take all of a request; adjusted: %s", *place[::-1], _news(before, found)
+                    "%s at %s refuses part of a request; further requests are changed: %s",
+                    *place[::-1],
+                    _news(before, found),
                 )
                 remember(*place, found)
             return response, found

@@ -11,11 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rivya_core.errors import NotFoundError
-from rivya_core.http.plan import Plan, Streaming
+from rivya_core.errors import APIError
+from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.openai.responses.output import read_output
+from rivya_core.openai.responses.stored_check import (
+    WHY_IGNORED,
+    WHY_REFUSED,
+    CheckedDecoder,
+    is_ignored,
+    is_refused,
+    lacks_storage,
+    remember_no_storage,
+)
+from rivya_core.openai.responses.stream import ResponsesStreamDecoder
 from rivya_core.sessions import pointers as sessions
 from rivya_core.sessions.modes import POINTER_KEY, OnMismatch
 from rivya_core.sessions.pointers import Origin, Route
@@ -50,8 +60,11 @@ class ResponseChain:
         route = self._route(messages)
         try:
             delta = yield from self._on(route).reply(route.messages)
-        except NotFoundError as error:
+        except APIError as error:
             route = self._without(route, messages, error)
+            delta = yield from self._on(route).reply(route.messages)
+        if route.session_id is not None and is_ignored(delta.metadata):
+            route = self._replayed(route, messages, WHY_IGNORED)
             delta = yield from self._on(route).reply(route.messages)
         return self._told(delta, route, messages)
 
@@ -60,27 +73,44 @@ class ResponseChain:
         route = self._route(messages)
         try:
             begun = yield from self._on(route).stream(route.messages)
-        except NotFoundError as error:
+        except APIError as error:
             route = self._without(route, messages, error)
             begun = yield from self._on(route).stream(route.messages)
         taken = route
+        checked = self._checked(begun.decoder) if route.session_id is not None else None
 
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-            yield from ()
-            return [*closing[:-1], self._told(closing[-1], taken, messages)]
+            if checked is None or not checked.ignored:
+                return [*closing[:-1], self._told(closing[-1], taken, messages)]
+            again = self._replayed(taken, messages, WHY_IGNORED)
+            delta = yield from self._on(again).reply(again.messages)
+            return [self._told(delta, again, messages)]
 
-        return replace(begun, settle=settle)
+        return replace(begun, decoder=checked or begun.decoder, settle=settle)
+
+    def _checked(self, decoder: Decoder[ChatDelta]) -> CheckedDecoder | None:
+        return CheckedDecoder(decoder) if isinstance(decoder, ResponsesStreamDecoder) else None
 
     def _route(self, messages: Sequence[Message]) -> Route:
         if not self.chained:
             return Route("new", tuple(messages))
-        return sessions.route(messages, self.origin, self.on_mismatch)
+        route = sessions.route(messages, self.origin, self.on_mismatch)
+        if route.session_id is None or not lacks_storage(self.responses.endpoint.base_url):
+            return route
+        return sessions.replayed(messages, self.on_mismatch, WHY_IGNORED, route.digest)
 
-    def _without(self, route: Route, messages: Sequence[Message], error: NotFoundError) -> Route:
+    def _without(self, route: Route, messages: Sequence[Message], error: APIError) -> Route:
         """Return the route of a full replay after *error*, or raise *error* if it has another cause."""
+        if route.pointer is not None and is_refused(error):
+            return self._replayed(route, messages, WHY_REFUSED)
         if route.pointer is None or error.code != UNKNOWN:
             raise error
         return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone", route.digest)
+
+    def _replayed(self, route: Route, messages: Sequence[Message], why: str) -> Route:
+        """Remember that the server keeps no responses, and return the route of a full replay."""
+        remember_no_storage(self.responses.endpoint.base_url)
+        return sessions.replayed(messages, self.on_mismatch, why, route.digest)
 
     def _on(self, route: Route) -> OpenAIResponses:
         if route.session_id is None:
@@ -91,8 +121,12 @@ class ResponseChain:
     def _told(self, delta: ChatDelta, route: Route, messages: Sequence[Message]) -> ChatDelta:
         """Return *delta* with what its metadata say of the API, the route and, if it can be continued, the pointer."""
         facts: dict[str, Any] = {**delta.metadata, "api": "responses"}
+        continued = facts.get("previous_response_id")
+        if continued is None:
+            facts.pop("previous_response_id", None)
         if self.chained:
-            facts["session_route"] = route.reason
+            unconfirmed = route.reason == "continue" and continued is None
+            facts["session_route"] = "unconfirmed" if unconfirmed else route.reason
             pointer = self._pointer(facts, route, messages)
             facts |= {POINTER_KEY: pointer} if pointer else {}
         return delta._replace(metadata=facts)
@@ -100,7 +134,12 @@ class ResponseChain:
     def _pointer(self, facts: dict[str, Any], route: Route, messages: Sequence[Message]) -> dict[str, Any] | None:
         """Only a stored and complete response can be continued."""
         kept = facts.get(ITEMS_KEY) or {}
-        if not kept.get("stored") or facts.get("incomplete_reason") or not facts.get("id"):
+        if (
+            lacks_storage(self.responses.endpoint.base_url)
+            or not kept.get("stored")
+            or facts.get("incomplete_reason")
+            or not facts.get("id")
+        ):
             return None
         said = read_output(kept["items"])
         calls = tuple(ToolCall(call.id or "", call.name or "", call.arguments) for call in said.calls)

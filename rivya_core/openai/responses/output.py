@@ -117,8 +117,9 @@ def facts_of(response: Mapping[str, Any], output: Output) -> dict[str, Any]:
         "finish_reason": _finish_reason(response.get("status"), reason, output),
         "refusal": output.refusal or None,
         "logprobs": {"content": output.logprobs} if output.logprobs else None,
-        "previous_response_id": response.get("previous_response_id"),
     }
+    if "previous_response_id" in response:
+        facts["previous_response_id"] = response["previous_response_id"]  # null says that none was continued
     return {**facts, **{key: value for key, value in found.items() if value is not None}}
 
 

@@ -115,6 +115,11 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         """The text so far."""
         return "".join(self._pieces)
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The response as the events so far describe it."""
+        return self._value
+
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the deltas in one event."""
         try:

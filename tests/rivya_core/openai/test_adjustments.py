@@ -66,7 +66,7 @@ def test_null_content_that_is_refused(way: Way, words: str, caplog: pytest.LogCa
             way.ask(chat(), backend, [*HI, CALLED, RESULT])
 
     assert [content_of(sent) for sent in backend.bodies] == [None, "", ""]
-    assert len([record for record in caplog.records if "does not take" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "refuses part" in record.getMessage()]) == 1
 
 
 def test_empty_text_that_is_refused(way: Way) -> None:
