@@ -1,4 +1,4 @@
-"""How things are measured here: sides alternate in one process, CPU time beside wall time, medians, one table."""
+"""How things are measured here: sides alternate in one process, CPU time and wall time, medians, one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The floor that everything is compared with: httpx by itself, its own splitting of events, and `json`."""
+"""The floor that everything is compared with: httpx alone, its own splitting of events, and `json`."""
 
 from __future__ import annotations
 

@@ -136,7 +136,11 @@ def stream_left(side: Side) -> tuple[Any, Messages]:
     said = [next(stream), next(stream), next(stream)]
     stream.close()
     partial = said[0] + said[1] + said[2]
-    return model, [*talk, AIMessage(partial.text, response_metadata=partial.response_metadata), HumanMessage("Go on.")]
+    return model, [
+        *talk,
+        AIMessage(partial.text, response_metadata=partial.response_metadata),
+        HumanMessage("Continue."),
+    ]
 
 
 def stream_cut(side: Side) -> tuple[Any, Messages]:
@@ -151,7 +155,7 @@ def stream_cut(side: Side) -> tuple[Any, Messages]:
     whole = said[0]
     for chunk in said[1:]:
         whole += chunk
-    return model, [*talk, AIMessage(whole.text, response_metadata=whole.response_metadata), HumanMessage("Go on.")]
+    return model, [*talk, AIMessage(whole.text, response_metadata=whole.response_metadata), HumanMessage("Continue.")]
 
 
 def cached(side: Side) -> tuple[Any, Messages]:
@@ -198,7 +202,7 @@ SCENES: dict[str, Scene] = {
     "metadata lost": metadata_lost,
     "session lost by the server": sessions_lost,
     "after a stream that was left": stream_left,
-    "after a stream that broke off": stream_cut,
+    "after a stream that ended early": stream_cut,
     "after a hit in the cache": cached,
     "messages merged": merged,
     "two tool results": tools_used,

@@ -1,4 +1,4 @@
-"""CPU time of one whole call, beside httpx by itself and the integrations that there are."""
+"""CPU time of one whole call, compared with httpx alone and with other integrations."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def sides(server: Server, *, all_of_them: bool) -> dict[str, Callable[[], Awaita
 
 
 def add_crowds(table: Table, server: Server) -> None:
-    """CPU per call: 200 at once, cold and warm; 1,000 at once, cold, where httpx by itself would take minutes."""
+    """CPU per call: 200 at once, cold and warm; 1,000 at once, cold, where httpx alone would take minutes."""
     few = of_crowd(table, server, 200, ("cold", "warm"))
     many = of_crowd(table, server, 1000, ("cold",))
     for name, sample in many.items():

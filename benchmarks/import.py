@@ -1,4 +1,4 @@
-"""What importing costs, each time in a new Python: CPU and wall seconds, beside the frameworks' own base classes.
+"""What importing costs, each time in a new Python: CPU and wall seconds, compared with the frameworks' own base classes.
 
 Python keeps frames in chunks of memory, and a loop of calls that happens to run across the end of one asks for a new
 chunk at every call. So the same import costs up to a fifth more or less at another depth of the stack. Each round

@@ -51,7 +51,7 @@ class Simulation:
         yield from ()
 
     def run(self, polling: PollingPolicy) -> tuple[float, int]:
-        """Return the seconds between ready and in hand, and the number of looks."""
+        """Return the seconds between ready and downloaded, and the number of polls."""
         endpoint = Endpoint(RIVYA, "https://api.test/v1")
         Driver(lambda: self.client, self.sleep).run(wait_for_task(endpoint, "t", polling, self.seen))
         return self.now - self.ready_at, self.polls
@@ -91,7 +91,7 @@ WAYS: dict[str, Callable[[Callable[[], float]], PollingPolicy]] = {
 
 
 def main() -> None:
-    print("Mean (longest) seconds from ready to in hand, and mean number of looks.\n")
+    print("Mean (longest) seconds from ready to downloaded, and mean number of polls.\n")
     print("task takes" + "".join(f"{name:>24}" for name in WAYS))
     for duration in DURATIONS:
         cells = []

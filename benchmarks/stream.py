@@ -1,4 +1,4 @@
-"""CPU time of a streamed chunk, and of everything until the first one, beside httpx by itself and the incumbents."""
+"""CPU time of a streamed chunk, and of everything until the first one, compared with httpx alone and with other integrations."""
 
 from __future__ import annotations
 

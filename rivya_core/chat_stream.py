@@ -251,8 +251,8 @@ DETAILS = frozenset("cached_tokens reasoning_tokens audio_tokens cache_write_tok
 def read_usage(value: Any) -> Usage | None:
     """Return the counts in a `usage` object, or None if it holds none.
 
-    Of several names for one count the first that is not zero counts: Evolink fills `prompt_tokens` and sends
-    `input_tokens: 0` beside it.
+    If one count has several names, the first that is not zero is used: Evolink fills `prompt_tokens` and also sends
+    `input_tokens: 0`.
     """
     if not isinstance(value, Mapping):
         return None

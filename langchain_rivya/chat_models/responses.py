@@ -138,7 +138,7 @@ def _extras(delta: ChatDelta) -> dict[str, Any]:
 
 
 def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
-    """Text as a string; beside citations, pictures, sound or a refusal as a list of LangChain's standard blocks."""
+    """Text as a string; with citations, images, sound or a refusal, a list of LangChain's standard blocks."""
     refusal = delta.metadata.get("refusal")
     if not delta.blocks and not refusal:
         return delta.text
@@ -162,7 +162,7 @@ def _citation(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A picture or sound as the standard block, what the provider ran as its call and result, anything else as it came.
+    """An image or sound as the standard block, a tool that the provider ran as its call and result, the rest unchanged.
 
     A call that the caller must run is no standard block: nothing says that it is done.
     """

@@ -51,7 +51,7 @@ class ChatRivya(RivyaFields, ToolCallingChat):
         timeout: Seconds; by default 10 to connect and 120 between reads.
         max_retries: Extra requests after a failure that may be repeated. Default 2.
         max_retry_seconds: Seconds that a call may wait between its requests, all together. Default 60.
-        stream_idle_timeout: Seconds that a stream may go on without a piece of the reply. Default 600.
+        stream_idle_timeout: Seconds that a stream may last without a piece of the reply. Default 600.
         max_response_bytes: Bytes that a response may have, decompressed. Default 64 MiB.
 
     Instantiate:

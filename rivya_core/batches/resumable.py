@@ -43,7 +43,7 @@ Items = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class Batch(ABC):
-    """What the batches of both frameworks share; not for use by itself."""
+    """Base of the batches of both frameworks; do not use it directly."""
 
     def __init__(
         self,

@@ -109,7 +109,7 @@ def bar_wanted(progress: object) -> bool:
 
 
 def new_bar(**options: Any) -> Any:
-    """Return a `tqdm` bar for whoever is watching."""
+    """Return a `tqdm` bar for the terminal or notebook."""
     tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm  # `tqdm.auto` warns without it
     if in_notebook():
         options["file"] = sys.stdout  # notebooks show stderr as an error

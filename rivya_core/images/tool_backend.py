@@ -222,7 +222,7 @@ class ImageToolBackend:
 
     @contextmanager
     def no_bars(self) -> Iterator[None]:
-        """Show no bars of images that are made inside; a listener of the application's own is told as ever."""
+        """Show no bars for images that are generated in this context; the application's listener is still called."""
         token = _shared_bar.set(self._progress if callable(self._progress) else _told_nothing)
         try:
             yield
@@ -290,7 +290,7 @@ def _references(value: Any, *, trusted: bool) -> tuple[Any, ...]:
 
 
 def _checked(reference: Any) -> Any:
-    """Return a reference that is none of the JSON values that name no image."""
+    """Return a reference, unless it is a JSON value that names no image."""
     if isinstance(reference, (list, int, float, type(None))):
         raise _no_reference()
     return reference

@@ -1,8 +1,8 @@
 """Claims on the heads of a ledger in memory, as files that all processes of the host see.
 
 A ledger in memory knows only what its own process did. So that no two processes continue the same reply, a claim is
-also an empty file in a folder of that ledger, below the directory for temporary files. Whoever creates the file has
-the claim. A process that continues a session of another one leaves its file there, so the other one never continues
+also an empty file in a folder of that ledger, below the directory for temporary files. The process that creates the
+file has the claim. A process that continues a session of another one leaves its file there, so the other one never continues
 from that reply again. A process that does not find the folder, for example on another host, gets no claim.
 """
 
@@ -59,7 +59,7 @@ class ClaimFiles:
             by: Name of the caller's ledger, for `claimed_by`; by default it is the ledger of this folder.
 
         Raises:
-            OSError: There is no folder, so nobody can have it.
+            OSError: There is no folder, so no process can have the claim.
         """
         try:
             descriptor = os.open(self._file(session, turn), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -125,7 +125,7 @@ def _root() -> str:
 
 
 def _check_owner() -> None:
-    """Anyone may write to the directory for temporary files, so the folder in it may be somebody else's."""
+    """Anyone may write to the directory for temporary files, so the folder in it may belong to another user."""
     found = os.lstat(_root())
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
         raise PermissionError(_root())

@@ -223,7 +223,7 @@ class MemoryLedger:
         return head.ledger in ("", self._name)
 
     def _put(self, session: str, entry: Entry) -> None:
-        """Remember *entry*; a claim on what it takes the place of is over, whoever had it."""
+        """Store *entry*; a claim on the entry that it replaces ends, in any process."""
         before, _ = self._entries.get(session, (None, 0.0))
         self._entries[session] = entry, time.time()
         self._entries.move_to_end(session)
@@ -234,7 +234,7 @@ class MemoryLedger:
             self._files.end(oldest, last.turn)
 
     def _claim_file(self, head: Head, *, proven: bool) -> bool:
-        """Keep other processes from *head*; whoever wants one of another ledger has claimed it there already."""
+        """Keep other processes from *head*; a caller with a head of another ledger has claimed it there already."""
         if not self._is_own(head):
             return True
         try:

@@ -1,4 +1,4 @@
-"""Which server session holds this history: canonical digests, pointers, and the choice of how a turn goes out.
+"""Which server session holds this history: canonical digests, pointers, and the choice of a turn's route.
 
 A reply carries a pointer in its metadata. A call looks for the newest assistant message whose pointer has this
 model's and account's origin, recomputes the digest of the transcript up to there, and only if it is the same are
@@ -88,7 +88,7 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where sessions live and as whom; without its secret nobody can make a pointer that it accepts.
+    """The API and account of sessions. Pointers are accepted only if they were made with its secret.
 
     Attributes:
         fingerprint: Names it in pointers; it cannot be turned back into the key.
@@ -159,7 +159,7 @@ class TranscriptDigest:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a turn goes out.
+    """How a turn is sent.
 
     Attributes:
         reason: Why this way; it is reported in the reply's metadata.
@@ -191,7 +191,7 @@ def digest_of(messages: Sequence[Message]) -> str:
 
 
 def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch = "replay") -> Route:
-    """Return how the next turn of *messages* goes out, before the ledger is asked.
+    """Return how the next turn of *messages* is sent, before the ledger is read.
 
     Raises:
         HistoryMismatchError: The messages hold replies, but none that can be continued, and *on_mismatch* is

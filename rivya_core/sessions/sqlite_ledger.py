@@ -49,7 +49,7 @@ class SQLiteLedger(StoredLedger):
     """Remembers session heads in a file that several processes on one host share.
 
     A file that is restored from a backup holds heads that have moved on since. The file counts its changes, and a
-    second file beside it (`<path>-changes`) remembers that number. If the file goes back in time, its old heads are not
+    second file next to it (`<path>-changes`) stores that number. If the file goes back in time, its old heads are not
     trusted: the server proves those sessions, or they are replayed. If you restore both files together, call `forget`.
 
     Args:

@@ -19,7 +19,7 @@ log = logging.getLogger("rivya")
 
 
 class StoredLedger(ABC):
-    """Base of `SQLiteLedger` and `RedisLedger`; not for use by itself.
+    """Base of `SQLiteLedger` and `RedisLedger`; do not use it directly.
 
     Args:
         when_down: What happens while the ledger cannot be reached. `"error"` raises `LedgerError` before anything is

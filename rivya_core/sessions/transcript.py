@@ -1,4 +1,4 @@
-"""A list of messages written into one, for a chat that takes one message at a time.
+"""A list of messages as one text, for a chat that takes one message at a time.
 
 The form, which people and models can read and which cannot be forged from within::
 
@@ -11,10 +11,10 @@ The form, which people and models can read and which cannot be forged from withi
     Hi
     [3f9a2c1e end]
 
-Every message starts on a line of its own with the conversation's token; its text is exactly what stands between
-that line's end and the line break before the next such line. The token is chosen so that it occurs in nothing that
-the messages hold, so no user's text can open a message of another role; and a user's message that goes out word for
-word never has the opening in it, so none can pass for a conversation. Attributes of a message (speaker's name, tool
+Every message starts on a line of its own with the conversation's token; its text is everything between
+that line's end and the line break before the next such line. The token does not occur in any message, so no user's
+text can open a message of another role. A user's message that is sent word for word never contains the opening, so it
+cannot be mistaken for a conversation. Attributes of a message (speaker's name, tool
 call id, attachment numbers) are one JSON object in the line. Calls of an assistant's message follow it as blocks of
 their own, with the arguments as text. In a session that holds the beginning already, the opening is
 `[conversation 3f9a2c1e continues]`.
@@ -42,7 +42,7 @@ CONTINUED = (
 
 
 class Block(NamedTuple):
-    """A message, or a tool call in it: what stands in its line and what stands below."""
+    """A message, or a tool call in it: its line and the text below the line."""
 
     role: str
     attributes: str
@@ -50,7 +50,7 @@ class Block(NamedTuple):
 
 
 def sendable_verbatim(message: Message) -> bool:
-    """Whether *message* can go out word for word: a user's, with some text, nothing but media beside it."""
+    """Whether *message* can be sent word for word: a user's message with text and otherwise only media."""
     return (
         message.role == "user"
         and message.name is None
@@ -118,7 +118,7 @@ def _words(part: Text | Media | RawBlock) -> str:
 
 
 def _token(blocks: Sequence[Block]) -> str:
-    """Eight hex digits that stand in none of *blocks*; the same blocks give the same ones."""
+    """Eight hex digits that occur in none of *blocks*; the same blocks give the same digits."""
     seed = json.dumps(blocks).encode()
     while True:
         seed = hashlib.sha256(seed).digest()

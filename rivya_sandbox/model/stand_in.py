@@ -1,8 +1,8 @@
 """The stand-in model: deterministic, fast, and sensible for its prompt.
 
-It is no language model. It finds the sentence of a passage that answers a question, follows the formats of the
-frameworks' prompts, calls tools that fit, fills schemas, remembers what the user said, repeats what it is told to
-repeat, and otherwise replies with a short sentence on the subject. Any other `Model` can replace it: `serve(model=…)`.
+It is not a language model. It finds the sentence of a passage that answers a question, follows the formats of the
+frameworks' prompts, calls tools that fit, fills schemas, remembers what the user said, repeats text on
+request, and otherwise replies with a short sentence on the subject. Any other `Model` can replace it: `serve(model=…)`.
 """
 
 from __future__ import annotations

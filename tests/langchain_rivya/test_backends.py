@@ -97,7 +97,7 @@ class TestReasoning:
             assert sent(backend)["messages"][1].get("reasoning_content") == expected
 
     def test_think_tags_are_reasoning_when_asked(self, backend: respx.MockRouter, ask: Ask) -> None:
-        """Local models write their thoughts into the text; `think_tags=True` tells them apart."""
+        """Local models write their reasoning into the text; `think_tags=True` tells them apart."""
         streamed = events(chunk({"content": "<thi"}), chunk({"content": "nk>hm</think>\nYes"}), chunk(finish="stop"))
         backend.post(PATH).mock(
             side_effect=both(reply({"role": "assistant", "content": "<think>hm</think>\nYes"}), streamed)

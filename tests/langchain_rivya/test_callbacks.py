@@ -35,7 +35,7 @@ def test_credits_and_tokens_are_counted_by_model_and_run(sandbox: Sandbox, ask: 
     assert spent.credits == inside
     assert before - sandbox.credits() > inside
     assert set(spent.by_model) == {"gpt-5-2-chat", "gpt-5-codex-chat"}
-    assert [spending.calls for spending in spent.by_run.values()] == [1, 1]
+    assert [cost.calls for cost in spent.by_run.values()] == [1, 1]
     assert spent.total.input_tokens > 0
     assert spent.total.output_tokens > 0
 

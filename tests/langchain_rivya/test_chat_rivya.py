@@ -87,8 +87,8 @@ def test_the_second_turn_continues_the_session(make: Make, sandbox: Sandbox, ask
     assert "Ada" in second.text
 
 
-def test_thoughts_are_reasoning_blocks(make: Make, sandbox: Sandbox, ask: Ask) -> None:
-    """Thoughts stand before the text, as LangChain's standard block, and not in the text."""
+def test_reasoning_is_a_reasoning_block(make: Make, sandbox: Sandbox, ask: Ask) -> None:
+    """Reasoning comes before the text, as LangChain's standard block, and is not part of the text."""
     for version in ("v0", "v1"):
         sandbox.answer("Four.", reasoning="Two and two.")
         reply = ask(make(output_version=version), "2 + 2?")

@@ -244,7 +244,7 @@ class TestReplies:
         assert [cited["url"] for cited in reply.additional_kwargs["citations"]] == ["https://example.com/"]
         assert backend.requests[1].body["messages"][1] == {"role": "assistant", "content": "So."}
 
-    def test_thoughts_go_back_to_where_they_came_from(self, backend, calls):
+    def test_reasoning_is_sent_back_to_its_origin_only(self, backend, calls):
         """Unless nothing may go back."""
         for rule, wanted in (("own", True), ("none", False)):
             llm = GMI(api_key=KEY, base_url=backend.url, model="deepseek-ai/DeepSeek-V3", send_back=rule)
@@ -257,8 +257,8 @@ class TestReplies:
             assert [b.content for b in reply.blocks if isinstance(b, ThinkingBlock)] == ["Let me see."]
             assert ("reasoning_content" in backend.requests[0].body["messages"][1]) is wanted
 
-    def test_think_tags_can_be_thoughts(self, backend, calls):
-        """With `think_tags`, text in tags is thought."""
+    def test_think_tags_can_be_reasoning(self, backend, calls):
+        """With `think_tags`, text in tags is reasoning."""
         llm = OpenAICompatible(model="m", base_url=backend.url, think_tags=True)
         backend.say(sse(chunk({"content": "<think>Hm."}), chunk({"content": "</think>Yes."}), chunk({}, "stop")))
 

@@ -160,11 +160,11 @@ class TestText:
 
     @pytest.mark.parametrize("block", [ThinkingBlock(content="Hm."), ToolCallBlock(tool_name="f", tool_kwargs={})])
     def test_only_assistants_think_and_call(self, block):
-        """Thoughts and calls in other messages are refused."""
+        """Reasoning and calls in other messages are refused."""
         with pytest.raises(NotSupportedError, match="user message cannot hold reasoning or tool calls"):
             core(block)
 
-    def test_thoughts_are_kept_apart(self):
+    def test_reasoning_is_kept_apart(self):
         """They are no text, and no part of a digest."""
         message = core(ThinkingBlock(content="Hm."), TextBlock(text="a"), role="assistant")
 

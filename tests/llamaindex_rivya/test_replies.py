@@ -123,7 +123,7 @@ def test_a_whole_reply_has_no_deltas():
     [ChatDelta("word "), ChatDelta(reasoning="word "), ChatDelta(tool_calls=(ToolCallDelta(0, "a", "f", "w"),))],
 )
 def test_twenty_thousand_pieces_are_linear(delta):
-    """Ten times the pieces take about ten times the work, for text, thoughts and arguments."""
+    """Ten times the pieces take about ten times the work, for text, reasoning and arguments."""
 
     def talk(count: int) -> None:
         reply = Accumulator()

@@ -239,8 +239,8 @@ def test_output_parsers_of_the_model_are_used(sandbox, calls):
     assert "Rhine" in calls.run(llm, "predict", PromptTemplate("Tell me of {name}."), name="the Rhine")
 
 
-def test_thoughts_are_blocks(rivya, sandbox, calls):
-    """What the model thought stands in a thinking block, before the text."""
+def test_reasoning_is_a_block(rivya, sandbox, calls):
+    """The model's reasoning is in a thinking block, before the text."""
     sandbox.answer("Yes.", reasoning="Let me see.")
 
     message = calls.run(rivya, "chat", [ChatMessage(content="Is it?")]).message

@@ -58,7 +58,7 @@ class TestContinuing:
         ids=["json", "dict", "pickle", "copy"],
     )
     def test_a_pointer_survives_round_trips(self, rivya, trip):
-        """Messages that were stored and read back continue their session, thoughts and images included."""
+        """Messages that were stored and read back continue their session, reasoning and images included."""
         asked = ChatMessage(role="user", blocks=[TextBlock(text="What is it?"), ImageBlock(image=png())])
         reply = rivya.chat([asked], reasoning_effort="high").message
 

@@ -21,7 +21,7 @@ def runner():
 
 
 def test_the_five_notebooks_are_there():
-    """A new user finds chat, agents, pictures, LlamaIndex and other back ends, in that order."""
+    """A new user finds chat, agents, images, LlamaIndex and other back ends, in that order."""
     assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 

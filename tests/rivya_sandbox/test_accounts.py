@@ -49,7 +49,7 @@ def test_an_unknown_scope_is_a_mistake_of_the_test(sandbox):
 
 
 def test_accounts_have_wallets_of_their_own(sandbox, client, chat):
-    """One account's spending does not change another's balance; API and sandbox agree."""
+    """One account's costs do not change another's balance; API and sandbox agree."""
     sandbox.add_key("rvya_sk_b", account="b", credits=50)
     chat()
 

@@ -25,8 +25,8 @@ from llamaindex_rivya import Rivya
 from rivya_sandbox import Sandbox
 
 
-def with_thoughts(message: ChatMessage) -> ChatMessage:
-    """A reply with the thoughts that its model may have told."""
+def with_reasoning(message: ChatMessage) -> ChatMessage:
+    """A reply with the reasoning that its model may have returned."""
     if message.role != MessageRole.ASSISTANT:
         return message
     reasoning = ThinkingBlock(content="I wonder.")
@@ -50,7 +50,7 @@ class LlamaIndexWorld(World):
         ],
         "model json": lambda messages: [ChatMessage.model_validate_json(m.model_dump_json()) for m in messages],
         "memory": remembered,
-        "thoughts": lambda messages: [with_thoughts(m) for m in messages],
+        "thoughts": lambda messages: [with_reasoning(m) for m in messages],
     }
 
     def model(self, sandbox: Sandbox, **fields: Any) -> Rivya:

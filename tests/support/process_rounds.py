@@ -21,7 +21,7 @@ TALKER = Path(__file__).parent / "process_talk.py"
 PROCESSES, SECONDS = 3, 2.5
 
 
-class Crew:
+class Workers:
     """Processes that talk, and die now and then."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, ledger: str) -> None:
@@ -90,10 +90,10 @@ def judge(sandbox: Sandbox, log: list[dict[str, Any]]) -> Figures:
 
 def processes_round(sandbox: Sandbox, folder: Path, ledger: str, *, seconds: float = SECONDS) -> tuple[int, Figures]:
     """Perform one round on a sandbox as new; return how many processes there were, and the figures."""
-    crew = Crew(folder, sandbox, ledger)
+    workers = Workers(folder, sandbox, ledger)
     try:
-        crew.work(seconds, turns=60)
+        workers.work(seconds, turns=60)
     finally:
-        crew.stop()
+        workers.stop()
     time.sleep(0.1)  # what the killed ones asked for last
-    return crew.started, judge(sandbox, crew.log())
+    return workers.started, judge(sandbox, workers.log())

@@ -54,7 +54,7 @@ def decoded(pieces: Iterable[bytes], decoder: ChatStreamDecoder | None = None) -
 
 
 def message(deltas: list[ChatDelta]) -> tuple[str, str, Usage | None, dict[str, Any]]:
-    """What the deltas are together: text, thought, usage and metadata."""
+    """The contents of all deltas together: text, reasoning, usage and metadata."""
     text = "".join(delta.text for delta in deltas)
     return text, "".join(delta.reasoning for delta in deltas), deltas[-1].usage, dict(deltas[-1].metadata)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def png() -> bytes:
-    """A small picture."""
+    """A small image."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "teal").save(buffer, "PNG")
     return buffer.getvalue()

@@ -28,7 +28,7 @@ def test_messages_are_cumulative_and_deltas_are_increments(llm, backend, calls):
 
 
 def test_the_last_chunk_is_complete(llm, backend, calls):
-    """Text, thoughts and usage are all in the last chunk, where agents and token counters look."""
+    """Text, reasoning and usage are all in the last chunk, where agents and token counters read them."""
     backend.say(REPLY)
 
     last = calls.each(llm, "stream_chat", [user("Hi")])[-1]
@@ -58,8 +58,8 @@ def test_an_empty_reply_is_still_a_chunk(llm, backend, calls):
     assert chunks[-1].message.content == ""
 
 
-def test_thoughts_arrive_as_deltas(llm, backend, calls):
-    """Agents read `thinking_delta` from the response; put together they are the thought, none lost."""
+def test_reasoning_arrives_as_deltas(llm, backend, calls):
+    """Agents read `thinking_delta` from the response; joined, they are the whole reasoning."""
     backend.say(REPLY)
 
     chunks = calls.each(llm, "stream_chat", [user("Hi")])

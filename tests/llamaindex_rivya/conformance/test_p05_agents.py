@@ -152,7 +152,7 @@ async def test_a_direct_result_ends_the_run(llm, backend, memory):
 
 
 async def test_streams_of_agents(llm, backend, memory):
-    """Events carry text and thoughts piece by piece, and the calls as they come."""
+    """Events hold text and reasoning piece by piece, and the calls as they arrive."""
     backend.say(
         Reply("", reasonings=("I ", "ponder."), calls=(Call("multiply", {"a": 6, "b": 7}),)), Reply(("It ", "is 42."))
     )

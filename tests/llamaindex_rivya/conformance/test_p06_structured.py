@@ -100,7 +100,7 @@ def test_streamed_objects_grow(make, backend, calls, mode):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrapped", ["```json\n{}\n```", "Here it is: {}. Anything else?", "<think>{{?}}</think>{}"])
 def test_objects_in_their_wrappings(make, backend, calls, name, wrapped):
-    """Fences, words and thoughts round the JSON do no harm."""
+    """Fences, prose and reasoning around the JSON do no harm."""
     text = wrapped.replace("{}", TEXT).replace("{{?}}", "{?}")
     backend.say(Reply(text))
 

@@ -82,8 +82,8 @@ def test_roles_of_other_providers_are_mapped(llm, backend, calls, role, same):
     assert backend.requests[0].body == backend.requests[1].body
 
 
-def test_thoughts_do_not_become_text(llm, backend, calls):
-    """An earlier reply's thoughts are never sent as if they had been said."""
+def test_reasoning_does_not_become_text(llm, backend, calls):
+    """An earlier reply's reasoning is never sent as text."""
     thinking = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="SECRET-THOUGHT"), TextBlock(text="Hello")])
 
     calls.run(llm, "chat", [user("Hi"), thinking, user("Go")])

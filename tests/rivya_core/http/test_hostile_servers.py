@@ -72,7 +72,7 @@ TEXT = {
     "id": "m1",
     "content": [{"type": "output_text", "text": "hi", "annotations": [{"type": "x"}]}],
 }
-THOUGHT = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "hm"}]}
+REASONED = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "hm"}]}
 ASKED = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "f", "arguments": "{}"}
 REPLY = {
     "id": "x",
@@ -93,7 +93,7 @@ WHOLE: dict[str, tuple[Callable[[], Plan[Any]], Any]] = {
     "chat": (lambda: OpenAIChat(OTHER_AT, {"model": "m", "think_tags": True, "include_response_headers": True}, ONCE).reply(HI), REPLY),
     "responses": (
         lambda: OpenAIResponses(OTHER_AT, {"model": "m", "include_response_headers": True}, ONCE).reply(HI),
-        {"id": "r", "status": "completed", "output": [TEXT, THOUGHT, ASKED], "usage": {"input_tokens": 1}, "created_at": 1},
+        {"id": "r", "status": "completed", "output": [TEXT, REASONED, ASKED], "usage": {"input_tokens": 1}, "created_at": 1},
     ),
     "models": (lambda: list_models(OTHER_AT, ONCE), {"data": [{"id": "m", "owned_by": "x", "created": 1}]}),
     "credits": (lambda: read_credits(RIVYA_AT, ONCE), {"current_credits": 5}),

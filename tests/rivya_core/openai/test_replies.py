@@ -63,7 +63,7 @@ def test_reasoning_details_where_nothing_else_says_it(way: Way) -> None:
 
 
 def test_content_as_a_list_of_parts(way: Way) -> None:
-    """Text is text, thinking is thought, anything else is a block."""
+    """Text is text, thinking is reasoning, anything else is a block."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
@@ -338,7 +338,7 @@ def test_a_rate_limit_is_waited_for(way: Way) -> None:
     assert (said.text, way.slept) == ("Hi", [3.0])
 
 
-def test_thought_in_tags(way: Way) -> None:
+def test_reasoning_in_tags(way: Way) -> None:
     """Only on request, and only at the beginning."""
     text = "<think>\nhm</think>\n\nUse <think> tags."
     frames = [chunk({"content": letter}) for letter in text]

@@ -19,7 +19,7 @@ from rivya_core.providers import COMPATIBLE, EVOLINK, GMI, CompletionsProfile, P
 from rivya_core.types import Media, Message, RawBlock, Text, ToolCall
 
 CALL = ToolCall("a", "f", '{"x": 1}')
-PICTURE = Media("image", data=b"x", mime_type="image/png")
+IMAGE = Media("image", data=b"x", mime_type="image/png")
 
 
 def answer(way: Way) -> httpx.Response:
@@ -132,7 +132,7 @@ def test_text_alone_is_a_string_and_parts_are_a_list() -> None:
 @pytest.mark.parametrize(
     ("media", "part"),
     [
-        (PICTURE, {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}),
+        (IMAGE, {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}),
         (
             Media("image", url="https://a.test/x.png", extras={"detail": "low", "format": "png"}),
             {"type": "image_url", "image_url": {"url": "https://a.test/x.png", "detail": "low"}},
@@ -169,8 +169,8 @@ def test_media(media: Media, part: dict[str, Any]) -> None:
         ("user", Media("video", file_id="file-1"), "file_id"),
         ("user", Media("audio", url="https://a.test/x.wav"), "bytes"),
         ("user", Media("image", file_id="file-1"), "file_id"),
-        ("assistant", PICTURE, "image in a message of role 'assistant'"),
-        ("system", PICTURE, "role 'system'"),
+        ("assistant", IMAGE, "image in a message of role 'assistant'"),
+        ("system", IMAGE, "role 'system'"),
     ],
     ids=str,
 )
@@ -263,8 +263,8 @@ def test_a_tools_images_follow_behind_all_answers_of_the_step() -> None:
     """Strict servers take no images in a tool's message, and nothing between the answers."""
     talk = [
         Message("assistant", tool_calls=(CALL, replace(CALL, id="b"))),
-        Message("tool", (Text("see"), PICTURE), tool_call_id="a"),
-        Message("tool", (PICTURE,), tool_call_id="b"),
+        Message("tool", (Text("see"), IMAGE), tool_call_id="a"),
+        Message("tool", (IMAGE,), tool_call_id="b"),
         Message("user", (Text("So?"),)),
     ]
 

@@ -25,7 +25,7 @@ def lacking(path: Path) -> list[str]:
 
 @BY_NAME
 def test_all_dialects_are_the_same_reply(path: Path) -> None:
-    """Text, thoughts, usage and every fact, wherever they stand."""
+    """Text, reasoning, usage and all metadata, in any place."""
     reasoning = "" if "thought" in lacking(path) else REASONING
 
     assert message(decoded([path.read_bytes()])) == (TEXT, reasoning, USAGE, FACTS)
@@ -219,7 +219,7 @@ def test_a_closing_object_that_says_something_else_marks_the_reply() -> None:
     assert said[3] == {"text_disagrees": True}
 
 
-def test_thoughts_that_are_summarised_at_the_end_do_not_mark_the_reply() -> None:
+def test_reasoning_that_is_summarised_at_the_end_does_not_mark_the_reply() -> None:
     body = frames(
         '{"thinking":"long"}', '{"delta":"Hi"}', '{"type":"done","message":{"content":"Hi","thinking":"short"}}'
     )

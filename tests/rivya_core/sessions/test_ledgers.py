@@ -59,7 +59,7 @@ class TestLedger:
         assert ledger.claim(theirs, proven=True)
 
     @pytest.mark.parametrize("later", [1, 2])
-    def test_a_poisoned_session_is_never_continued(self, ledger: Ledger, later: int) -> None:
+    def test_an_invalidated_session_is_never_continued(self, ledger: Ledger, later: int) -> None:
         """Nobody knows what it holds, so neither this reply nor a later one of it can be."""
         ledger.settle(head(1))
         ledger.claim(head(1))
@@ -68,8 +68,8 @@ class TestLedger:
         assert not ledger.claim(head(later))
 
     @pytest.mark.parametrize("end", ["settle", "release"])
-    def test_poison_is_final(self, ledger: Ledger, end: str) -> None:
-        """A turn that ends well does not undo the poison of another one that came in between."""
+    def test_invalidation_is_final(self, ledger: Ledger, end: str) -> None:
+        """A turn that ends well does not undo the invalidation by a turn in between."""
         ledger.settle(head(1))
         ledger.claim(head(1))
         ledger.invalidate(head(1))

@@ -42,7 +42,7 @@ def texts(value, names=("content", "text", "delta")):
             yield from texts(inner, names)
 
 
-def is_thought(name, data):
+def is_reasoning(name, data):
     return bool(re.search("think|thought|reason", f"{name} {data.get('type')} {data.get('delta', '')}"))
 
 
@@ -56,7 +56,7 @@ def test_every_dialect_carries_the_whole_reply(sandbox, chat, name):
 
     assert raw.headers["content-type"].startswith("text/event-stream")
     parsed = [(event, json.loads(data)) for event, data in events(raw.content) if data not in ("[DONE]", "{}")]
-    messages = "".join(text for event, data in parsed if not is_thought(event, data) for text in texts(data))
+    messages = "".join(text for event, data in parsed if not is_reasoning(event, data) for text in texts(data))
     assert TEXT in messages
     everything = json.dumps([data for _, data in parsed], ensure_ascii=False)
     turn = sandbox.journal.turns[-1]
