@@ -2,8 +2,8 @@
 
 A ledger in memory knows only what its own process did. So that no two processes continue the same reply, a claim is
 also an empty file in a folder of that ledger, below the directory for temporary files. The process that creates the
-file has the claim. A process that continues a session of another one leaves its file there, so the other one never continues
-from that reply again. A process that does not find the folder, for example on another host, gets no claim.
+file has the claim. A process that continues a session of another one leaves its file there, so the other one never
+continues from that reply again. A process that does not find the folder, for example on another host, gets no claim.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ DEFINITE = (
     errors.InvalidInputError,
     errors.APIConnectionError,
 )
-PICTURE = png()
+IMAGE = png()
 
 
 class Judge:
@@ -122,7 +122,7 @@ class Judge:
         return f"{self.random.choice(WORDS)} {self.random.randrange(1000)}"
 
     def _human(self) -> Any:
-        image = PICTURE if self.random.random() < 0.05 else None
+        image = IMAGE if self.random.random() < 0.05 else None
         name = "Ann" if self.random.random() < 0.05 else None
         return self.world.human(self._words(), image, name)
 
