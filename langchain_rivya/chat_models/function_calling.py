@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
 
 
 class ToolCallingChat(HTTPChatModel):
-    """Base of the chat models that call tools; not for use by itself."""
+    """Base of the chat models that call tools; do not use it directly."""
 
     @abstractmethod
     def _default_method(self) -> Method:

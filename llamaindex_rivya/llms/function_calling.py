@@ -17,7 +17,7 @@ from rivya_core.adapters.tool_choice import tool_choice_for
 
 
 class ToolCallingLLM(HTTPLLM, FunctionCallingLLM):
-    """Base of the models that call tools; not for use by itself."""
+    """Base of the models that call tools; do not use it directly."""
 
     def _prepare_chat_with_tools(
         self,
@@ -76,5 +76,5 @@ class ToolCallingLLM(HTTPLLM, FunctionCallingLLM):
 
 
 def _unknown_tool(error: KeyError) -> OutputError:
-    """LlamaIndex looks a call's tool up by its name and has no word for one that is not there."""
+    """Return the error for a tool that was not offered; LlamaIndex itself raises a `KeyError`."""
     return OutputError(f"The model called a tool that was not offered: {error}.")

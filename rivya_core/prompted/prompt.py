@@ -1,7 +1,7 @@
 """What a call offers in words: tools, how they may be called, and the schema of the reply.
 
 Tools are described once per session. A later turn names only what has changed, so a call needs to know what the session
-was told before (`Told`).
+knows already (`Told`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PromptedTool:
     Attributes:
         name: Its name.
         parameters: JSON schema of its arguments.
-        description: What the model is told about it.
+        description: Description for the model.
     """
 
     name: str
@@ -57,11 +57,11 @@ class PromptedTool:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a session was told about tools.
+    """What a session knows about tools.
 
     Attributes:
         tools: Fingerprint of each tool that it may call, by name.
-        single: Whether it was told to make one call at most.
+        single: Whether it knows that it may make one call at most.
     """
 
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -100,13 +100,13 @@ class Prompt:
         return bool(self.tools or self.schema or told.tools)
 
     def told_after(self, told: Told) -> Told:
-        """Return what the session was told after this call."""
+        """Return what the session knows after this call."""
         if self.choice == "none" and self.tools:
             return told
         return Told({tool.name: tool.fingerprint for tool in self.tools}, self.single and bool(self.tools))
 
     def words(self, told: Told) -> str:
-        """Return what this call says beside its messages to a session that was *told* of tools; empty for nothing."""
+        """Return the text that this call adds for a session that already knows *told*; empty if there is none."""
         said = "\n".join((*self._tool_words(told), *self._choice_words(told), *self._schema_words()))
         return f"<tools>\n{said}\n</tools>" if said else ""
 
@@ -212,7 +212,7 @@ def _compact(schema: Any) -> Any:
 
 
 def told_from_json(value: Any) -> Told:
-    """Return what a session was told, as it was kept; anything else is nothing."""
+    """Return what a session knows, as it was stored; any other value means nothing."""
     tools = value.get("tools") if isinstance(value, Mapping) else None
     if not isinstance(tools, Mapping) or not all(isinstance(word, str) for word in (*tools, *tools.values())):
         return Told()

@@ -61,7 +61,7 @@ class TextFilter:
         return self._cut(_end_of_text(self._pending[: maybe.start()] if maybe else self._pending))
 
     def _begin(self) -> bool:
-        """Look at how the reply begins; return False while that cannot be said."""
+        """Read the start of the reply; return False while it is undecided."""
         if MAYBE_REASONING.match(self._pending):
             return False
         reasoning = REASONING_TAG.match(self._pending)

@@ -32,7 +32,7 @@ def in_words(messages: Sequence[Message], start: int = 0) -> list[Message]:
 
 
 def with_words(messages: Sequence[Message], words: str) -> list[Message]:
-    """Return *messages* with what a call says beside them: in front of a single one, else as a system message."""
+    """Return *messages* with a call's added text: in front of a single message, else as a system message."""
     if not words:
         return list(messages)
     if len(messages) == 1 and messages[0].role == "user":

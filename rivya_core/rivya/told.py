@@ -1,4 +1,4 @@
-"""What a session was told about tools, kept beside the pointer of its newest reply and sealed with it."""
+"""What a session knows about tools, stored and sealed with the pointer of its newest reply."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ TOLD_KEY, SEAL_KEY = "told", "told_seal"
 
 
 def with_told(origin: Origin, pointer: Pointer, told: Told) -> dict[str, Any]:
-    """Return a pointer for a reply's metadata, with what its session was told."""
+    """Return a pointer for a reply's metadata, with what its session knows."""
     if told == Told():
         return pointer.to_json()
     return {**pointer.to_json(), TOLD_KEY: told_to_json(told), SEAL_KEY: _seal(origin, pointer, told)}
 
 
 def told_by(origin: Origin, pointer: Pointer, kept: Any) -> Told:
-    """Return what a session was told, if what was *kept* with its pointer was sealed here; else nothing.
+    """Return what a session knows, if the value *kept* with its pointer was sealed here; else nothing.
 
-    A session that was told of tools and of which that is not known is told again, which costs their description.
+    Without this value, the session gets the tools again, which costs their description.
     """
     if not isinstance(kept, Mapping):
         return Told()

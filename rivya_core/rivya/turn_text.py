@@ -18,7 +18,7 @@ def text_of(route: Route, messages: Sequence[Message], prompt: Prompt | None, to
         route: Which messages are sent, and whether a session is continued.
         messages: The whole transcript.
         prompt: What is asked for in words, or None.
-        told: What the session was told about tools.
+        told: What the session knows about tools.
     """
     sent: Sequence[Message] = route.messages
     if prompt is not None:
