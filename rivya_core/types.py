@@ -23,7 +23,7 @@ class Text:
     """A run of text.
 
     Attributes:
-        text: The text as it stands in its message, with what separates it from the text before it.
+        text: The text as in its message, with the separator from the text before it.
         separator: What separates it; a block of its own does not have it.
         extras: What the caller put on the block for the API, for example `cache_control`; never part of a digest.
     """

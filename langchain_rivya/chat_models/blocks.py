@@ -14,13 +14,13 @@ TEXT_BLOCKS = frozenset({"text", "text_delta", "output_text", "input_text", "tex
 LANGCHAIN_KEYS = frozenset(
     "type text id index extras annotations citations title context mime_type base64 url file_id source_type".split()
 )
-"""Keys of a text block that LangChain reads; all others are the caller's and go out as they are."""
+"""Keys of a text block that LangChain reads; all others are the caller's and are sent unchanged."""
 
 
 def caller_keys(block: Mapping[str, Any], role: str) -> dict[str, Any]:
     """Return what a caller put on a block for the API, such as `cache_control`, also in its `extras`.
 
-    An assistant's blocks hold keys of whoever made the reply, so only `cache_control` counts there.
+    An assistant's blocks hold keys of the API that made the reply, so only `cache_control` counts there.
     """
     inner = block.get("extras")
     given = {**(inner if isinstance(inner, Mapping) else {}), **block}

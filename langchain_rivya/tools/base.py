@@ -76,7 +76,7 @@ class RivyaTool(BaseTool):
         return values
 
     def _parse_input(self, tool_input: str | dict[str, Any], tool_call_id: str | None) -> str | dict[str, Any]:
-        """Check the arguments; what the tool does not have is told with what it has, as in a direct call."""
+        """Check the arguments; an unknown argument is reported with the known ones, as in a direct call."""
         try:
             return super()._parse_input(tool_input, tool_call_id)
         except ValidationError as error:
