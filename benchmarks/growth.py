@@ -140,7 +140,7 @@ def add_histories(table: Table, server: Server) -> None:
 
 
 def post(client: httpx.Client, url: str, messages: list[dict[str, str]]) -> Any:
-    """Send *messages* with httpx by itself."""
+    """Send *messages* with httpx alone."""
     body = {"model": "gpt-5.2", "messages": messages}
     return client.post(_raw.path_of(url, stream=False), headers=_raw.HEADERS, json=body).json()
 
@@ -171,7 +171,7 @@ def add_sessions(table: Table, server: Server) -> None:
 
 
 def turn_cost(model: Any, ask: Callable[..., Any], human: Callable[[str], Any], talk: list[Any], turns: int) -> Sample:
-    """Go on with *talk* for some turns and return the medians of what they took."""
+    """Continue *talk* for some turns and return the medians of their times."""
     samples = []
     for _ in range(turns):
         talk.append(human(TEXT))
