@@ -1,4 +1,4 @@
-"""What a long session costs: the 1,000th turn beside the 2nd, in `json.dumps` of the same list."""
+"""What a long session costs: the 1,000th turn and the 2nd, in `json.dumps` of the same list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GOAL = "6 x json.dumps"
 
 
 class Session:
-    """A conversation that goes on in one session."""
+    """A conversation that stays in one session."""
 
     def __init__(self, ask: Callable[[list[Any]], Any], human: Callable[[str], Any], turns: int) -> None:
         self.ask, self.human, self.history = ask, human, list[Any]()
