@@ -47,7 +47,9 @@ CALLS = frozenset(
     "tool_call tool_call_chunk invalid_tool_call tool_use function_call input_json_delta server_tool_call "
     "server_tool_call_chunk server_tool_result".split()
 )
-REPORTS = re.compile(r"(_call|_calls|_call_output|tool_use|tool_result|_result|executable_code|mcp_\w+)\Z")
+REPORTS = re.compile(
+    r"(_call|_calls|_call_output|tool_use|tool_result|_result|executable_code|mcp_\w+|compaction|container_upload)\Z"
+)
 """Types of blocks with which providers report calls and what they ran themselves."""
 MEDIA: dict[str, MediaKind] = {
     "image": "image",

@@ -170,3 +170,14 @@ def test_it_survives_llamaindexs_json() -> None:
 
     assert sent_back(way, ChatMessage.model_validate_json(reply.model_dump_json())) == sent_back(way, reply)
     assert sent_back(way, reply)["reasoning_content"] == "Let me see."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["server_tool_use", "web_search_tool_result", "mcp_tool_use", "web_search_call", "compaction", "container_upload"],
+)
+def test_what_another_provider_noted_in_its_replies_is_not_sent(kind: str) -> None:
+    """Blocks of Anthropic's and the Responses API's own: the text goes out alone."""
+    content: Any = [{"type": kind, "id": "1", "content": "noted"}, {"type": "text", "text": "Hm"}]
+
+    assert sent_back(FRAMEWORKS[0], AIMessage(content)) == {"role": "assistant", "content": "Hm"}
