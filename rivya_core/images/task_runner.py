@@ -7,6 +7,7 @@ the record's id resumes the task. `generator.py` checks the request beforehand.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.images.api import ImageTask, create_task, get_task, wait_for_task
 from rivya_core.images.downloads import download, safe_name
+from rivya_core.images.durations import known_durations, note_duration
 from rivya_core.images.models import ImageModel
 from rivya_core.images.polling import PollingPolicy
 from rivya_core.images.progress import ImageProgress, Listener, Stage, report
@@ -141,7 +143,8 @@ class TaskRun:
 
         try:
             with _leaving_id(self.record):
-                task = yield from wait_for_task(self.config.endpoint, self.record.id, self.config.polling, on_poll)
+                task = yield from wait_for_task(self.config.endpoint, self.record.id, self._polling(), on_poll)
+                note_duration(self._kind, task)
                 return (yield from self._download_results(task, polls))
         except TaskFailedError:
             self._release()
@@ -165,6 +168,16 @@ class TaskRun:
             yield from self._note(replace(self.record, state="failed"))
             raise task.failure()
         return (yield from self._download_results(task, 1)) if task.status == "succeeded" else task
+
+    @property
+    def _kind(self) -> str:
+        """What makes tasks take about as long: account, model and options."""
+        return f"{self.record.origin} {price_key(self.record.body)}"
+
+    def _polling(self) -> PollingPolicy:
+        """Return when to poll: around the expected moment, if earlier tasks of this kind are known."""
+        age = max(0.0, time.time() - self.record.created_at)
+        return self.config.polling.expecting(known_durations(self._kind), age)
 
     def _download_results(self, task: ImageTask, polls: int) -> Plan[GeneratedImage]:
         yield from self.report("downloading", polls=polls)
