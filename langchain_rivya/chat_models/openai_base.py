@@ -59,6 +59,6 @@ class BaseOpenAIChat(OpenAIFields, ToolCallingChat):
             tool_calling=facts.tools,
             tool_choice=facts.tools,
             tool_call_streaming=facts.tools,
-            structured_output=facts.structured_output and self.provider.completions_profile(model).json_schema,
+            structured_output=self._default_method() == "json_schema" and facts.structured_output,
             reasoning_output=facts.reasoning,
         )

@@ -26,6 +26,7 @@ FORCED = re.compile(r"(?i)\bmust (?:now )?(?:call|use) (?:the )?(?:tools? |funct
 ONE_CALL = re.compile(r"(?i)\b(?:at most|only|exactly|no more than) one (?:tool |function )?call\b")
 NO_CALL = re.compile(r"(?i)\b(?:do not|don't|must not) (?:call|use) (?:a |any )?(?:tool|function)s?\b")
 EXAMPLE = re.compile(r"(?s)<tool_(call|response)\b[^>]*>\s*\{.*?</tool_\1>")
+WANTED = re.compile(r"(?i)must fit this JSON schema:\s*")
 PARAMETERS = ("parameters", "input_schema", "schema")
 TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "list": "array", "dict": "object"}
 
@@ -43,9 +44,16 @@ def read(request: ModelRequest) -> ModelRequest | None:
     if not tools:
         return None
     first_call = next((at for at, message in enumerate(request) if message.role == "assistant"), len(request))
-    messages = [found for at, message in enumerate(request) for found in steps(message, results=at > first_call)]
+    messages = [step for at, message in enumerate(request) for step in steps(message, results=at > first_call)]
     rules = "\n".join(message.text for message in asking if message.role == "system") + asking[-1].text
-    return ModelRequest(messages, **{**vars(request), "tools": tuple(tools.values()), **choice(rules, tools)})
+    found = {"tools": tuple(tools.values()), "schema": request.schema or wanted(rules), **choice(rules, tools)}
+    return ModelRequest(messages, **{**vars(request), **found})
+
+
+def wanted(text: str) -> Mapping[str, Any] | None:
+    """Return the schema that the text of a reply must fit, if the rules name one."""
+    asked = WANTED.search(text)
+    return next((value for value, _ in objects_in(text[asked.end() :])), None) if asked else None
 
 
 def choice(rules: str, tools: Mapping[str, Tool]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LangChain's agents and LangGraph over the compatible chat models, on the sandbox."""
+"""LangChain's agents and LangGraph over all chat models, on the sandbox."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ def get_weather(city: str) -> str:
     return f"It is 21 degrees in {city}."
 
 
-@pytest.fixture(params=["evolink", "gmi", "compatible", "gmi-responses", "chained"])
+@pytest.fixture(params=["rivya", "evolink", "gmi", "compatible", "gmi-responses", "chained", "prompted"])
 def model(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
-    """Each of the compatible models."""
+    """Each kind of model."""
     made = {
+        "rivya": lambda: ChatRivya(api_key=sandbox.api_key, base_url=sandbox.rivya_url),
+        "prompted": lambda: ChatOpenAICompatible(
+            model="gpt-5.2", api_key=sandbox.api_key, base_url=sandbox.openai_url, tool_calling="prompted"
+        ),
         "evolink": lambda: ChatEvolink(api_key=sandbox.api_key, base_url=sandbox.evolink_url),
         "gmi": lambda: ChatGMI(api_key=sandbox.api_key, base_url=sandbox.gmi_url),
         "compatible": lambda: ChatOpenAICompatible(
