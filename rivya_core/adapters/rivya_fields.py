@@ -12,6 +12,7 @@ from typing_extensions import Self
 from rivya_core.adapters.arguments import ONLY_OPENAI
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.prompting import PROMPT_OPTIONS, RivyaToolCalling, prompt_of
+from rivya_core.adapters.session_account import SessionAccount
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions.ledger import Ledger
@@ -27,7 +28,7 @@ TOOLS_OFF = (
 Effort = Literal["default", "minimal", "low", "medium", "high", "xhigh"]
 
 
-class RivyaFields(Connection):
+class RivyaFields(SessionAccount, Connection):
     """Options of Rivya's chat and its sessions. What is not set is not sent."""
 
     provider: ClassVar[Provider] = RIVYA
