@@ -5,7 +5,7 @@
 Three questions in a row, on the sandbox. The rows are the table in `docs/guides/rivya-agents.md`.
 """
 
-# ruff: noqa: T201 - a command that prints
+
 
 from __future__ import annotations
 
