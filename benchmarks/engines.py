@@ -5,8 +5,6 @@
 Three questions in a row, on the sandbox. The rows are the table in `docs/guides/rivya-agents.md`.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio
