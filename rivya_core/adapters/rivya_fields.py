@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from rivya_core.adapters.account import SessionAccount
 from rivya_core.adapters.arguments import ONLY_OPENAI
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.prompting import PROMPT_OPTIONS, RivyaToolCalling, prompt_of
-from rivya_core.adapters.session_account import SessionAccount
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions.ledger import Ledger
