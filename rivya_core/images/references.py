@@ -48,9 +48,16 @@ class ReferenceRegistry:
     recall: Callable[[str], GeneratedImage | None] = field(repr=False)
     refetch: Callable[[GeneratedImage], Plan[bytes]] = field(repr=False)
     _images: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
+    _listed: set[str] = field(default_factory=set, repr=False)
 
-    def put(self, image: Any, name: str | None = None) -> str:
+    def put(self, image: Any, name: str | None = None, *, listed: bool = False) -> str:
         """Add an image and return its id. When the registry is full, the oldest image is removed.
+
+        Args:
+            image: The image.
+            name: Its id; by default one is made.
+            listed: Whether errors name it to every model. Results and images that are added later may belong to one
+                conversation, so errors do not name them.
 
         Raises:
             InvalidInputError: The value is not usable as a reference image.
@@ -62,6 +69,8 @@ class ReferenceRegistry:
         with _lock:
             self._images[found] = kept
             self._images.move_to_end(found)
+            if listed:
+                self._listed.add(found)
             while len(self._images) > MOST_IMAGES:
                 self._images.popitem(last=False)
             heavy = [one for one in self._images.values() if isinstance(one, GeneratedImage) and one.data is not None]
@@ -153,7 +162,7 @@ class ReferenceRegistry:
         return (yield from _memory(media.data or b"", "", largest))
 
     def _allowed(self) -> str:
-        ids = self.ids()
+        ids = [one for one in self.ids() if one in self._listed]
         ways = [f"one of the ids {', '.join(ids[:MOST_NAMED])}" if ids else "the id of an image that was made before"]
         ways += ["the name of a file in the allowed directory"] * (self.allowed_dir is not None)
         ways += ["an https URL of a public host"] * self.fetching.allowed

@@ -85,7 +85,7 @@ class ImageToolBackend:
         rules = fetching if isinstance(fetching, FetchRules) else FetchRules(allowed=fetching)
         registry = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
         for name, image in (images or {}).items():
-            registry.put(image, name)
+            registry.put(image, name, listed=True)
         retry = RetryPolicy(max_retries)
         where = None if output_dir is None else Path(output_dir)
         polling = PollingPolicy(deadline)
@@ -243,10 +243,10 @@ class ImageToolBackend:
 
     def _known(self, task_id: str) -> Plan[TaskRecord]:
         record = yield from self._generator.find(task_id)
-        if record is None:
-            pending = yield from self._generator.pending()
-            ids = ", ".join(one.id for one in pending[:12]) or "none"
-            raise InvalidInputError(f"There is no image task {task_id[:100]!r} here. Unfinished tasks: {ids}.")
+        if record is None:  # other tasks are not named: they may belong to other conversations
+            raise InvalidInputError(
+                f"There is no image task {task_id[:100]!r}. Use the task id that generate_image returned."
+            )
         return record
 
     def _recall(self, image_id: str) -> GeneratedImage | None:

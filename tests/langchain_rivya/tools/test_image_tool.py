@@ -285,12 +285,14 @@ def test_without_waiting_the_task_tools_continue(box: Sandbox, way: str) -> None
     assert ready.content.startswith("Image img_")
     assert ready.artifact["id"] == run(look, task_id=task_id).artifact["id"]
 
+    other = run(tool, prompt="The image of another conversation").artifact["task_id"]
     for companion in (look, wait):
         foreign = run(companion, task_id="task_of_somebody_else")
         assert "error" == foreign.status
         assert "There is no image task" in foreign.content
+        assert other not in foreign.content  # of an id that it does not know, a model learns nothing
         assert "Invalid arguments" in run(companion, task=1).content
-    assert 1 == len(box.ledger())
+    assert 2 == len(box.ledger())
 
 
 def test_the_task_tools_report_a_failed_task(box: Sandbox) -> None:

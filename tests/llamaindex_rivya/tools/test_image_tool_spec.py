@@ -148,9 +148,11 @@ def test_without_waiting_the_task_tools_continue(box: Sandbox, way: str) -> None
     assert f"Image task {task_id} was submitted. Use wait_for_image or get_image_status." == ordered
     assert f"Image task {task_id} is processing." == run(look, task_id=task_id)
     assert run(wait, task_id=task_id).startswith("Image img_")
+    other = run(make, prompt="The image of another conversation").split()[2]
     for tool in (look, wait):
-        with pytest.raises(InvalidInputError, match="There is no image task"):
+        with pytest.raises(InvalidInputError, match="There is no image task") as caught:
             run(tool, task_id="task_of_somebody_else")
+        assert other not in str(caught.value)
 
 
 def test_an_agent_sees_the_models_own_options() -> None:

@@ -48,6 +48,19 @@ def test_a_follow_up_names_the_earlier_image_by_its_id(box: Sandbox, tools: Imag
     assert ("image", "image/png", f"{image_id}.png") == (item["kind"], item["mimeType"], item["name"])
 
 
+def test_an_error_names_no_image_of_another_conversation(box: Sandbox, tools: ImageTools) -> None:
+    """Many conversations share a tool. Only the images of its constructor are for all of them."""
+    tool = tools.tool(images={"logo": image_file()})
+    made = tools.ask(tool, prompt="A red fox").split()[1]
+    added = tool.add_image(image_file("blue"), "upload-of-somebody")
+    said = tools.ask(tool, prompt="p", reference_images=["img_unknown"])
+
+    assert "There is no image 'img_unknown'. Use one of the ids logo. Nothing was sent." in said
+    assert made not in said
+    assert added not in said
+    assert tools.ask(tool, prompt="p", reference_images=[added]).startswith("Image img_")
+
+
 def _result(box: Sandbox, number: int) -> bytes:
     from rivya_sandbox.rivya.images import render
 

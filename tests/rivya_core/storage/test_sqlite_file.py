@@ -38,6 +38,8 @@ def work(number):
             own.put(TaskRecord(key, "origin", {"prompt": key}))
         else:
             own.settle(Head(key, 1, "d"))
+            if (number + index) % 4 == 0:
+                assert own.claim(Head(key, 1, "d"))
         os.write(1, f"{key}\\n".encode())
 
 workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
@@ -74,12 +76,16 @@ def test_many_processes_with_many_threads_lose_nothing(kind: str, processes: int
     assert acknowledged <= stored(kind, path)
 
 
+@pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("kind", ["tasks", "ledger"])
-def test_killed_processes_leave_a_sound_file(kind: str, tmp_path: Path) -> None:
-    """What was acknowledged before the kill is there afterwards, and others go on writing."""
+def test_killed_processes_leave_a_sound_file(kind: str, processes: int, tmp_path: Path) -> None:
+    """What was acknowledged before the kill is there afterwards, claims too, and others go on writing."""
     path = tmp_path / "shared.db"
-    running = [start(kind, path, f"p{number}", each=10_000) for number in range(2)]
-    time.sleep(1.5)  # let them write; how far they come does not matter
+    running = [start(kind, path, f"p{number}", each=10_000) for number in range(processes)]
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()  # it writes; how far it comes does not matter
+    time.sleep(1)
     for process in running:
         process.send_signal(signal.SIGKILL)
     acknowledged = {line for process in running for line in (process.communicate()[0].rpartition("\n")[0].split())}
@@ -88,6 +94,11 @@ def test_killed_processes_leave_a_sound_file(kind: str, tmp_path: Path) -> None:
 
     assert later.returncode == 0
     assert acknowledged <= stored(kind, path)
+    if kind == "ledger":
+        ledger = SQLiteLedger(path)
+        claimed = [key for key in acknowledged if sum(map(int, key.split("-")[1:])) % 4 == 0]
+        assert claimed
+        assert not any(ledger.claim(Head(key, 1, "d")) for key in claimed[:200])
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
