@@ -144,16 +144,17 @@ def _refusal(message: AIMessage) -> dict[str, str]:
 
 
 def _parts(blocks: Sequence[str | dict[str, Any]], speaker: str) -> Iterator[Part]:
-    """Blocks of text stand on lines of their own; those of an assistant are pieces of one text."""
+    """Neighbouring blocks of text are pieces of one text, as in LangChain; a document stands on lines of its own."""
     role = ROLES.get(speaker.lower(), "user")
-    separator = "" if role == "assistant" else "\n"
-    before = ""
+    has_text = after_document = False
     for block in blocks:
         part = Text(block) if isinstance(block, str) else _part(block, role)
         if isinstance(part, Text):
             if not part.text:
                 continue
-            part, before = Text(before + part.text, before, part.extras), separator
+            is_document = isinstance(block, dict) and block.get("type") == "text-plain"
+            before = "\n" if has_text and role != "assistant" and (is_document or after_document) else ""
+            part, has_text, after_document = Text(before + part.text, before, part.extras), True, is_document
         if part is not None:
             yield part
 

@@ -116,12 +116,13 @@ def test_a_cache_point_of_llamaindex_goes_out(asynchronous: bool) -> None:
     assert second == {"type": "text", "text": "Q"}
 
 
-def test_texts_of_a_message_stand_on_lines_of_their_own() -> None:
-    """Those of a user, a system message and a tool; an assistant's are pieces of one text."""
-    parts = [{"type": "text", "text": "One."}, "Two.", {"type": "text", "text": ""}, {"type": "text", "text": "Three."}]
+def test_documents_stand_on_lines_of_their_own() -> None:
+    """In a message of a user, the system and a tool. Other blocks of text are pieces of one text, as in LangChain."""
+    document = {"type": "text-plain", "text": "Two.", "mime_type": "text/plain"}
+    parts = [{"type": "text", "text": "O"}, "ne.", {"type": "text", "text": ""}, document, document, "Three."]
     for message in (HumanMessage(parts), SystemMessage(parts), ToolMessage(parts, tool_call_id="1")):
-        assert to_core([message])[0].text == "One.\nTwo.\nThree."
-    assert to_core([AIMessage(parts)])[0].text == "One.Two.Three."
+        assert to_core([message])[0].text == "One.\nTwo.\nTwo.\nThree."
+    assert to_core([AIMessage(["One.", "Two."])])[0].text == "One.Two."
 
 
 def test_a_plain_text_document_keeps_its_title() -> None:
