@@ -29,7 +29,7 @@ class BaseOpenAILLM(OpenAIFields, ToolCallingLLM):
         "Chat completions",
         frozenset({"image", "audio", "video", "file"}),
         "Put it into a user's message.",
-        frozenset({"user", "tool"}),
+        frozenset({"user", "tool", "assistant"}),
     )
     call_options: ClassVar[frozenset[str]] = OpenAIFields.call_options | {"allow_parallel_tool_calls"}
 

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object
 from rivya_core.openai import custom_tools
+from rivya_core.openai.late_media import with_late_media
 from rivya_core.openai.reply_state import NO_STATE, ReplyState
 from rivya_core.providers import CompletionsProfile
 from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
@@ -55,16 +56,8 @@ def wire_messages(
         raise InvalidInputError("There is no message to send.")
     if rules.one_system_message:
         messages = _one_system_message(messages)
-    every: list[WireMessage] = []
-    late: list[Part] = []
-    for message in messages:
-        if message.role != "tool" and late:
-            every.append({"role": "user", "content": [_part(part, "user") for part in late]})
-            late = []
-        every.append(_wire(message, rules, state_of, custom))
-        if message.role == "tool" and not rules.tool_media:
-            late += _late_media(message)
-    return [*every, {"role": "user", "content": [_part(part, "user") for part in late]}] if late else every
+    found = with_late_media(messages, lambda message: message.role == "tool" and rules.tool_media)
+    return [_wire(message, rules, state_of, custom) for message in found]
 
 
 def _one_system_message(messages: Sequence[Message]) -> list[Message]:
@@ -78,18 +71,11 @@ def _one_system_message(messages: Sequence[Message]) -> list[Message]:
     return [Message("system", parts), *rest]
 
 
-def _late_media(message: Message) -> list[Part]:
-    """What a tool's message may not hold, to follow it in a user's; all answers to one reply have to stand together."""
-    if not message.media:
-        return []
-    return [Text(f"Returned by the tool call {message.tool_call_id}:"), *message.media]
-
-
 def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf, custom: frozenset[str]) -> WireMessage:
     if message.role == "assistant":
         wire = _assistant(message, state_of(message), custom)
     elif message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": _tool_content(message, rules)}
+        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": _tool_content(message)}
     else:
         plain_system = message.role == "developer" and not rules.developer_role
         wire = {"role": "system" if plain_system else message.role, "content": _content(message.parts, message.role)}
@@ -121,15 +107,10 @@ def _call(call: ToolCall, state: Mapping[str, Any], custom: frozenset[str]) -> W
     return {**state, "id": call.id, "type": "function", "function": function}
 
 
-def _tool_content(message: Message, rules: CompletionsProfile) -> Any:
+def _tool_content(message: Message) -> Any:
     """What a tool said; that it failed is said in words, for the wire has no other place for it."""
-    parts = message.parts if rules.tool_media else tuple(p for p in message.parts if not isinstance(p, Media))
     failed = message.failed and not message.text.lower().startswith("error")
-    if failed:
-        parts = (Text("Error: "), *parts)
-    if message.media and not parts:
-        return "The result follows in the next message."
-    return _content(parts, "tool")
+    return _content((Text("Error: "), *message.parts) if failed else message.parts, "tool")
 
 
 def _content(parts: Sequence[Part], role: str) -> Any:
@@ -165,7 +146,7 @@ def _result_text(block: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _media(media: Media, role: str) -> WireMessage:
-    if role in ("assistant", "system", "developer"):
+    if role in ("system", "developer"):
         raise NotSupportedError(
             f"Chat completions take no {media.kind} in a message of role {role!r}; put it into a user's message. "
             "Nothing was sent."

@@ -16,6 +16,7 @@ from rivya_core.http.json_codec import arguments_text, is_object, loads
 from rivya_core.media.fetch_url import data_url as read_data_url
 from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.messages import data_url, is_plain_text
+from rivya_core.openai.late_media import with_late_media
 from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
@@ -45,7 +46,7 @@ def input_items(
     if len(messages) == 1 and only.role == "user" and not only.name and all(map(is_plain_text, only.parts)):
         return only.text
     items: list[Item] = []
-    for message in messages:
+    for message in with_late_media(messages, lambda m: m.role == "tool" or bool(_kept(m, origin, send_back))):
         match message.role:
             case "assistant":
                 items += _kept(message, origin, send_back) or _assistant(message, custom)
@@ -139,7 +140,7 @@ def _part(part: Part, role: str) -> Item:
 
 
 def _media(media: Media, role: str) -> Item:
-    if role in ("assistant", "system", "developer"):
+    if role in ("system", "developer"):
         raise NotSupportedError(
             f"The Responses API takes no {media.kind} in a message of role {role!r}; put it into a user's message. "
             "Nothing was sent."

@@ -169,7 +169,7 @@ def test_media(media: Media, part: dict[str, Any]) -> None:
         ("user", Media("video", file_id="file-1"), "file_id"),
         ("user", Media("audio", url="https://a.test/x.wav"), "bytes"),
         ("user", Media("image", file_id="file-1"), "file_id"),
-        ("assistant", IMAGE, "image in a message of role 'assistant'"),
+        ("developer", IMAGE, "image in a message of role"),
         ("system", IMAGE, "role 'system'"),
     ],
     ids=str,
@@ -270,10 +270,10 @@ def test_a_tools_images_follow_behind_all_answers_of_the_step() -> None:
 
     wire = wire_messages(talk, CompletionsProfile())
 
-    assert [m["role"] for m in wire] == ["assistant", "tool", "tool", "user", "user"]
+    assert [m["role"] for m in wire] == ["assistant", "tool", "tool", "user"]
     assert wire[1]["content"] == "see"
     assert isinstance(wire[2]["content"], str)
-    assert [p["type"] for p in wire[3]["content"]] == ["text", "image_url", "text", "image_url"]
+    assert [p["type"] for p in wire[3]["content"]] == ["text", "image_url", "text", "image_url", "text"]
     assert wire_messages(talk[:3], CompletionsProfile())[-1]["role"] == "user"
     kept = wire_messages(talk, CompletionsProfile(tool_media=True))
     assert [m["role"] for m in kept] == ["assistant", "tool", "tool", "user"]

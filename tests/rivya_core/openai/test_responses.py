@@ -462,9 +462,7 @@ def test_media(whole: Way, media: Media, part: dict[str, Any]) -> None:
     assert sent(whole, [tool])["input"][0]["output"] == [part]
 
 
-@pytest.mark.parametrize(
-    ("role", "media"), [("user", Media("audio", data=b"x")), ("assistant", Media("image", url="x"))]
-)
+@pytest.mark.parametrize(("role", "media"), [("user", Media("audio", data=b"x")), ("system", Media("image", url="x"))])
 def test_what_cannot_be_said_is_an_error(whole: Way, role: Any, media: Media) -> None:
     with pytest.raises(errors.NotSupportedError, match=media.kind):
         sent(whole, [Message(role, (media,))])
