@@ -1,7 +1,7 @@
 """Media that a message of their role may not hold, moved into the user's message that follows. Pure.
 
-APIs take the images that a model made, and most of them those that a tool returned, from a user only. The results of all
-calls of one reply have to stand together, so the media follow after the last of them.
+APIs take the images that a model made from a user only, and most of them those of a tool, too. The results of all calls
+of one reply have to stand together, so the media follow after the last of them.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ def with_late_media(messages: Sequence[Message], holds: Callable[[Message], bool
     """
     late: list[Part] = []
     for message in messages:
+        said = message
         if late and message.role == "user":  # strict servers take no two messages of the user in a row
-            message, late = message._replace(parts=(*late, *message.parts)), []
+            said, late = message._replace(parts=(*late, *message.parts)), []
         elif late and message.role != "tool":
             yield Message("user", tuple(late))
             late = []
         if message.role in SOURCES and message.media and not holds(message):
             late += [Text(SOURCES[message.role].format(id=message.tool_call_id)), *message.media]
-            message = _without_media(message)
-        yield message
+            said = _without_media(message)
+        yield said
     if late:
         yield Message("user", tuple(late))
 
