@@ -76,7 +76,8 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 
 def _message(message: BaseMessage) -> Message:
     content = message.content
-    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, message.type))
+    speaker = "ai" if isinstance(message, AIMessage) else message.type  # the type of a chunk is another word
+    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, speaker))
     if isinstance(message, AIMessage) and not isinstance(content, str):  # what another provider ran means nothing here
         parts = tuple(
             part for part in parts if not (isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))))

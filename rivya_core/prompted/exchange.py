@@ -89,10 +89,17 @@ def _outcome(prompt: Prompt, reply: ChatDelta, reading: Reading, shown: str) -> 
     facts = {**reply.metadata, "tool_calling": "prompted"} if prompt.tools else dict(reply.metadata)
     if reading.has_valid_call and facts.get("finish_reason") == "stop":
         facts["finish_reason"] = "tool_calls"
-    rest = reading.text[len(shown) :] if reading.text.startswith(shown) else ""
-    text = reading.text if reading.text.startswith(shown) else shown
+    rest = _rest(reading.text, shown, is_object=prompt.schema is not None)
+    text = shown + rest
     message = Message("assistant", (Text(text),) if text else (), tool_calls=calls_of(reading))
     return Outcome(reply._replace(text=rest, tool_calls=reading.calls, metadata=facts), message)
+
+
+def _rest(text: str, shown: str, *, is_object: bool) -> str:
+    """What is left to show of a text; an object that was not shown follows what was taken for it."""
+    if text.startswith(shown):
+        return text[len(shown) :]
+    return f"\n\n{text}" if is_object and text else ""
 
 
 def _noted(delta: ChatDelta, facts: Mapping[str, Any]) -> ChatDelta:
@@ -144,7 +151,7 @@ class PromptedDecoder:
 
     def __init__(self, inner: Decoder[ChatDelta], prompt: Prompt) -> None:
         self._inner = inner
-        self._filter = TextFilter(holds_json=bool(prompt.callable))
+        self._filter = TextFilter(holds_json=bool(prompt.callable), only_json=prompt.schema is not None)
 
     @property
     def complete(self) -> bool:

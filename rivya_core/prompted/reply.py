@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rivya_core.http.json_codec import loads, repaired
 from rivya_core.prompted.prompt import CALL_FORM, Prompt
 from rivya_core.structured.checks import MismatchError, check_json
-from rivya_core.structured.reply_reader import REASONING, ReplyError, read_text
+from rivya_core.structured.reply_reader import REASONING, ReplyError, object_text, read_text
 from rivya_core.types import ToolCallDelta
 
 OPENING = re.compile(r"<\s*tool_call\s*>", re.IGNORECASE)
@@ -67,9 +68,12 @@ class _Block:
 def read(prompt: Prompt, reply: str) -> Reading:
     """Return what the complete text of a reply says."""
     found = _with_calls(prompt, reply)
-    if not found.calls and not found.problems:
-        found = replace(found, problems=tuple(_problems_of_text(prompt, reply)))
-    return found
+    if found.calls or found.problems:
+        return found
+    problems = tuple(_problems_of_text(prompt, reply))
+    if prompt.schema is not None and not problems and prompt.choice != "required":
+        return replace(found, text=object_text(prompt.schema, reply))
+    return replace(found, problems=problems)
 
 
 def _problems_of_text(prompt: Prompt, reply: str) -> Iterator[str]:
@@ -127,10 +131,19 @@ def _arguments(value: Mapping[str, Any]) -> Any:
     given = value.get("arguments")
     if isinstance(given, str) and given.strip():
         try:
-            return json.loads(given, strict=False)
+            return _sound(json.loads(given, strict=False))
         except (ValueError, RecursionError):
             return given
     return {} if given is None or given == "" else given
+
+
+def _sound(value: Any) -> Any:
+    """Return *value* with whole characters.
+
+    Raises:
+        ValueError: It holds `NaN` or an infinite number, or is nested too deeply, so that other readers refuse it.
+    """
+    return loads(json.dumps(repaired(value), ensure_ascii=False, allow_nan=False))
 
 
 def _invalid(name: str, arguments: Any, error: str) -> ToolCallDelta:
@@ -189,6 +202,7 @@ def _block(reply: str, opening: re.Match[str]) -> _Block:
     try:
         while (start := _after_gap(reply, place)) < len(reply) and reply[start] in "{[":
             value, place = _decoder.raw_decode(reply, start)
+            value = _sound(value)
             values += value if isinstance(value, list) else [value]
     except (ValueError, RecursionError):
         return _broken(reply, opening, "the JSON of a <tool_call> block is cut off or not valid")

@@ -10,8 +10,34 @@ REASONING_TAG = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
 MAYBE_REASONING = re.compile(r"\s*(?:<[a-z]{0,9})?\Z", re.IGNORECASE)
 MAYBE_TAG = re.compile(r"<\s*(?:t[a-z_]{0,8}\s*)?\Z", re.IGNORECASE)
 MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*`+[ \t]*[\w-]*\Z")
+BRACKET = re.compile(r"[{\[]")
+IN_JSON = re.compile(r'\\.|\\\Z|["{}\[\]]', re.DOTALL)
+"""What decides where a JSON value ends; a backslash at the end of a piece belongs to the next character."""
 LONGEST_TAIL = 64
 """Characters at the end of the text in which a tag or a fence may begin."""
+
+
+class _JSONEnd:
+    """Finds the end of a JSON object or list that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._quoted = self._escaped = False
+
+    def feed(self, piece: str) -> int | None:
+        """Take the next piece and return where the value ends in it, or None."""
+        start, self._escaped = int(self._escaped and bool(piece)), self._escaped and not piece
+        for match in IN_JSON.finditer(piece, start):
+            mark = match[0]
+            if mark == "\\":
+                self._escaped = True
+            elif mark == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted and len(mark) == 1:
+                self._depth += 1 if mark in "{[" else -1
+                if self._depth <= 0:
+                    return match.end()
+        return None
 
 
 class TextFilter:
@@ -19,13 +45,18 @@ class TextFilter:
 
     Args:
         holds_json: Whether a reply that begins with JSON or with a fence may be a call without its tags.
+        only_json: Whether the reply is a JSON object, so that only the object passes. If it may be a call as well,
+            nothing passes.
     """
 
-    def __init__(self, *, holds_json: bool) -> None:
+    def __init__(self, *, holds_json: bool, only_json: bool = False) -> None:
         self._holds_json = holds_json
+        self._only_json = only_json
+        self._object: _JSONEnd | None = None
         self._pieces: list[str] = []
         self._pending = ""
-        self._begun = self._stopped = False
+        self._begun = False
+        self._stopped = holds_json and only_json
         self._closing: re.Pattern[str] | None = None
         self.shown = ""
 
@@ -53,6 +84,8 @@ class TextFilter:
             return ""
         if self._closing is not None:
             return self._take_reasoning()
+        if self._only_json:
+            return self._take_object()
         opening = OPENING.search(self._pending)
         if opening is not None:
             self._stopped = True
@@ -77,9 +110,22 @@ class TextFilter:
         closing = self._closing.search(self._pending) if self._closing else None
         if closing is None:
             at = self._pending.rfind("<")
-            return self._cut(at if at >= 0 and at > len(self._pending) - LONGEST_TAIL else len(self._pending))
+            shown = self._cut(at if at >= 0 and at > len(self._pending) - LONGEST_TAIL else len(self._pending))
+            return "" if self._only_json else shown
         self._closing = None
-        return self._cut(closing.end()) + self._take()
+        reasoning = self._cut(closing.end())
+        return ("" if self._only_json else reasoning) + self._take()
+
+    def _take_object(self) -> str:
+        """Pass the first JSON value; what stands around it is read at the end."""
+        if self._object is None:
+            start, opening = BRACKET.search(self._pending), OPENING.search(self._pending)
+            if start is None or opening is not None:
+                return ""
+            self._object, self._pending = _JSONEnd(), self._pending[start.start() :]
+        end = self._object.feed(self._pending)
+        self._stopped = end is not None
+        return self._cut(len(self._pending) if end is None else end)
 
     def _cut(self, end: int) -> str:
         shown, self._pending = self._pending[:end], self._pending[end:]

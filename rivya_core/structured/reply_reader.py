@@ -88,7 +88,7 @@ def _read(schema: Schema, reply: Reply, *, by_tool: bool) -> Any:
         raise ReplyError(f"the model refused: {reply.refusal}")
     own = [arguments for name, arguments in reply.calls if name == schema.name]
     if by_tool and own:
-        return _only([_loaded(arguments) for arguments in own], schema, "tool calls")
+        return _only([_loaded(arguments) for arguments in own], schema, "tool calls")[1]
     broken = [text for name, text in reply.invalid_calls if name in ("", schema.name)]
     if by_tool and broken:
         raise ReplyError(f"the arguments of its tool call are not valid JSON: {broken[0][:300]!r}")
@@ -105,6 +105,32 @@ def read_text(schema: Schema, text: str) -> Any:
     Raises:
         ReplyError: The text holds no object, or several.
     """
+    return _read_text(schema, text)[1]
+
+
+def object_text(schema: Schema, text: str) -> str:
+    """Return the JSON of the object in a reply's text, as it is written there, without what stands around it.
+
+    Raises:
+        ReplyError: The text holds no object, or several.
+    """
+    value, _ = _read_text(schema, text)
+    place = _next(text, 0)
+    for _ in range(MOST_ATTEMPTS):
+        if place < 0:
+            break
+        try:
+            found, end = _decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            found, end = _nothing, place + 1
+        if found is not _nothing and _same(found, value):
+            return text[place:end]
+        place = _next(text, end)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _read_text(schema: Schema, text: str) -> tuple[Any, Any]:
+    """The value in a reply's text, and the object that it is."""
     whole = _whole(text.strip())  # a value may hold what looks like reasoning
     bare = REASONING.sub(" ", text).strip()
     if not bare:
@@ -138,8 +164,8 @@ def so_far(schema: Schema, value: Any) -> Any:
     return None if any(value.get(key) == told for key, told in echo.items()) else value
 
 
-def _only(found: Sequence[Any], schema: Schema, where: str) -> Any:
-    """The one value among *found* that fits; equal ones count once."""
+def _only(found: Sequence[Any], schema: Schema, where: str) -> tuple[Any, Any]:
+    """The one value among *found* that fits, and the object that it is; equal ones count once."""
     different: list[Any] = []
     for value in found:
         if not any(_same(value, other) for other in different):
@@ -147,7 +173,7 @@ def _only(found: Sequence[Any], schema: Schema, where: str) -> Any:
     fitting, misfits = [], []
     for value in different:
         try:
-            fitting.append(_fitted(value, schema))
+            fitting.append((value, _fitted(value, schema)))
         except MismatchError as error:
             misfits.append(error)
     if len(fitting) > 1 or (len(different) > 1 and not fitting):

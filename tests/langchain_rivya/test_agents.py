@@ -87,6 +87,24 @@ def test_an_agent_gives_structured_output(model: Any) -> None:
         assert isinstance(state["structured_response"], Weather)
 
 
+WEATHER = '{"city": "Basel", "degrees": 21}'
+AWKWARD = [f"```json\n{WEATHER}\n```", f"Here it is: {WEATHER} - enjoy.", f"<think>{{}}</think>{WEATHER}"]
+
+
+@pytest.mark.parametrize("reply", AWKWARD)
+@pytest.mark.parametrize("model", ["rivya", "prompted"], indirect=True)
+def test_an_agent_reads_an_object_with_words_around_it(model: Any, sandbox: Sandbox, reply: str) -> None:
+    """LangChain reads the message's text as JSON, so the text is the object; whole and streamed."""
+    for tools in ([], [get_weather]):
+        for form in (Weather, ProviderStrategy(Weather)):
+            agent = create_agent(model, tools=tools, response_format=form)
+            sandbox.answer(reply)
+            assert agent.invoke(QUESTION)["structured_response"] == Weather(city="Basel", degrees=21)
+            sandbox.answer(reply)
+            *_, (_, last) = agent.stream(QUESTION, stream_mode=["messages", "values"])
+            assert last["structured_response"] == Weather(city="Basel", degrees=21)
+
+
 def test_summarisation_knows_the_models_size(model: Any) -> None:
     """A fraction of the context needs the profile; a long history is summarised by the model itself."""
     middleware = SummarizationMiddleware(model=model, trigger=("fraction", 0.001), keep=("messages", 2))

@@ -49,7 +49,7 @@ def test_each_awkward_reply_is_read_as_expected(reply: str, text: str, calls: li
 
 def streamed(prompt: Prompt, pieces: list[str]) -> str:
     """What a stream shows before it is settled."""
-    text = TextFilter(holds_json=bool(prompt.callable))
+    text = TextFilter(holds_json=bool(prompt.callable), only_json=prompt.schema is not None)
     return "".join(map(text.feed, pieces))
 
 
@@ -143,3 +143,45 @@ def test_text_that_must_fit_a_schema_is_held_to_it() -> None:
     assert read(prompt, call(S)).problems == ()
     assert "does not fit" in read(prompt, '{"km": "long"}').problems[0]
     assert "2 different objects" in read(prompt, '{"km": 3} or {"km": 4}').problems[0]
+
+
+RIVER = schema_of({"title": "River", "type": "object", "properties": {"km": {"type": "integer"}}, "required": ["km"]})
+JSON = '{"km": 3, "of": ["}", "\\"]"]}'
+OBJECTS = [
+    (JSON, JSON),
+    (f"\n{JSON}\n", JSON),
+    (f"```json\n{JSON}\n```", JSON),
+    (f"Here it is:\n```\n{JSON}\n```\nAnything else?", JSON),
+    (f"It is {JSON}, I think.", JSON),
+    (f"{JSON} or, once more, {JSON}", JSON),
+    (f"<think>{{not this}} {{</think>{JSON}", JSON),
+    (f"<reasoning>hm</reasoning>\n\n```json\n{JSON}", JSON),
+    ("No river.", "No river."),
+    ('{"km": "long"}', '{"km": "long"}'),
+]
+
+
+@pytest.mark.parametrize(("reply", "text"), OBJECTS, ids=range(len(OBJECTS)))
+def test_the_text_of_an_object_is_its_json(reply: str, text: str) -> None:
+    """What stands around an object is left out; a reply that holds none keeps its text. Streams begin the same."""
+    for tools in ([], TOOLS):
+        prompt = prompt_for(tools, schema=RIVER)
+        assert read(prompt, reply).text == text
+        for size in (1, 3, 1000):
+            pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
+            assert text.startswith(streamed(prompt, pieces))
+    assert streamed(prompt_for([], schema=RIVER), list(reply)) == ("" if text == "No river." else text)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "[" * 300 + "]" * 300])
+def test_what_other_readers_of_json_refuse_is_no_call(number: str) -> None:
+    """Such arguments could not be kept with the message, so the call is asked for again."""
+    for arguments in (f'{{"query": "x", "limit": {number}}}', json.dumps(f'{{"query": "x", "limit": {number}}}')):
+        reading = read(PROMPT, call(f'{{"name": "search", "arguments": {arguments}}}'))
+        assert (told(reading)[0][0], len(reading.problems)) == ("!", 1)
+
+
+def test_half_a_character_is_replaced_when_it_is_read() -> None:
+    """The arguments are the same wherever they are kept, so the session continues."""
+    reading = read(PROMPT, call('{"name": "search", "arguments": {"query": "\\ud83d and \\ud83d\\ude00"}}'))
+    assert json.loads(reading.calls[0].arguments) == {"query": "\ufffd and \U0001f600"}
