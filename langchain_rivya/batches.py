@@ -14,8 +14,8 @@ from langchain_rivya.chat_models.base import HTTPChatModel
 from langchain_rivya.errors import as_model_errors
 from langchain_rivya.tools.image_tool import RivyaImageTool
 from rivya_core.adapters.batch_items import image_result, order_of, settings_of
-from rivya_core.batches.progress import BatchReport
-from rivya_core.batches.resumable import Batch, Items
+from rivya_core.adapters.batches.progress import BatchReport
+from rivya_core.adapters.batches.resumable import Batch, Items
 from rivya_core.errors import ConfigurationError
 from rivya_core.reporting.costs import Cost, cost_of
 

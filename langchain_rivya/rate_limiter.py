@@ -6,7 +6,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 
 from langchain_rivya.errors import as_model_errors
 from rivya_core.http.clients import Clients
-from rivya_core.limits.limiter import RateLimiter
+from rivya_core.storage.limits.limiter import RateLimiter
 
 
 class SharedRateLimiter(RateLimiter, BaseRateLimiter):

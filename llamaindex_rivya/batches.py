@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llamaindex_rivya.llms.base import HTTPLLM
 from llamaindex_rivya.tools.image_tool_spec import RivyaImageToolSpec
 from rivya_core.adapters.batch_items import image_result, order_of, settings_of
-from rivya_core.batches.resumable import Batch
+from rivya_core.adapters.batches.resumable import Batch
 from rivya_core.errors import ConfigurationError
 from rivya_core.reporting.costs import Cost, cost_of
 

@@ -1,7 +1,7 @@
 """A rate limiter for LlamaIndex's models that threads, processes and hosts share."""
 
 from rivya_core.http.clients import Clients
-from rivya_core.limits.limiter import RateLimiter
+from rivya_core.storage.limits.limiter import RateLimiter
 
 try:
     from llama_index.core.rate_limiter import BaseRateLimiter

@@ -38,10 +38,10 @@ from rivya_core.http.library import httpx
 from rivya_core.http.request_defaults import read_timeout
 from rivya_core.http.response_body import DEFAULT_LIMITS
 from rivya_core.http.secrets import key_of
-from rivya_core.limits.limiter import RateLimiter
 from rivya_core.model_facts import check_chats
 from rivya_core.providers import PROVIDERS, RIVYA, Provider
 from rivya_core.reporting.tracing import CallTrace, tracing
+from rivya_core.storage.limits.limiter import RateLimiter
 
 if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.chat_stream import Wire
@@ -213,8 +213,8 @@ class Connection(Account, BaseModel):
         traced = tracing()
         if limiter is None and not traced:
             return wire
-        from rivya_core.limits.call_limits import CallLimits
         from rivya_core.reporting.observed_wire import CallObserver, ObservedWire
+        from rivya_core.storage.limits.call_limits import CallLimits
 
         observers: list[CallObserver] = [CallLimits(limiter)] if isinstance(limiter, RateLimiter) else []
         paced = not observers

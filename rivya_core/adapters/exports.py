@@ -14,7 +14,7 @@ from rivya_core.extras import import_attribute
 from rivya_core.providers import PROVIDERS, RIVYA
 
 SHARED = {
-    "BatchReport": "rivya_core.batches.progress",
+    "BatchReport": "rivya_core.adapters.batches.progress",
     "FetchRules": "rivya_core.media.fetch_url",
     "GeneratedImage": "rivya_core.images.result",
     "ImageBatch": "rivya_core.images.contact_sheet",

@@ -18,7 +18,7 @@ from rivya_core.errors import ConfigurationError
 from rivya_core.http import credentials
 from rivya_core.http.headers import public_query
 from rivya_core.http.secrets import Headers, StoredKey, missing, plain
-from rivya_core.limits.limiter import RateLimiter
+from rivya_core.storage.limits.limiter import RateLimiter
 
 CLIENTS = ("http_client", "http_async_client")
 

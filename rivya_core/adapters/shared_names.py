@@ -3,7 +3,7 @@
 At run time `exports.py` loads each of them from its own module, so that using one does not load the others.
 """
 
-from rivya_core.batches.progress import BatchReport as BatchReport
+from rivya_core.adapters.batches.progress import BatchReport as BatchReport
 from rivya_core.images.contact_sheet import ImageBatch as ImageBatch
 from rivya_core.images.result import GeneratedImage as GeneratedImage
 from rivya_core.images.sqlite_task_store import SQLiteTaskStore as SQLiteTaskStore

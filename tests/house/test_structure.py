@@ -16,10 +16,9 @@ LAYERS = (
     "types providers model_facts",
     "http storage",
     "chat_stream models media sessions structured",
-    "reporting prompted limits",
+    "reporting prompted",
     "openai rivya",
     "images",
-    "batches",
     "adapters",
 )
 """The rooms of the core, from the ground up. A room imports its own floor and the floors below it."""

@@ -9,7 +9,7 @@ import sys
 import time
 
 from rivya_core.http.clients import Clients
-from rivya_core.limits.limiter import RateLimiter
+from rivya_core.storage.limits.limiter import RateLimiter
 
 if __name__ == "__main__":
     store, turns, per_minute = sys.argv[1:]

@@ -7,8 +7,8 @@ from threading import Lock
 from typing import Any
 
 from rivya_core.errors import ConfigurationError
-from rivya_core.limits.bucket import at_time
-from rivya_core.limits.stores import Change, R, dump, load
+from rivya_core.storage.limits.bucket import at_time
+from rivya_core.storage.limits.stores import Change, R, dump, load
 from rivya_core.storage.redis_server import RedisServer
 
 READ = "return {redis.call('GET', KEYS[1]) or '', redis.call('TIME')}"

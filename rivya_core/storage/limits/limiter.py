@@ -10,9 +10,9 @@ from typing import Any
 
 from rivya_core.errors import ConfigurationError
 from rivya_core.http.plan import Plan, call, pause
-from rivya_core.limits import bucket
-from rivya_core.limits.bucket import Rates, Slot, State
-from rivya_core.limits.stores import LimitStore, MemoryStore
+from rivya_core.storage.limits import bucket
+from rivya_core.storage.limits.bucket import Rates, Slot, State
+from rivya_core.storage.limits.stores import LimitStore, MemoryStore
 
 log = logging.getLogger("rivya.limits")
 
@@ -128,10 +128,10 @@ def _store_for(where: str | os.PathLike[str] | LimitStore | None) -> LimitStore:
     if not isinstance(where, (str, os.PathLike)):
         return where
     if str(where).split("://")[0] in {"redis", "rediss", "unix"}:
-        from rivya_core.limits.redis_store import RedisLimitStore
+        from rivya_core.storage.limits.redis_store import RedisLimitStore
 
         return RedisLimitStore(str(where))
-    from rivya_core.limits.sqlite_store import SQLiteLimitStore
+    from rivya_core.storage.limits.sqlite_store import SQLiteLimitStore
 
     return SQLiteLimitStore(where)
 

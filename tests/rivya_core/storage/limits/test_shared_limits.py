@@ -22,10 +22,10 @@ import langchain_rivya
 import llamaindex_rivya
 from rivya_core import errors
 from rivya_core.http.clients import Clients
-from rivya_core.limits.limiter import RateLimiter
-from rivya_core.limits.stores import MemoryStore
+from rivya_core.storage.limits.limiter import RateLimiter
+from rivya_core.storage.limits.stores import MemoryStore
 
-WORKER = Path(__file__).parents[2] / "support" / "limited_worker.py"
+WORKER = Path(__file__).parents[3] / "support" / "limited_worker.py"
 LIMITERS: dict[str, Any] = {
     "langchain": langchain_rivya.SharedRateLimiter,
     "llamaindex": llamaindex_rivya.SharedRateLimiter,

@@ -17,8 +17,8 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from rivya_core.batches.progress import BatchBar, BatchReport
-from rivya_core.batches.results_file import Record, ResultsFile
+from rivya_core.adapters.batches.progress import BatchBar, BatchReport
+from rivya_core.adapters.batches.results_file import Record, ResultsFile
 from rivya_core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from rivya_core.limits import bucket
-from rivya_core.limits.bucket import Rates, Slot, State
+from rivya_core.storage.limits import bucket
+from rivya_core.storage.limits.bucket import Rates, Slot, State
 
 
 class Line:

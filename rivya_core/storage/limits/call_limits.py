@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rivya_core.errors import APIError, ConfigurationError, RateLimitError, RivyaError
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, call
-from rivya_core.limits.limiter import RateLimiter
+from rivya_core.storage.limits.limiter import RateLimiter
 from rivya_core.types import ChatDelta
 
 log = logging.getLogger("rivya.limits")

@@ -9,7 +9,7 @@ from dataclasses import astuple
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
-from rivya_core.limits.bucket import State, at_time
+from rivya_core.storage.limits.bucket import State, at_time
 
 R = TypeVar("R")
 Change = Callable[[State], tuple[State, R]]

@@ -21,10 +21,10 @@ from killed_batch import items
 import langchain_rivya
 import llamaindex_rivya
 from rivya_core import errors
-from rivya_core.batches.results_file import ResultsFile
+from rivya_core.adapters.batches.results_file import ResultsFile
 from rivya_sandbox import Fault, Sandbox
 
-SCRIPT = Path(__file__).parents[2] / "support" / "killed_batch.py"
+SCRIPT = Path(__file__).parents[3] / "support" / "killed_batch.py"
 BATCHES: dict[str, Any] = {
     "langchain": langchain_rivya.ResumableBatch,
     "llamaindex": llamaindex_rivya.ResumableBatch,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from rivya_core.errors import ConfigurationError
-from rivya_core.limits.bucket import at_time
-from rivya_core.limits.stores import Change, R, dump, load
+from rivya_core.storage.limits.bucket import at_time
+from rivya_core.storage.limits.stores import Change, R, dump, load
 from rivya_core.storage.sqlite_file import SQLiteFile
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS rate_limits (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;"
