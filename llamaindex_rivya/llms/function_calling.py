@@ -53,7 +53,7 @@ class ToolCallingLLM(HTTPLLM, FunctionCallingLLM):
         """Return the tool calls in a response, complete or still arriving.
 
         Raises:
-            OutputError: With *error_on_no_tool_call*, if there is none, or one whose arguments are no JSON object.
+            OutputError: With *error_on_no_tool_call*, if there is none, or one that cannot be run.
         """
         calls = tool_calls_of(response.message)
         if error_on_no_tool_call:

@@ -1,11 +1,11 @@
 """Tool calls in LlamaIndex's forms: while they arrive, in messages, and as the selections that agents run.
 
 A message holds a call twice, as a `ToolCallBlock` and as plain JSON in `additional_kwargs["tool_calls"]`, for
-LlamaIndex reads either. Its arguments stay the text that the model wrote. Arguments that are not a JSON object
-are listed in `additional_kwargs["invalid_tool_calls"]`, and such a call is never run.
+LlamaIndex reads either. Its arguments stay the text that the model wrote. Calls that cannot be run, and why, are in
+`additional_kwargs["invalid_tool_calls"]`, by their ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,6 +16,7 @@ from llamaindex_rivya.errors import OutputError, RefusalError
 from rivya_core.openai.partial_arguments import PartialArguments, read_partial
 from rivya_core.types import ToolCall, ToolCallDelta
 
+NO_OBJECT = "its arguments are no JSON object"
 NAMELESS = "unnamed"
 """Placeholder for the name of a call that names no tool."""
 _arriving: WeakValueDictionary[str, PartialArguments] = WeakValueDictionary()
@@ -48,7 +49,7 @@ class CallsSoFar:
     @property
     def facts(self) -> dict[str, Any]:
         """The calls for a message's `additional_kwargs`."""
-        invalid = [self._plain[index]["id"] for index, call in self._calls.items() if call.invalid]
+        invalid = {self._plain[at]["id"]: call.error or NO_OBJECT for at, call in self._calls.items() if call.invalid}
         return {"tool_calls": list(self._plain.values()), **({"invalid_tool_calls": invalid} if invalid else {})}
 
     def add(self, deltas: Sequence[ToolCallDelta]) -> None:
@@ -66,6 +67,7 @@ class CallsSoFar:
             before.arguments + delta.arguments,
             delta.invalid,
             before.custom or delta.custom,
+            error=before.error or delta.error,
         )
         self._calls[delta.index] = call
         if delta.index not in self._readers:
@@ -80,18 +82,25 @@ class CallsSoFar:
 def selections(message: ChatMessage, calls: Sequence[ToolCall]) -> list[ToolSelection]:
     """Return what to run for the *calls* in *message*, be they complete or still arriving.
 
-    A call whose arguments are not a JSON object gets an error text as its name. No tool has this name, so an agent
-    returns the text to the model and runs nothing.
+    A call that cannot be run gets the reason as its name. No tool has this name, so an agent returns the text to the
+    model and runs nothing.
     """
-    invalid = message.additional_kwargs.get("invalid_tool_calls")
-    invalid = invalid if isinstance(invalid, list) else []
-    return [_invalid(call) if call.id in invalid else _selection(call) for call in calls]
+    reasons = _reasons(message)
+    return [_invalid(call, reasons[call.id]) if call.id in reasons else _selection(call) for call in calls]
 
 
 def invalid_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> list[ToolCall]:
-    """Return those of *calls* whose arguments are no JSON object."""
-    invalid = message.additional_kwargs.get("invalid_tool_calls")
-    return [call for call in calls if isinstance(invalid, list) and call.id in invalid]
+    """Return those of *calls* that cannot be run."""
+    reasons = _reasons(message)
+    return [call for call in calls if call.id in reasons]
+
+
+def _reasons(message: ChatMessage) -> Mapping[str, str]:
+    """Why calls cannot be run, by their ids; a list of the ids says only that."""
+    kept = message.additional_kwargs.get("invalid_tool_calls")
+    if isinstance(kept, Mapping):
+        return {key: str(reason) for key, reason in kept.items()}
+    return {key: NO_OBJECT for key in kept if isinstance(key, str)} if isinstance(kept, list) else {}
 
 
 def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
@@ -107,8 +116,9 @@ def check_calls(message: ChatMessage, calls: Sequence[ToolCall]) -> None:
     if not calls:
         raise OutputError(f"Expected at least one tool call, but the model said: {text[:500]!r}.", text=text)
     for call in invalid_calls(message, calls):
+        why = _reasons(message)[call.id]
         raise OutputError(
-            f"The model called `{call.name}` with arguments that are no JSON object: {call.arguments[:500]!r}.",
+            f"The call of `{call.name}` cannot be run: {why}. It was called with {call.arguments[:500]!r}.",
             text=call.arguments,
         )
 
@@ -119,6 +129,6 @@ def _selection(call: ToolCall) -> ToolSelection:
     return ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=arguments)
 
 
-def _invalid(call: ToolCall) -> ToolSelection:
-    name = f"{call.name} (its arguments are no JSON object: {call.arguments[:200]!r})"
+def _invalid(call: ToolCall, why: str) -> ToolSelection:
+    name = f"{call.name} ({why}: {call.arguments[:200]!r})"
     return ToolSelection(tool_id=call.id, tool_name=name, tool_kwargs={})

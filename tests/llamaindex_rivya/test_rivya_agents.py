@@ -85,6 +85,7 @@ async def test_a_call_that_never_fits_is_told_to_the_agent(llm: Rivya, sandbox: 
     result = await FunctionAgent(tools=[multiply], llm=llm).run("6 times 7?", memory=memory())
     assert str(result) == "I cannot."
     assert all(one.tool_output.is_error for one in result.tool_calls)
+    assert "'b' is a required property" in sandbox.journal.requests[-1].body["message"]
 
 
 async def test_agents_hand_over(llm: Rivya, sandbox: Sandbox) -> None:
@@ -158,3 +159,7 @@ def test_predict_and_call_runs_the_tool(llm: Rivya, sandbox: Sandbox) -> None:
     sandbox.answer("No.")
     with pytest.raises(OutputError, match="tool call"):
         llm.get_tool_calls_from_response(llm.chat_with_tools([tool], "6 times 7?"))
+    for _ in range(2):
+        sandbox.answer(call("multiply", a="six", b=7))
+    with pytest.raises(OutputError, match="'six' is not of type 'integer'"):
+        llm.predict_and_call([tool], "6 times 7?")
