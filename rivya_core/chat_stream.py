@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, Protocol
 
 from rivya_core.errors import RivyaError, StreamBrokenError
@@ -200,6 +201,7 @@ def join(stream: ChatStreamDecoder, body: bytes) -> ChatDelta:
     """Return the whole reply in the *body* of a stream."""
     stream.expect_events()
     deltas = [*stream.feed(body), *stream.finish()]
+    ends = accumulate(len(delta.text) for delta in deltas)
     return ChatDelta(
         text="".join(delta.text for delta in deltas),
         reasoning="".join(delta.reasoning for delta in deltas),
@@ -208,6 +210,7 @@ def join(stream: ChatStreamDecoder, body: bytes) -> ChatDelta:
         metadata=deltas[-1].metadata,
         last=True,
         blocks=tuple(block for delta in deltas for block in delta.blocks),
+        places=tuple(end for delta, end in zip(deltas, ends, strict=True) for _ in delta.blocks),
     )
 
 

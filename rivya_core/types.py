@@ -177,6 +177,7 @@ class ChatDelta(NamedTuple):
         blocks: Further content, JSON objects with a `type`: citations (`url_citation` with `url`, `title`,
             `start_index`, `end_index` as far as known), images (`image_url` in the chat wire's form), sound (`audio`),
             and the Responses API's own items (`web_search_call`, …).
+        places: How many characters of `text` are before each of the blocks; without it they come after the text.
     """
 
     text: str = ""
@@ -186,3 +187,4 @@ class ChatDelta(NamedTuple):
     metadata: Mapping[str, Any] = NOTHING
     last: bool = False
     blocks: tuple[Mapping[str, Any], ...] = ()
+    places: tuple[int, ...] = ()

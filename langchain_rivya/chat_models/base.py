@@ -11,7 +11,6 @@ import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -170,11 +169,16 @@ class HTTPChatModel(Connection, BaseChatModel):
     ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
         """Return the plan of a streamed reply, and the function that turns its deltas into chunks."""
         from langchain_rivya.chat_models.messages import to_core
-        from langchain_rivya.chat_models.responses import TOOL_CALL_INDEX_OFFSET, to_generation_chunk
+        from langchain_rivya.chat_models.responses import ChunkWriter
 
         wire = self._followed(self._wire(options), options)
-        first_call = TOOL_CALL_INDEX_OFFSET if self.output_version == "v1" else 0
-        return wire.stream(to_core(messages)), partial(to_generation_chunk, self.provider.name, first_call)
+        expects_blocks = self._asks_for_sources(options)
+        writer = ChunkWriter(self.provider.name, self.output_version, expects_blocks=expects_blocks)
+        return wire.stream(to_core(messages)), writer.chunk
+
+    def _asks_for_sources(self, _options: Mapping[str, Any], /) -> bool:
+        """Whether a reply to a call with these options probably cites sources."""
+        return False
 
     def _result(self, delta: ChatDelta) -> ChatResult:
         from langchain_rivya.chat_models.responses import llm_output, to_message

@@ -39,6 +39,11 @@ class BaseOpenAIChat(OpenAIFields, ToolCallingChat):
         labels = own if all(isinstance(value, str) for value in own.values()) else {}
         return {**super()._settings(options), "labels": labels}
 
+    def _asks_for_sources(self, options: Mapping[str, Any], /) -> bool:
+        from rivya_core.openai.options import asks_for_sources
+
+        return asks_for_sources(self._settings(options))
+
     def _default_method(self) -> Method:
         if self.tool_calling == "prompted":
             return "prompted"

@@ -18,16 +18,14 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.messages.tool import tool_call_chunk as chunk_of
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_rivya.chat_models.content import Content, ContentWriter
 from langchain_rivya.chat_models.text_chunks import text_chunk
 from rivya_core.http.json_codec import loads
 from rivya_core.openai.custom_tools import input_of
-from rivya_core.openai.responses.item_types import is_failed, is_provider_run, is_unfinished
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
 
 TOOL_CALL_INDEX_OFFSET = 1000
 """Added to a tool call's index in `output_version="v1"`, where blocks of text and reasoning are numbered from 0."""
-RESULTS = ("error", "outputs", "results", "output", "tools")
-"""Under which keys items report what a tool of the provider gave."""
 UNREPAIRABLE = '"' + "}]" * 16 + '"' + "}]" * 16
 """An invalid ending for incomplete JSON: the first half if it was cut inside a string, otherwise the second."""
 
@@ -39,7 +37,7 @@ def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     """Return a whole reply as a message."""
     valid, invalid = _calls(delta)
     return AIMessage(
-        content=_content(delta),
+        content=ContentWriter().write(delta),
         additional_kwargs=_extras(delta),
         response_metadata=response_metadata(delta, provider),
         usage_metadata=usage_metadata(delta.usage),
@@ -48,11 +46,11 @@ def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     )
 
 
-def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
+def to_chunk(delta: ChatDelta, provider: str, content: Content) -> AIMessageChunk:
     """Return a piece of a reply as a chunk; metadata and usage are on the last one only: merging adds them up."""
     if delta.last:
         return AIMessageChunk(
-            content=_content(delta),
+            content=content,
             additional_kwargs=_extras(delta),
             response_metadata=response_metadata(delta, provider),
             usage_metadata=usage_metadata(delta.usage),
@@ -60,20 +58,35 @@ def to_chunk(delta: ChatDelta, provider: str) -> AIMessageChunk:
             chunk_position="last",
         )
     if delta.tool_calls:
-        return AIMessageChunk(content=delta.text, additional_kwargs=_extras(delta), tool_call_chunks=_chunks(delta))
+        return AIMessageChunk(content=content, additional_kwargs=_extras(delta), tool_call_chunks=_chunks(delta))
     if delta.reasoning:
-        return AIMessageChunk(content=delta.text, additional_kwargs=_extras(delta))
-    return AIMessageChunk(content=delta.text)
+        return AIMessageChunk(content=content, additional_kwargs=_extras(delta))
+    return AIMessageChunk(content=content)
 
 
-def to_generation_chunk(provider: str, first_call: int, delta: ChatDelta) -> ChatGenerationChunk:
-    """Return a piece of a reply as LangChain's streams want it, with tool calls numbered from *first_call*."""
-    if not (delta.last or delta.reasoning or delta.tool_calls):
-        return text_chunk(delta.text)
-    if first_call and delta.tool_calls:
-        calls = tuple(replace(call, index=first_call + call.index) for call in delta.tool_calls)
-        delta = delta._replace(tool_calls=calls)
-    return ChatGenerationChunk(message=to_chunk(delta, provider))
+class ChunkWriter:
+    """Turns the deltas of one reply into LangChain's chunks.
+
+    Args:
+        provider: Name of the provider.
+        output_version: LangChain's form of content.
+        expects_blocks: Whether the reply probably cites sources.
+    """
+
+    def __init__(self, provider: str, output_version: str | None, *, expects_blocks: bool = False) -> None:
+        is_v1 = output_version == "v1"
+        self._provider = provider
+        self._first_call = TOOL_CALL_INDEX_OFFSET if is_v1 else 0
+        self._content = ContentWriter(numbered=not is_v1, separate=is_v1, expects_blocks=expects_blocks)
+
+    def chunk(self, delta: ChatDelta) -> ChatGenerationChunk:
+        """Return *delta* as a chunk."""
+        if not (delta.last or delta.reasoning or delta.tool_calls or delta.blocks or self._content.as_blocks):
+            return text_chunk(self._content.plain(delta.text))
+        if self._first_call and delta.tool_calls:
+            calls = tuple(replace(call, index=self._first_call + call.index) for call in delta.tool_calls)
+            delta = delta._replace(tool_calls=calls)
+        return ChatGenerationChunk(message=to_chunk(delta, self._provider, self._content.write(delta)))
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
@@ -135,68 +148,6 @@ def _extras(delta: ChatDelta) -> dict[str, Any]:
     if delta.metadata.get("refusal"):
         extras["refusal"] = delta.metadata["refusal"]
     return extras
-
-
-def _content(delta: ChatDelta) -> str | list[str | dict[str, Any]]:
-    """Text as a string; with citations, images, sound or a refusal, a list of LangChain's standard blocks."""
-    refusal = delta.metadata.get("refusal")
-    if not delta.blocks and not refusal:
-        return delta.text
-    citations = [_citation(block) for block in delta.blocks if block.get("type") == "url_citation"]
-    text: dict[str, Any] = {"type": "text", "text": delta.text}
-    if citations:
-        text["annotations"] = citations
-    others: list[str | dict[str, Any]] = [
-        made for block in delta.blocks if block.get("type") != "url_citation" for made in _blocks(block)
-    ]
-    if refusal:
-        others.append({"type": "refusal", "refusal": refusal})
-    return [text, *others] if citations or delta.text else others
-
-
-def _citation(block: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("url", "title", "start_index", "end_index", "cited_text")
-    known = {name: block[name] for name in names if block.get(name) is not None}
-    rest = {key: value for key, value in block.items() if key not in {"type", *names}}
-    return {"type": "citation", **known, **({"extras": rest} if rest else {})}
-
-
-def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """An image or sound as the standard block, a tool that the provider ran as its call and result, the rest unchanged.
-
-    A call that the caller must run is no standard block: nothing says that it is done.
-    """
-    if not is_provider_run(block):
-        yield _block(str(block.get("type")), block)
-        return
-    name = str(block["type"]).removesuffix("_call")
-    facts = {key: value for key, value in block.items() if key not in {"type", "id", "status", "action", *RESULTS}}
-    args = block["action"] if isinstance(block.get("action"), Mapping) else facts
-    yield {"type": "server_tool_call", "id": block.get("id"), "name": name, "args": dict(args)}
-    if not is_unfinished(block):
-        results = [block[key] for key in RESULTS if block.get(key) is not None]
-        status = "error" if is_failed(block) else "success"
-        output = {"output": results[0]} if results else {}
-        yield {"type": "server_tool_result", "tool_call_id": block.get("id"), "status": status, **output}
-
-
-def _block(kind: str, block: Mapping[str, Any]) -> dict[str, Any]:
-    if kind == "image_url":
-        inner = block.get("image_url")
-        url = inner.get("url") if isinstance(inner, Mapping) else inner
-        facts = {key: value for key, value in block.items() if key not in {"type", "image_url", "id", "index"}}
-        own = {"id": block["id"]} if isinstance(block.get("id"), str) else {}
-        return {**_linked("image", str(url or "")), **own, **({"extras": facts} if facts else {})}
-    if kind == "audio":
-        return {"type": "audio", "base64": block.get("data"), "mime_type": block.get("mime_type", "audio/wav")}
-    return {"type": "non_standard", "value": dict(block)}
-
-
-def _linked(kind: str, url: str) -> dict[str, Any]:
-    if not url.startswith("data:"):
-        return {"type": kind, "url": url}
-    head, _, data = url.partition(",")
-    return {"type": kind, "base64": data, "mime_type": head.removeprefix("data:").partition(";")[0]}
 
 
 def _chunks(delta: ChatDelta) -> list[ToolCallChunk]:

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from llamaindex_rivya.llms.blocks import RefusalBlock
 from llamaindex_rivya.llms.tool_calls import CallsSoFar
+from rivya_core.openai.block_order import is_citation
 from rivya_core.openai.responses.item_types import is_client_run, is_provider_run
 from rivya_core.pydantic_fast import construct_unvalidated
 from rivya_core.types import ChatDelta, Usage
@@ -45,11 +46,13 @@ class Accumulator:
         self._text = ""
         self._reasoning = ""
         self._thinking: list[ContentBlock] = []
+        self._blocks: list[Mapping[str, Any]] = []
         self._calls = CallsSoFar(single=single)
 
     def add(self, delta: ChatDelta) -> ChatResponse:
         """Return the reply so far, with *delta* added."""
         self._text += delta.text
+        self._blocks += delta.blocks
         if not (delta.last or delta.reasoning or delta.tool_calls):  # nearly all of them
             return _response(self._said(), delta.text)
         if delta.reasoning:
@@ -83,13 +86,13 @@ class Accumulator:
         blocks, facts = message.blocks, message.additional_kwargs
         if delta.last:
             facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
-            citations = [dict(block) for block in delta.blocks if block.get("type") == "url_citation"]
+            citations = [dict(block) for block in self._blocks if is_citation(block)]
             facts |= {"citations": citations} if citations else {}
-            made = [dict(block) for block in delta.blocks if is_provider_run(block)]
+            made = [dict(block) for block in self._blocks if is_provider_run(block)]
             facts |= {"built_in_tool_calls": made} if made else {}
-            asked = [dict(block) for block in delta.blocks if is_client_run(block)]
+            asked = [dict(block) for block in self._blocks if is_client_run(block)]
             facts |= {"client_tool_calls": asked} if asked else {}
-            blocks += [found for block in delta.blocks if (found := _media(block)) is not None]
+            blocks += [found for block in self._blocks if (found := _media(block)) is not None]
             message.blocks = self._with_refusal(blocks, facts.get("refusal"))
         return message
 

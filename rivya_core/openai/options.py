@@ -74,3 +74,14 @@ OPTIONS = CHAT_OPTIONS | RESPONSES_OPTIONS | ROUTING
 def present(options: Options, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the options called *names* that are set."""
     return {name: value for name in names if (value := options.get(name)) is not None}
+
+
+SEARCHES = frozenset("web_search_options plugins search_parameters web_search enable_search".split())
+"""Keys with which chat completions of several vendors ask for a search."""
+
+
+def asks_for_sources(options: Options) -> bool:
+    """Whether the reply probably cites sources: the request holds a tool of the provider, or asks for a search."""
+    kinds = {tool.get("type", "function") for tool in options.get("tools") or () if isinstance(tool, Mapping)}
+    body = options.get("extra_body") or {}
+    return bool(kinds - {"function", "custom"} or SEARCHES & body.keys())

@@ -117,6 +117,7 @@ def _added(first: ChatDelta, second: ChatDelta) -> ChatDelta:
         metadata=metadata,
         reasoning=f"{first.reasoning}{gap}{second.reasoning}",
         blocks=(*first.blocks, *second.blocks),
+        places=(),
         last=True,
     )
 

@@ -213,7 +213,7 @@ class TestRequest:
             ]
         )
         messages = sent(backend)["messages"]
-        assert [m["role"] for m in messages] == ["system", "user", "assistant", "tool", "tool", "user", "user"]
+        assert [m["role"] for m in messages] == ["system", "user", "assistant", "tool", "tool", "user"]
         assert messages[1]["name"] == "ann"
         assert messages[3] == {"role": "tool", "tool_call_id": "1", "content": "see"}
         assert messages[4]["content"] == "Error: boom"

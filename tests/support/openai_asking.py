@@ -124,6 +124,7 @@ def joined(deltas: Sequence[ChatDelta]) -> ChatDelta:
         text="".join(delta.text for delta in deltas),
         reasoning="".join(delta.reasoning for delta in deltas),
         tool_calls=tuple(calls.values()),
+        blocks=tuple(block for delta in deltas for block in delta.blocks),
     )
 
 

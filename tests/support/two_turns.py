@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,14 +32,15 @@ class TwoTurns:
     deltas: list[dict[str, Any]] | None = None
 
     def __post_init__(self) -> None:
-        self._responses = ResponsesBackend()
+        self._stored = ResponsesBackend()
+        self.respond: Callable[[httpx.Request], httpx.Response] = self._stored
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         self.bodies.append(body)
         if request.url.path.endswith("/responses"):
-            self._responses.output = (self.output or [said_message("ok")]) if len(self.bodies) == 1 else None
-            return self._responses(request)
+            self._stored.output = (self.output or [said_message("ok")]) if len(self.bodies) == 1 else None
+            return self.respond(request)
         message = (self.message if len(self.bodies) == 1 else None) or {"role": "assistant", "content": "ok"}
         if not body.get("stream"):
             return reply(message)
@@ -62,7 +64,7 @@ class TwoTurns:
     def continue_with(self, message: Any, *further: Any, **more: Any) -> list[dict[str, Any]]:
         """The messages or items of a request with *message*, after a checkpoint, and a next question."""
         model = self.model(**more)
-        self._asked(model, [self.user("Draw a cat."), self._stored(message), *further, self.user("Bluer.")])
+        self._asked(model, [self.user("Draw a cat."), self._read_back(message), *further, self.user("Bluer.")])
         return list(self.bodies[-1].get("input") or self.bodies[-1]["messages"])
 
     def user(self, text: str) -> Any:
@@ -79,7 +81,7 @@ class TwoTurns:
             return first
         return (list(model.stream_chat(messages))[-1] if self.streamed else model.chat(messages)).message
 
-    def _stored(self, message: Any) -> Any:
+    def _read_back(self, message: Any) -> Any:
         if isinstance(message, AIMessage):
             return messages_from_dict(messages_to_dict([message]))[0]
         return ChatMessage.model_validate(json.loads(message.model_dump_json()))

@@ -31,6 +31,7 @@ class Output:
         refusal: Refusal instead of text.
         calls: Calls of functions and custom tools, numbered in their order.
         blocks: Citations with their places in `text`, and all other items.
+        places: How much of the text is before each of the blocks.
         logprobs: Log probabilities of the text's tokens.
     """
 
@@ -39,6 +40,7 @@ class Output:
     refusal: str = ""
     calls: tuple[ToolCallDelta, ...] = ()
     blocks: list[Mapping[str, Any]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     logprobs: list[Any] = field(default_factory=list)
 
 
@@ -47,17 +49,23 @@ def read_output(items: Any) -> Output:
     output = Output()
     listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
     for item in listed:
-        match item.get("type"):
-            case "message":
-                _read_message(item, output)
-            case "reasoning":
-                output.reasoning += (BETWEEN_SUMMARIES if output.reasoning else "") + reasoning_of(item)
-            case "function_call" | custom_tools.CALL:
-                pass
-            case _:
-                output.blocks.append(image_block(item) or item)
+        read_item(item, output)
     output.calls = whole_calls([call_piece(item) for item in listed if item.get("type") in CALLS])
     return output
+
+
+def read_item(item: Mapping[str, Any], output: Output) -> None:
+    """Add the contents of *item* to *output*, except for a call."""
+    match item.get("type"):
+        case "message":
+            _read_message(item, output)
+        case "reasoning":
+            output.reasoning += (BETWEEN_SUMMARIES if output.reasoning else "") + reasoning_of(item)
+        case "function_call" | custom_tools.CALL:
+            pass
+        case _:
+            output.blocks.append(image_block(item) or item)
+            output.places.append(len(output.text))
 
 
 def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, Any]:
@@ -84,8 +92,10 @@ def _read_message(item: Mapping[str, Any], output: Output) -> None:
             output.refusal += part["refusal"]
         if not isinstance(part.get("text"), str):
             continue
-        output.blocks += [cited(found, len(output.text)) for found in _parts(part.get("annotations"))]
+        citations = [cited(found, len(output.text)) for found in _parts(part.get("annotations"))]
         output.text += part["text"]
+        output.blocks += citations
+        output.places += [len(output.text)] * len(citations)
         if isinstance(part.get("logprobs"), list):
             output.logprobs += part["logprobs"]
 

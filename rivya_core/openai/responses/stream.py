@@ -30,6 +30,7 @@ from rivya_core.openai.responses.output import (
     read_output,
 )
 from rivya_core.openai.responses.part_tracker import PartTracker
+from rivya_core.openai.responses.streamed_blocks import StreamedBlocks
 from rivya_core.openai.tool_calls import ToolCalls
 from rivya_core.sessions.pointers import Origin
 from rivya_core.types import ChatDelta, ToolCallDelta
@@ -88,7 +89,8 @@ def closing_delta(
         facts["headers"] = {name: text for name, text in answer.headers.items() if name != "set-cookie"}
     further = further_usage(value.get("usage"))
     facts |= {"usage": further} if further else {}
-    return ChatDelta(usage=read_usage(value.get("usage")), metadata=facts, last=True, blocks=tuple(output.blocks))
+    blocks, places = tuple(output.blocks), tuple(output.places)
+    return ChatDelta(usage=read_usage(value.get("usage")), metadata=facts, last=True, blocks=blocks, places=places)
 
 
 class ResponsesStreamDecoder(ChatStreamDecoder):
@@ -99,6 +101,8 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         self._reading = reading
         self._value: dict[str, Any] = {}
         self._items: dict[int, Mapping[str, Any]] = {}
+        self._blocks = StreamedBlocks()
+        self._length = 0
         self._heard = PartTracker()
         self._refusal = ""
         self._calls = ToolCalls()
@@ -142,7 +146,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             self._value["output"] = [item for _, item in sorted(self._items.items())]
         output = read_output(self._value["output"])
         output.refusal = output.refusal or self._refusal
-        last = closing_delta(self._value, output, self.response, self._reading)
+        last = self._blocks.left(closing_delta(self._value, output, self.response, self._reading))
         text = "" if self._pieces else output.text
         reasoning = "" if self._thinks else output.reasoning
         calls = self._calls.finish() if self._calls else output.calls
@@ -163,6 +167,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         new = self._heard.new("text", event, "text")
         if new:
             self._pieces.append(new)
+            self._length += len(new)
         return [ChatDelta(new)] if new else []
 
     def refusal(self, event: Mapping[str, Any]) -> list[ChatDelta]:
@@ -206,12 +211,18 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             return []
         deltas = self.item_added(event)
         place = {"output_index": self._heard.place({**event, "item_id": item.get("id")})}
+        is_new = place["output_index"] not in self._items
         self._items[place["output_index"]] = item
+        deltas += self._rest_of(item, place)
+        blocks = self._blocks.add(item, self._length) if is_new else ()
+        return [*deltas, ChatDelta(blocks=blocks)] if blocks else deltas
+
+    def _rest_of(self, item: Mapping[str, Any], place: Mapping[str, Any]) -> list[ChatDelta]:
         match item.get("type"):
             case "function_call":
-                return deltas + self.arguments({**place, "arguments": item.get("arguments")})
+                return self.arguments({**place, "arguments": item.get("arguments")})
             case custom_tools.CALL:
-                return deltas + self.custom_input({**place, "input": item.get("input")})
+                return self.custom_input({**place, "input": item.get("input")})
             case "message":
                 return [d for part, said in _numbered(item, "content") for d in self.text({**place, **part, **said})]
             case "reasoning":
