@@ -76,9 +76,9 @@ def test_text_before_the_search_stays_before_it(streamed: bool, version: str) ->
 
 @versions
 def test_reasoning_comes_first(streamed: bool, version: str) -> None:
-    thought = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    reasoning = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]}
     tools = [{"type": "web_search"}]
-    blocks = asked(streamed, version, [thought, SEARCH, ANSWER], built_in_tools=tools).content_blocks
+    blocks = asked(streamed, version, [reasoning, SEARCH, ANSWER], built_in_tools=tools).content_blocks
 
     kinds = [block["type"] for block in blocks]
     assert kinds == ["reasoning", "server_tool_call", "server_tool_result", "text"]
