@@ -54,6 +54,7 @@ class BaseOpenAIChat(OpenAIFields, ToolCallingChat):
         facts = facts_for(model)
         if facts is None:
             return None
+        json_schema = self.provider.completions_profile(model).json_schema
         return ModelProfile(
             max_input_tokens=facts.max_input,
             max_output_tokens=facts.max_output,
@@ -64,6 +65,6 @@ class BaseOpenAIChat(OpenAIFields, ToolCallingChat):
             tool_calling=facts.tools,
             tool_choice=facts.tools,
             tool_call_streaming=facts.tools,
-            structured_output=self._default_method() == "json_schema" and facts.structured_output,
+            structured_output=self.tool_calling == "native" and facts.structured_output and json_schema,
             reasoning_output=facts.reasoning,
         )

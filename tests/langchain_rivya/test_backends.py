@@ -199,7 +199,7 @@ class TestRequest:
         assert {key: sent(backend)[key] for key in expected} == expected
 
     def test_rows_36_37_38_system_messages_tool_images_and_failed_tools(self, backend: respx.MockRouter) -> None:
-        """An image in a tool's answer follows in a user's message; that a tool failed is said in words."""
+        """An image in a tool's answer is in the user's message that follows; that a tool failed is said in words."""
         backend.post(PATH).mock(return_value=reply())
         image = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
         model().invoke(
@@ -218,6 +218,7 @@ class TestRequest:
         assert messages[3] == {"role": "tool", "tool_call_id": "1", "content": "see"}
         assert messages[4]["content"] == "Error: boom"
         assert messages[5]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
+        assert messages[5]["content"][2]["text"] == "now?"
 
     def test_rows_40_41_unknown_arguments_and_a_missing_model_fail_at_construction(self) -> None:
         """Not in the first call, and not with somebody's default model."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
-
-from rivya_core.images.polling import PollingPolicy
 
 
 def ask(model: Any, prompt: str) -> str:
@@ -15,6 +12,5 @@ def ask(model: Any, prompt: str) -> str:
 
 def draw(tool: Any, prompt: str) -> str:
     """Make an image with a shipped tool and return where it is."""
-    PollingPolicy.delays = lambda _: itertools.repeat(0.05)  # type: ignore[method-assign]
     make = tool.generate if hasattr(tool, "generate") else tool.generate_image
     return str(make(prompt)["path"])

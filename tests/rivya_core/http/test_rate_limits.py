@@ -211,7 +211,7 @@ def test_pacers_are_not_kept_for_ever() -> None:
     assert len(rate_pacer._pacers) == rate_pacer.MOST_PACERS
 
 
-def test_a_batch_of_600_on_a_real_port() -> None:
+def test_a_batch_on_a_real_port() -> None:
     """All sent at once, by one event loop."""
     limiter = sliding(60)
     reply = response(
@@ -225,6 +225,6 @@ def test_a_batch_of_600_on_a_real_port() -> None:
 
     with RawServer(script) as server:
         model = ChatOpenAICompatible(model="m", base_url=server.url, api_key="key-of-this-test")
-        outcomes = asyncio.run(model.abatch(["Hi"] * 600, return_exceptions=True))
+        outcomes = asyncio.run(model.abatch(["Hi"] * 150, return_exceptions=True))
 
     assert {getattr(one, "content", repr(one)) for one in outcomes} == {"hi"}
