@@ -214,8 +214,17 @@ def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch =
     return Route("continue", newer, pointer, pointer.session_id, digest=digest)
 
 
+UNCHARGED = "Nothing was charged."
+CHARGED = "This turn was charged: its new messages were sent without the conversation, and the reply is dropped."
+
+
 def replayed(
-    messages: Sequence[Message], on_mismatch: OnMismatch, why: str, digest: TranscriptDigest | None = None
+    messages: Sequence[Message],
+    on_mismatch: OnMismatch,
+    why: str,
+    digest: TranscriptDigest | None = None,
+    *,
+    charged: bool = False,
 ) -> Route:
     """Return the route of a whole transcript into a new session.
 
@@ -224,13 +233,14 @@ def replayed(
         on_mismatch: Whether that is allowed.
         why: Why it cannot be continued, as it stands after "because".
         digest: Digest of the transcript's beginning, if it is known.
+        charged: Whether the turn was sent and answered before that was known.
 
     Raises:
         HistoryMismatchError: *on_mismatch* is `"error"`.
     """
     if on_mismatch == "error":
         raise HistoryMismatchError(
-            f"No session can be continued with these messages, because {why}. Nothing was charged; use "
+            f"No session can be continued with these messages, because {why}. {CHARGED if charged else UNCHARGED} Use "
             '`on_history_mismatch="replay"` to start a new session with all of them.'
         )
     return Route("replay", tuple(messages), why=why, digest=digest or TranscriptDigest())

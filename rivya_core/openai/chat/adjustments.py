@@ -11,7 +11,6 @@ from typing import Any
 
 from rivya_core.openai.chat.quirks import NONE, Quirks, is_blank
 from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
-from rivya_core.types import ChatDelta
 
 NO_TEXT = "(empty)"
 """Stands for the text of a message that has none, where a server refuses that."""
@@ -39,25 +38,6 @@ def output_tool(body: Mapping[str, Any], known: Quirks) -> str | None:
     return str(form["json_schema"].get("name") or "output") if form else None
 
 
-def as_text(delta: ChatDelta, name: str, indexes: set[int]) -> ChatDelta:
-    """Return *delta* with the arguments of the tool called *name* as its text.
-
-    Args:
-        delta: A piece of a reply, or a whole one.
-        name: Name of the tool.
-        indexes: Numbers of its calls; those that begin here are added.
-    """
-    indexes |= {call.index for call in delta.tool_calls if call.name == name}
-    own = [call for call in delta.tool_calls if call.index in indexes]
-    if not own and not (delta.last and indexes):
-        return delta
-    rest = tuple(call for call in delta.tool_calls if call.index not in indexes)
-    facts = dict(delta.metadata)
-    if delta.last and facts.get("finish_reason") == "tool_calls":
-        facts["finish_reason"] = "stop"
-    return delta._replace(text=delta.text + "".join(call.arguments for call in own), tool_calls=rest, metadata=facts)
-
-
 def _format(body: dict[str, Any], known: Quirks) -> dict[str, Any]:
     form = body.get("response_format")
     if isinstance(form, Mapping) and form.get("type") == "json_object" and known.no_json_object:
@@ -68,7 +48,7 @@ def _format(body: dict[str, Any], known: Quirks) -> dict[str, Any]:
     rest = {key: value for key, value in body.items() if key != "response_format"}
     inner = form["json_schema"]
     if name is None:
-        return {**rest, "messages": _with_words(rest["messages"], inner.get("schema"))}
+        return {**rest, "messages": with_words(rest["messages"], inner.get("schema"))}
     about = inner.get("description") or f"Give the {name}."
     function = {"name": name, "description": about, "parameters": inner.get("schema") or {"type": "object"}}
     choice = {"type": "function", "function": {"name": name}}
@@ -79,14 +59,19 @@ def _is_schema(form: Any) -> bool:
     return isinstance(form, Mapping) and isinstance(form.get("json_schema"), Mapping)
 
 
-def _with_words(messages: Sequence[Message], schema: Any) -> list[Message]:
+def with_words(messages: Sequence[Message], schema: Any) -> list[Message]:
     """Ask for the object in the instructions, which strict servers take at the beginning only."""
-    text = json.dumps(schema, ensure_ascii=False)
-    words = f"Answer with one JSON object and nothing else. It must fit this JSON schema:\n{text}"
+    words = schema_words(schema)
     first = messages[0] if messages else {}
     if first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
         return [{**first, "content": f"{first['content']}\n\n{words}"}, *messages[1:]]
     return [{"role": "system", "content": words}, *messages]
+
+
+def schema_words(schema: Any) -> str:
+    """Return the instruction to answer with an object of this *schema*."""
+    text = json.dumps(schema, ensure_ascii=False)
+    return f"Answer with one JSON object and nothing else. It must fit this JSON schema:\n{text}"
 
 
 def _message(message: Message, known: Quirks) -> Message:

@@ -18,10 +18,11 @@ from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai import custom_tools
 from rivya_core.openai.chat import quirks
-from rivya_core.openai.chat.adjustments import adjusted, as_text, output_tool
+from rivya_core.openai.chat.adjustments import adjusted, output_tool
 from rivya_core.openai.chat.messages import wire_messages
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
 from rivya_core.openai.options import CHAT_BODY, Options, present
+from rivya_core.openai.output_tool import OutputToolDecoder, as_text
 from rivya_core.openai.reply_state import NO_STATE, STATE_KEY, ReplyState, sends_back, state_to_send
 from rivya_core.providers import CompletionsProfile
 from rivya_core.sessions.pointers import Origin, origin_of
@@ -122,37 +123,6 @@ class OpenAIChat:
         usage = self.options.get("stream_usage") and found.no_stream_options
         labels = self.options.get("metadata") and found.no_labels
         return bool(usage or labels or found.refused & self._further.keys())
-
-
-class OutputToolDecoder:
-    """Decodes a streamed reply in which the arguments of a tool are the text."""
-
-    def __init__(self, decoder: Decoder[ChatDelta], tool: str) -> None:
-        self._decoder, self._tool = decoder, tool
-        self._indexes: set[int] = set()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the end of the reply was seen."""
-        return self._decoder.complete
-
-    @property
-    def done(self) -> bool:
-        """Whether the rest of the body can be ignored."""
-        return self._decoder.done
-
-    @property
-    def partial(self) -> str:
-        """The text so far."""
-        return self._decoder.partial
-
-    def feed(self, data: bytes) -> list[ChatDelta]:
-        """Return the deltas that *data* completes."""
-        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.feed(data)]
-
-    def finish(self) -> list[ChatDelta]:
-        """Return the closing deltas."""
-        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.finish()]
 
 
 def chat_body(

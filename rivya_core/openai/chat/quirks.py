@@ -24,6 +24,8 @@ OPTIONAL = (
     "safety_identifier prompt_cache_key prompt_cache_retention"
 ).split()
 """Options whose loss does not change what a reply is: they are left out where they are refused."""
+NESTED = {"reasoning_effort": ("reasoning", "effort"), "verbosity": ("text", "verbosity")}
+"""Where the Responses API has some of them: a key of the body, and a key of the object in it."""
 MOST_MODELS = 1000
 
 Body = Mapping[str, Any]
@@ -192,7 +194,8 @@ class _Refusal:
     def messages(self) -> list[Mapping[str, Any]]:
         """The messages of the request, in either API."""
         listed = self.body.get("messages") or self.body.get("input")
-        return [message for message in listed if isinstance(message, Mapping)] if isinstance(listed, list) else []
+        found = [message for message in listed if isinstance(message, Mapping)] if isinstance(listed, list) else []
+        return [message for message in found if message.get("role")]
 
 
 def _stream_options(refusal: _Refusal, before: Quirks) -> Quirks | None:
@@ -224,8 +227,10 @@ def _is_renamed(refusal: _Refusal, sent: str, other: str) -> bool:
 
 def _optional(refusal: _Refusal, before: Quirks) -> Quirks | None:
     found = {name for name in OPTIONAL if name in refusal.body and refusal.refuses(name)}
-    if "reasoning" in refusal.body and refusal.refuses("reasoning.effort"):
-        found.add("reasoning_effort")
+    for name, (key, inner) in NESTED.items():
+        sent = refusal.body.get(key)
+        if isinstance(sent, Mapping) and inner in sent and any(map(refusal.refuses, (f"{key}.{inner}", name))):
+            found.add(name)
     return replace(before, refused=before.refused | found) if found else None
 
 
@@ -270,6 +275,8 @@ def _message_names(refusal: _Refusal, before: Quirks) -> Quirks | None:
 
 
 def _state(refusal: _Refusal, before: Quirks) -> Quirks | None:
+    if "messages" not in refusal.body:  # items of the Responses API hold no state of this kind
+        return None
     found = {key for key in _state_keys(refusal.messages) if refusal.refuses(key)}
     return replace(before, refused_state=before.refused_state | found) if found else None
 
@@ -287,11 +294,14 @@ def _schema(refusal: _Refusal, before: Quirks) -> Quirks | None:
     if before.schema_by == "tool" and "tools" in refusal.body and REFUSAL.search(refusal.words):
         named = re.search(r"\btools?\b|tool_choice|function", refusal.words)
         return replace(before, schema_by="words") if named else None
-    form = refusal.body.get("response_format")
+    text = refusal.body.get("text")
+    form = refusal.body.get("response_format") or (text.get("format") if isinstance(text, Mapping) else None)
     kind = form.get("type") if isinstance(form, Mapping) else None
     if kind not in ("json_schema", "json_object") or "invalid schema" in refusal.words.lower():
         return None
-    named = re.search(r"response.?format|json.?schema|json.?object|structured.?output", refusal.words, re.IGNORECASE)
+    named = re.search(
+        r"response.?format|text\.format|json.?schema|json.?object|structured.?output", refusal.words, re.IGNORECASE
+    )
     if not named or not (REFUSAL.search(refusal.words) or ONE_OF.search(refusal.words)):
         return None
     return replace(before, schema_by="tool") if kind == "json_schema" else replace(before, no_json_object=True)

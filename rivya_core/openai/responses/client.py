@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rivya_core.errors import BadRequestError, InvalidInputError, NotFoundError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai import custom_tools
+from rivya_core.openai.chat import quirks
 from rivya_core.openai.options import RESPONSES_BODY, Options, present
+from rivya_core.openai.output_tool import OutputToolDecoder, as_text
+from rivya_core.openai.responses.adjustments import adjusted, output_tool
 from rivya_core.openai.responses.input import input_items
 from rivya_core.openai.responses.stream import ResponseReading, ResponsesStreamDecoder, read_response
 from rivya_core.sessions.pointers import Origin, origin_of
@@ -55,26 +59,40 @@ class OpenAIResponses:
             NotFoundError: There is no response `previous_response_id`: send the whole conversation instead.
             RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
-        response = yield from self._send(messages, stream=False)
-        return read_response(response, self._reading)
+        response, tool = yield from self._send(messages, stream=False)
+        delta = read_response(response, self._reading)
+        return as_text(delta, tool, set()) if tool else delta
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send *messages* and return the reply that has begun.
 
         Its last delta, and only that, has `last`, usage, metadata and blocks.
         """
-        response = yield from self._send(messages, stream=True)
-        return Streaming(response, ResponsesStreamDecoder(response, self._reading), _unchanged, _nothing)
+        response, tool = yield from self._send(messages, stream=True)
+        decoder: Decoder[ChatDelta] = ResponsesStreamDecoder(response, self._reading)
+        return Streaming(response, OutputToolDecoder(decoder, tool) if tool else decoder, _unchanged, _nothing)
 
     @property
     def _reading(self) -> ResponseReading:
         headers = bool(self.options.get("include_response_headers"))
         return ResponseReading(self.origin, self.options.get("store") is not False, headers)
 
-    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[httpx.Response]:
+    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[tuple[httpx.Response, str | None]]:
+        """Send the request without what the back end does not take; return the name of a tool that gives the object."""
         custom = custom_tools.custom_names(self.options.get("tools") or ())
         said = input_items(messages, self.origin, self.options.get("send_back") or "own", custom)
         body = response_body(self.options, said, stream=stream)
+
+        def write(known: quirks.Quirks) -> Mapping[str, Any]:
+            return adjusted(body, known, self._further)
+
+        place = (f"{self.endpoint.base_url}{PATH}", str(self.options["model"]))
+        response, known = yield from quirks.send_adjusted(
+            place, write, partial(self._post, stream=stream), self._insists
+        )
+        return response, output_tool(body, known)
+
+    def _post(self, body: Mapping[str, Any], *, stream: bool) -> Plan[httpx.Response]:
         request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
         stateless = not any(body.get(name) for name in STATE)
         try:
@@ -83,6 +101,16 @@ class OpenAIResponses:
             if self.options.get("previous_response_id") and _is_unknown_response(error):
                 raise _not_found(error) from error
             raise
+
+    @property
+    def _further(self) -> Mapping[str, Any]:
+        """What the caller has put into the body by hand; it is never changed."""
+        return self.options.get("extra_body") or {}
+
+    def _insists(self, found: quirks.Quirks) -> bool:
+        """Whether the caller set the option that the back end refuses."""
+        labels = self.options.get("metadata") and found.no_labels
+        return bool(labels or found.refused & self._further.keys())
 
 
 def response_body(options: Options, said: Any, *, stream: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rivya_core.errors import APIError
 from rivya_core.http.plan import Decoder, Plan, Streaming
+from rivya_core.openai.output_tool import OutputToolDecoder
 from rivya_core.openai.responses.client import OpenAIResponses
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.openai.responses.output import read_output
@@ -64,7 +65,7 @@ class ResponseChain:
             route = self._without(route, messages, error)
             delta = yield from self._on(route).reply(route.messages)
         if route.session_id is not None and is_ignored(delta.metadata):
-            route = self._replayed(route, messages, WHY_IGNORED)
+            route = self._replayed(route, messages, WHY_IGNORED, charged=True)
             delta = yield from self._on(route).reply(route.messages)
         return self._told(delta, route, messages)
 
@@ -82,14 +83,14 @@ class ResponseChain:
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
             if checked is None or not checked.ignored:
                 return [*closing[:-1], self._told(closing[-1], taken, messages)]
-            again = self._replayed(taken, messages, WHY_IGNORED)
+            again = self._replayed(taken, messages, WHY_IGNORED, charged=True)
             delta = yield from self._on(again).reply(again.messages)
             return [self._told(delta, again, messages)]
 
         return replace(begun, decoder=checked or begun.decoder, settle=settle)
 
     def _checked(self, decoder: Decoder[ChatDelta]) -> CheckedDecoder | None:
-        return CheckedDecoder(decoder) if isinstance(decoder, ResponsesStreamDecoder) else None
+        return CheckedDecoder(decoder) if isinstance(decoder, (ResponsesStreamDecoder, OutputToolDecoder)) else None
 
     def _route(self, messages: Sequence[Message]) -> Route:
         if not self.chained:
@@ -107,10 +108,10 @@ class ResponseChain:
             raise error
         return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone", route.digest)
 
-    def _replayed(self, route: Route, messages: Sequence[Message], why: str) -> Route:
+    def _replayed(self, route: Route, messages: Sequence[Message], why: str, *, charged: bool = False) -> Route:
         """Remember that the server keeps no responses, and return the route of a full replay."""
         remember_no_storage(self.responses.endpoint.base_url)
-        return sessions.replayed(messages, self.on_mismatch, why, route.digest)
+        return sessions.replayed(messages, self.on_mismatch, why, route.digest, charged=charged)
 
     def _on(self, route: Route) -> OpenAIResponses:
         if route.session_id is None:

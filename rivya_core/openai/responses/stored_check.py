@@ -12,6 +12,7 @@ from typing import Any
 
 from rivya_core.errors import APIError
 from rivya_core.openai.chat import quirks
+from rivya_core.openai.output_tool import OutputToolDecoder
 from rivya_core.openai.responses.stream import ResponsesStreamDecoder
 from rivya_core.types import ChatDelta
 
@@ -43,7 +44,7 @@ def remember_no_storage(base_url: str) -> None:
 class CheckedDecoder:
     """Decodes a streamed response, and stops before its first piece if the stored response was not continued."""
 
-    def __init__(self, decoder: ResponsesStreamDecoder) -> None:
+    def __init__(self, decoder: ResponsesStreamDecoder | OutputToolDecoder) -> None:
         self._decoder = decoder
         self._has_begun = False
         self.ignored = False

@@ -101,5 +101,16 @@ def test_without_replays_it_is_an_error(way: Way) -> None:
     first = ask(way, backend, HI)
     reply = Message("assistant", (Text(first.text),), pointer=first.metadata["rivya_session"])
 
-    with pytest.raises(errors.HistoryMismatchError, match="previous_response_id"):
+    for charge in ("This turn was charged", "Nothing was charged"):
+        with pytest.raises(errors.HistoryMismatchError, match=f"previous_response_id.*{charge}"):
+            ask(way, backend, [*HI, reply, NEXT], on_history_mismatch="error")
+    assert len(backend.requests) == 2
+
+
+def test_a_refused_id_is_not_charged(way: Way) -> None:
+    backend = Backend("refuses")
+    first = ask(way, backend, HI)
+    reply = Message("assistant", (Text(first.text),), pointer=first.metadata["rivya_session"])
+
+    with pytest.raises(errors.HistoryMismatchError, match="refuses `previous_response_id`.*Nothing was charged"):
         ask(way, backend, [*HI, reply, NEXT], on_history_mismatch="error")
