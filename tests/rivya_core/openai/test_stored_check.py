@@ -112,5 +112,5 @@ def test_a_refused_id_is_not_charged(way: Way) -> None:
     first = ask(way, backend, HI)
     reply = Message("assistant", (Text(first.text),), pointer=first.metadata["rivya_session"])
 
-    with pytest.raises(errors.HistoryMismatchError, match="refuses `previous_response_id`.*Nothing was charged"):
+    with pytest.raises(errors.HistoryMismatchError, match=r"refuses `previous_response_id`.*Nothing was charged"):
         ask(way, backend, [*HI, reply, NEXT], on_history_mismatch="error")
