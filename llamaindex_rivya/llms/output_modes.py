@@ -4,7 +4,6 @@
 `OutputError`; it never returns a partial object.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from llamaindex_rivya.errors import OutputError, RefusalError
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.tool_calls import invalid_calls
 from rivya_core.adapters.prompting import text_that_counts
+from rivya_core.prompted.prompt import answer_words
 from rivya_core.structured.checks import MismatchError, check_json
 from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, so_far
 from rivya_core.structured.schemas import Schema, schema_of
@@ -69,9 +69,7 @@ class OutputMode:
         """Return *messages*, with the instruction of the prompted mode; the caller's messages do not change."""
         if self.name != "prompted" or self.by_wire or not messages:
             return list(messages)
-        told = {"title": self.schema.name, "description": self.schema.description, **self.schema.parameters}
-        schema = json.dumps({key: value for key, value in told.items() if value != ""}, ensure_ascii=False)
-        words = f"\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
+        words = f"\n{answer_words(self.schema)}"
         blocks = [*messages[-1].blocks, TextBlock(text=words)]
         return [*messages[:-1], messages[-1].model_copy(update={"blocks": blocks})]
 

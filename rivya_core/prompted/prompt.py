@@ -23,10 +23,6 @@ HOW_TO_CALL = f"""\
 You can call the tools below. For each call, write a block of this form:
 {CALL_FORM}
 The results come back in <tool_response> blocks. If you need no tool, answer as usual."""
-HOW_TO_ANSWER = "Answer with one JSON object and nothing else. It must fit this JSON schema:\n"
-HOW_TO_ANSWER_WITH_TOOLS = (
-    "When you need no more tools, answer with one JSON object and nothing else. It must fit this JSON schema:\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +133,15 @@ class Prompt:
 
     def _schema_words(self) -> Iterator[str]:
         if self.schema is not None:
-            how = HOW_TO_ANSWER_WITH_TOOLS if self.callable else HOW_TO_ANSWER
-            yield how + escaped_json(self.schema.parameters)
+            yield answer_words(self.schema, after_tools=bool(self.callable))
+
+
+def answer_words(schema: Schema, *, after_tools: bool = False) -> str:
+    """Return the words that ask for an object of *schema*."""
+    told = {"title": schema.name, "description": schema.description, **schema.parameters}
+    when = "When you need no more tools, answer" if after_tools else "Answer"
+    form = escaped_json({key: value for key, value in told.items() if value != ""})
+    return f"{when} with one JSON object and nothing else. It must fit this JSON schema:\n{form}"
 
 
 def prompt_for(
