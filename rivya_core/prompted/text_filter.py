@@ -10,6 +10,8 @@ REASONING_TAG = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
 MAYBE_REASONING = re.compile(r"\s*(?:<[a-z]{0,9})?\Z", re.IGNORECASE)
 MAYBE_TAG = re.compile(r"<\s*(?:t[a-z_]{0,8}\s*)?\Z", re.IGNORECASE)
 MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*`+[ \t]*[\w-]*\Z")
+JSON_FENCE = re.compile(r"^[ \t]*```+[ \t]*(?:json)?[ \t]*\n\s*\Z", re.IGNORECASE | re.MULTILINE)
+"""A fence for JSON that has just been opened."""
 BRACKET = re.compile(r"[{\[]")
 IN_JSON = re.compile(r'\\.|\\\Z|["{}\[\]]', re.DOTALL)
 """What decides where a JSON value ends; a backslash at the end of a piece belongs to the next character."""
@@ -121,6 +123,9 @@ class TextFilter:
         if self._object is None:
             start, opening = BRACKET.search(self._pending), OPENING.search(self._pending)
             if start is None or opening is not None:
+                return ""
+            if "`" in JSON_FENCE.sub("", self._pending[: start.start()]):
+                self._stopped = True  # what is in code may be an example
                 return ""
             self._object, self._pending = _JSONEnd(), self._pending[start.start() :]
         end = self._object.feed(self._pending)

@@ -11,10 +11,13 @@ from awkward_replies import ADD, REPLIES, SEARCH, A, S, call
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rivya_core.prompted.exchange import finish
 from rivya_core.prompted.prompt import Prompt, prompt_for
 from rivya_core.prompted.reply import Reading, read
 from rivya_core.prompted.text_filter import TextFilter
+from rivya_core.structured.reply_reader import read_text
 from rivya_core.structured.schemas import schema_of
+from rivya_core.types import ChatDelta
 
 
 def tool(name: str, **types: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +157,7 @@ OBJECTS = [
     (f"Here it is:\n```\n{JSON}\n```\nAnything else?", JSON),
     (f"It is {JSON}, I think.", JSON),
     (f"{JSON} or, once more, {JSON}", JSON),
+    (f"Not `{{}}` but {JSON}", JSON),
     (f"<think>{{not this}} {{</think>{JSON}", JSON),
     (f"<reasoning>hm</reasoning>\n\n```json\n{JSON}", JSON),
     ("No river.", "No river."),
@@ -170,7 +174,34 @@ def test_the_text_of_an_object_is_its_json(reply: str, text: str) -> None:
         for size in (1, 3, 1000):
             pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
             assert text.startswith(streamed(prompt, pieces))
-    assert streamed(prompt_for([], schema=RIVER), list(reply)) == ("" if text == "No river." else text)
+    early = "" if text == "No river." or "`{" in reply else text
+    assert streamed(prompt_for([], schema=RIVER), list(reply)) == early
+
+
+OBJECT_PIECES = st.sampled_from(
+    [
+        *("Hello ", "\n", "`", "```json\n", "\n```\n", "<think>", "</think>", "{", "}", '"', "\\", "[1]"),
+        *('{"km": 3}', '{"km": 4}', '{"x": 1}', '{"km": "a{"}'),
+    ]
+)
+
+
+@given(st.lists(OBJECT_PIECES, max_size=7).map("".join), st.integers(1, 9))
+def test_a_streamed_object_is_the_one_of_the_whole_reply(reply: str, size: int) -> None:
+    """Wherever a reply is cut, what was shown and what follows at the end hold the object that the reply holds."""
+    prompt = prompt_for([], schema=RIVER)
+    reading = read(prompt, reply)
+    if not reading.problems:
+        shown = streamed(prompt, [reply[at : at + size] for at in range(0, len(reply), size)])
+        end = finish(prompt, ChatDelta(last=True), reply, shown, no_repair)
+        with pytest.raises(StopIteration) as done:
+            next(end)
+        whole = done.value.value.message.text
+        assert read_text(RIVER, whole) == read_text(RIVER, reading.text) == read_text(RIVER, reply)
+
+
+def no_repair(words: str, reply: ChatDelta) -> Any:
+    raise AssertionError(words, reply)
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "[" * 300 + "]" * 300])
