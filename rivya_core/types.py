@@ -88,6 +88,8 @@ class ToolCall:
 
 
 NOTHING: Mapping[str, Any] = {}
+CLIENT_CALLS_KEY = "client_tool_calls"
+"""Under which the extras of a message, and LlamaIndex's `additional_kwargs`, hold the calls that the caller runs."""
 
 
 class Message(NamedTuple):
@@ -119,6 +121,12 @@ class Message(NamedTuple):
     def text(self) -> str:
         """The text parts, joined without a separator."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def client_calls(self) -> tuple[Mapping[str, Any], ...]:
+        """Items of calls that the caller runs and that are no tool calls: of a computer, a shell, a patch."""
+        found = self.extras.get(CLIENT_CALLS_KEY)
+        return tuple(call for call in found if isinstance(call, Mapping)) if isinstance(found, list) else ()
 
     @property
     def media(self) -> tuple[Media, ...]:

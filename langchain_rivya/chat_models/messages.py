@@ -28,8 +28,9 @@ from langchain_rivya.chat_models.blocks import TEXT_BLOCKS, block_text, caller_k
 from langchain_rivya.chat_models.responses import UNREPAIRABLE
 from rivya_core.errors import InvalidInputError
 from rivya_core.media.fetch_url import data_url
+from rivya_core.openai.responses.item_types import image_block, is_client_run
 from rivya_core.sessions.modes import POINTER_KEY
-from rivya_core.types import Media, MediaKind, Message, Part, RawBlock, Role, Text, ToolCall
+from rivya_core.types import CLIENT_CALLS_KEY, Media, MediaKind, Message, Part, RawBlock, Role, Text, ToolCall
 
 ROLES: dict[str, Role] = {
     "user": "user",
@@ -78,27 +79,39 @@ def _message(message: BaseMessage) -> Message:
     content = message.content
     speaker = "ai" if isinstance(message, AIMessage) else message.type  # the type of a chunk is another word
     parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, speaker))
-    if isinstance(message, AIMessage) and not isinstance(content, str):  # what another provider ran means nothing here
-        parts = tuple(
-            part for part in parts if not (isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))))
-        )
     if isinstance(message, HumanMessage):
         return Message("user", parts, message.name)
     if isinstance(message, AIMessage):
-        return Message(
-            "assistant",
-            parts,
-            message.name,
-            tuple(_calls(message)) if message.tool_calls or message.invalid_tool_calls else (),
-            reasoning=_reasoning(message),
-            pointer=message.response_metadata.get(POINTER_KEY),
-            extras={**_refusal(message), **message.response_metadata, **message.additional_kwargs},
-        )
+        return _reply(message, parts)
     if isinstance(message, ToolMessage):
         return Message(
             "tool", parts, name=message.name, tool_call_id=message.tool_call_id, failed=message.status == "error"
         )
     return Message(_role(message), parts, message.name)
+
+
+def _reply(message: AIMessage, parts: tuple[Part, ...]) -> Message:
+    """A model's message. What another provider ran means nothing here; what the caller must run is kept apart."""
+    blocks = [part.block for part in parts if isinstance(part, RawBlock)]
+    to_run = [dict(block) for block in blocks if is_client_run(block)]
+    return Message(
+        "assistant",
+        tuple(part for part in parts if not _is_report(part)) if blocks else parts,
+        message.name,
+        tuple(_calls(message)) if message.tool_calls or message.invalid_tool_calls else (),
+        reasoning=_reasoning(message),
+        pointer=message.response_metadata.get(POINTER_KEY),
+        extras={
+            **_refusal(message),
+            **message.response_metadata,
+            **message.additional_kwargs,
+            **({CLIENT_CALLS_KEY: to_run} if to_run else {}),
+        },
+    )
+
+
+def _is_report(part: Part) -> bool:
+    return isinstance(part, RawBlock) and REPORTS.search(str(part.block.get("type"))) is not None
 
 
 def _role(message: BaseMessage) -> Role:
@@ -171,6 +184,8 @@ def _part(block: Mapping[str, Any], role: Role) -> Part | None:
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         value = block["value"]
         return RawBlock(value) if value.get("type") in (None, "non_standard") else _part(value, role)
+    if kind == "image_generation_call" and (image := image_block(block)) is not None:
+        return _part(image, role)
     if kind not in MEDIA and kind != "media":
         return RawBlock(block)
     media = _media(MEDIA.get(kind) or media_kind(block), block)

@@ -15,7 +15,7 @@ from rivya_core.http.plan import Plan, call
 from rivya_core.openai.reply_state import STATE_KEY
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.sessions.modes import POINTER_KEY
-from rivya_core.types import Message, Role, Text, ToolCall
+from rivya_core.types import CLIENT_CALLS_KEY, Message, Role, Text, ToolCall
 
 ROLES: dict[MessageRole, Role] = {
     MessageRole.SYSTEM: "system",
@@ -76,7 +76,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
 
 
 def _extras(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY) if facts.get(key)}
+    return {key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY, CLIENT_CALLS_KEY) if facts.get(key)}
 
 
 def _is_refusal(block: Any, refusal: Any) -> bool:

@@ -26,7 +26,7 @@ from llamaindex_rivya.llms.tool_calls import CallsSoFar
 from rivya_core.openai.block_order import is_citation
 from rivya_core.openai.responses.item_types import is_client_run, is_provider_run
 from rivya_core.pydantic_fast import construct_unvalidated
-from rivya_core.types import ChatDelta, Usage
+from rivya_core.types import CLIENT_CALLS_KEY, ChatDelta, Usage
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -91,7 +91,7 @@ class Accumulator:
             made = [dict(block) for block in self._blocks if is_provider_run(block)]
             facts |= {"built_in_tool_calls": made} if made else {}
             asked = [dict(block) for block in self._blocks if is_client_run(block)]
-            facts |= {"client_tool_calls": asked} if asked else {}
+            facts |= {CLIENT_CALLS_KEY: asked} if asked else {}
             blocks += [found for block in self._blocks if (found := _media(block)) is not None]
             message.blocks = self._with_refusal(blocks, facts.get("refusal"))
         return message

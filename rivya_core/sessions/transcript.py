@@ -87,6 +87,9 @@ def _blocks(messages: Sequence[Message]) -> Iterator[Block]:
         yield Block(message.role, _attributes(message, numbers), "".join(_words(part) for part in message.parts))
         for call in message.tool_calls:
             yield Block("tool_call", _object({"id": call.id, "name": call.name}), call.arguments)
+        for item in message.client_calls:
+            facts = {"id": item.get("call_id") or item.get("id"), "name": item.get("type")}
+            yield Block("tool_call", _object(facts), written(item))
 
 
 def _attributes(message: Message, attachments: range) -> str:

@@ -16,6 +16,9 @@ from responses_backend import Backend, said_message
 from wire import PATH, URL, chunk, events, reply
 
 from langchain_rivya import ChatOpenAICompatible
+from langchain_rivya.chat_models.messages import to_core
+from rivya_core.errors import NotSupportedError
+from rivya_core.sessions.transcript import render
 
 Ask = Callable[..., Any]
 CODE = 'print("hi")\n{not json}'
@@ -213,3 +216,44 @@ def test_what_another_provider_ran_is_not_sent(responses: bool, wrapped: bool) -
         body = json.loads(router.calls.last.request.content)
 
     assert (body.get("input") or body["messages"])[1] == {"role": "assistant", "content": "Found."}
+
+
+def to_second_account(message: AIMessage, responses: bool, results: list[Any]) -> Any:
+    history = [HumanMessage("?"), *messages_from_dict(messages_to_dict([message])), *results, HumanMessage("So?")]
+    return model(api_key="another", use_responses_api=responses).invoke(history)
+
+
+@pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("item", CLIENT_RUN, ids=lambda item: item["type"])
+def test_a_call_of_another_account_is_refused_and_never_left_out(
+    server: Backend, ask: Ask, responses: bool, version: str, item: dict[str, Any]
+) -> None:
+    """Where it came from, it goes back as its item, also if state may not."""
+    server.output = [item, said_message("Done soon.")]
+    message = ask(model(output_version=version), "?")
+
+    with pytest.raises(NotSupportedError, match=f"`{item['type']}`.*Nothing was sent"):
+        to_second_account(message, responses, [])
+    assert len(server.bodies) == 1
+    model(send_back=("reasoning",)).invoke([HumanMessage("?"), message, HumanMessage("So?")])
+    assert item.items() <= server.bodies[-1]["input"][1].items()
+
+
+def test_the_result_of_such_a_call_is_refused_too() -> None:
+    result = ToolMessage([{"type": "computer_call_output", "output": {}}], tool_call_id="c2")
+    with pytest.raises(NotSupportedError, match="`computer_call_output`"):
+        model(use_responses_api=False).invoke([HumanMessage("?"), result])
+
+
+def test_a_transcript_for_rivya_has_such_a_call() -> None:
+    call = {"type": "non_standard", "value": CLIENT_RUN[1]}
+    text = render(to_core([HumanMessage("?"), AIMessage([call]), HumanMessage("So?")]))
+    assert '"name": "local_shell_call"' in text
+    assert '"ls"' in text
+
+
+def test_an_image_item_of_another_package_is_an_image() -> None:
+    item = {"type": "image_generation_call", "id": "ig", "status": "completed", "result": "aGk="}
+    [message] = to_core([AIMessage([item])])
+    assert [media.data for media in message.media] == [b"hi"]

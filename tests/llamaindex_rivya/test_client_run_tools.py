@@ -10,7 +10,7 @@ from llama_backend import Backend, OpenAIRouter, Raw, sse
 from llama_calls import user
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock
 
-from llamaindex_rivya import OpenAICompatible
+from llamaindex_rivya import NotSupportedError, OpenAICompatible
 
 CODE = 'print("hi")'
 ITEMS = [
@@ -51,3 +51,21 @@ def test_items_of_a_response(scripted: Backend, calls: Any, streamed: bool) -> N
     sent = scripted.requests[-1].body["input"]
     assert [item["type"] for item in sent[-2:]] == ["custom_tool_call", "custom_tool_call_output"]
     assert sent[-2]["input"] == CODE
+
+
+@pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_of_another_account_is_refused(scripted: Backend, calls: Any, streamed: bool, responses: bool) -> None:
+    scripted.reset(OpenAIRouter())
+    scripted.say(answer, answer)
+    llm = OpenAICompatible(model="m", base_url=scripted.url, use_responses_api=True, built_in_tools=[TOOL])
+    asked = [user("?")]
+    response = calls.each(llm, "stream_chat", asked)[-1] if streamed else calls.run(llm, "chat", asked)
+    message = ChatMessage.model_validate(json.loads(response.message.model_dump_json()))
+
+    other = OpenAICompatible(model="m", base_url=scripted.url, use_responses_api=responses, api_key="another")
+    with pytest.raises(NotSupportedError, match="`computer_call`"):
+        calls.run(other, "chat", [user("?"), message, user("So?")])
+    assert len(scripted.requests) == 1
+    calls.run(llm, "chat", [user("?"), message, user("So?")])
+    assert [item.get("type") for item in scripted.requests[-1].body["input"][1:-1]] == [item["type"] for item in ITEMS]

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.json_codec import arguments_text, is_object
 from rivya_core.openai import custom_tools
+from rivya_core.openai.client_calls import refuse_client_calls
 from rivya_core.openai.late_media import with_late_media
 from rivya_core.openai.reply_state import NO_STATE, ReplyState
 from rivya_core.providers import CompletionsProfile
@@ -72,6 +73,8 @@ def _one_system_message(messages: Sequence[Message]) -> list[Message]:
 
 
 def _wire(message: Message, rules: CompletionsProfile, state_of: StateOf, custom: frozenset[str]) -> WireMessage:
+    if message.role in ("assistant", "tool"):
+        refuse_client_calls(message)
     if message.role == "assistant":
         wire = _assistant(message, state_of(message), custom)
     elif message.role == "tool":

@@ -16,6 +16,7 @@ from rivya_core.http.json_codec import arguments_text, is_object, loads
 from rivya_core.media.fetch_url import data_url as read_data_url
 from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.messages import data_url, is_plain_text
+from rivya_core.openai.client_calls import refuse_client_calls
 from rivya_core.openai.late_media import with_late_media
 from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
@@ -98,6 +99,7 @@ def _canonical(arguments: str) -> str:
 
 
 def _assistant(message: Message, custom: frozenset[str]) -> Iterator[Item]:
+    refuse_client_calls(message)
     refusal = message.extras.get("refusal")
     parts = message.parts or ((Text(refusal),) if isinstance(refusal, str) and refusal else ())
     if any(not isinstance(part, Text) or part.text for part in parts):

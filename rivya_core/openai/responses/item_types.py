@@ -15,6 +15,8 @@ PROVIDER_RUN = frozenset(
     "x_search_call".split()
 )
 """Types of items that report what the provider did; `x_search_call` is xAI's."""
+TOOL_CALLS = frozenset({"function_call", "custom_tool_call", "tool_call", "server_tool_call"})
+"""Types of calls that are tool calls in every API, or blocks of a framework."""
 UNFINISHED = frozenset({"in_progress", "searching", "interpreting", "generating", "calling", "queued"})
 FAILED = frozenset({"failed", "incomplete"})
 OUTPUT_SUFFIX = "_call_output"
@@ -30,7 +32,8 @@ def is_provider_run(item: Mapping[str, Any]) -> bool:
 
 def is_client_run(item: Mapping[str, Any]) -> bool:
     """Whether *item* is a call that the caller must run: of the computer, a shell, a patch, and whatever is new."""
-    return str(item.get("type")).endswith("_call") and not is_provider_run(item)
+    kind = str(item.get("type"))
+    return kind.endswith("_call") and kind not in TOOL_CALLS and not is_provider_run(item)
 
 
 def is_unfinished(item: Mapping[str, Any]) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rivya_core.openai.reply_state import VERSION, is_own, is_sealed, seal, sends_back
+from rivya_core.openai.responses.item_types import is_client_run
+from rivya_core.openai.responses.output import CALLS
 from rivya_core.sessions.pointers import Origin
 from rivya_core.types import SendBack
 
 ITEMS_KEY = "response_items"
 """Under which the metadata of a reply keep them."""
-SAID = ("message", "function_call")
+SAID = ("message", *CALLS)
 """Types of items that are the message itself, which goes back whatever the rule is."""
 NOT_SENT = frozenset({"parsed", "parsed_arguments", "logprobs"})
 """Keys that servers and clients add to an output, and that no input takes."""
@@ -49,10 +51,14 @@ def verified_items(kept: Any, origin: Origin, rule: SendBack = "own") -> list[Ma
     items, stored = kept.get("items"), kept.get("stored") is True
     if not isinstance(items, list) or not is_sealed(kept, "items", [stored, items], origin):
         return []
-    found = [item for item in items if item.get("type") in SAID or sends_back(str(item.get("type")), rule)]
+    found = [item for item in items if _is_said(item) or sends_back(str(item.get("type")), rule)]
     return [
         _sendable(item) for item in found if stored or item.get("type") != "reasoning" or item.get("encrypted_content")
     ]
+
+
+def _is_said(item: Mapping[str, Any]) -> bool:
+    return item.get("type") in SAID or is_client_run(item)
 
 
 def _sendable(item: Mapping[str, Any]) -> dict[str, Any]:
