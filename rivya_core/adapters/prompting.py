@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PROMPT_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "repair"})
 """Options of a call that are asked for in words."""
+API_FORMATS = frozenset({"json_schema", "json_object"})
+"""Types of response formats of OpenAI-compatible APIs, which promise that the text is JSON and nothing else."""
 RivyaToolCalling = Literal["prompted", "off"]
 ToolCalling = Literal["native", "prompted"]
 
@@ -29,13 +31,14 @@ def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
     """
     from rivya_core.prompted.prompt import prompt_for
 
-    tools = options.get("tools") or ()
+    tools, form = options.get("tools") or (), options.get("response_format")
     return prompt_for(
         tools,
         tool_choice_for(options.get("tool_choice"), tools) if tools else None,
         single=options.get("parallel_tool_calls") is False or options.get("allow_parallel_tool_calls") is False,
-        schema=_schema(options.get("response_format")),
+        schema=_schema(form),
         repair=options.get("repair", repair),
+        json_only=isinstance(form, Mapping) and form.get("type") in API_FORMATS,
     )
 
 

@@ -152,7 +152,8 @@ class PromptedDecoder:
 
     def __init__(self, inner: Decoder[ChatDelta], prompt: Prompt) -> None:
         self._inner = inner
-        self._filter = TextFilter(holds_json=bool(prompt.callable), only_json=prompt.schema is not None)
+        holds_json = bool(prompt.callable) or prompt.json_only
+        self._filter = TextFilter(holds_json=holds_json, only_json=prompt.schema is not None)
 
     @property
     def complete(self) -> bool:

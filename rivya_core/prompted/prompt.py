@@ -75,6 +75,7 @@ class Prompt:
         single: Whether one call is allowed at most.
         schema: What the text of the reply must fit, or None.
         repair: Whether a reply that does not fit is asked for once more.
+        json_only: Whether the text of a streamed reply must be the object alone, so that it is shown when it is read.
     """
 
     tools: tuple[PromptedTool, ...] = ()
@@ -83,6 +84,7 @@ class Prompt:
     single: bool = False
     schema: Schema | None = None
     repair: bool = True
+    json_only: bool = False
 
     @cached_property
     def callable(self) -> Mapping[str, PromptedTool]:
@@ -151,6 +153,7 @@ def prompt_for(
     single: bool = False,
     schema: Schema | None = None,
     repair: bool = True,
+    json_only: bool = False,
 ) -> Prompt:
     """Return the prompt of a call.
 
@@ -160,6 +163,7 @@ def prompt_for(
         single: Whether one call is allowed at most.
         schema: What the text of the reply must fit.
         repair: Whether a reply that does not fit is asked for once more.
+        json_only: Whether the text of a streamed reply must be the object alone.
 
     Raises:
         InvalidInputError: A tool is no function, two have the same name, or the choice names none of them.
@@ -172,7 +176,7 @@ def prompt_for(
     mode, forced = _choice(choice, names)
     if not offered:
         mode = "auto"
-    return Prompt(offered, mode, forced, single, schema, repair)
+    return Prompt(offered, mode, forced, single, schema, repair, json_only)
 
 
 def _tool(tool: Mapping[str, Any]) -> PromptedTool:

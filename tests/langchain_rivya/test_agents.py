@@ -105,6 +105,16 @@ def test_an_agent_reads_an_object_with_words_around_it(model: Any, sandbox: Sand
             assert last["structured_response"] == Weather(city="Basel", degrees=21)
 
 
+@pytest.mark.parametrize("model", ["rivya", "prompted"], indirect=True)
+def test_an_agent_reads_the_repaired_object_of_a_stream(model: Any, sandbox: Sandbox) -> None:
+    """What did not fit is not shown, for the text must be the object alone."""
+    sandbox.answer('{"city": "Basel"}')
+    sandbox.answer(WEATHER)
+    agent = create_agent(model, response_format=ProviderStrategy(Weather))
+    *_, (_, last) = agent.stream(QUESTION, stream_mode=["messages", "values"])
+    assert last["structured_response"] == Weather(city="Basel", degrees=21)
+
+
 def test_summarisation_knows_the_models_size(model: Any) -> None:
     """A fraction of the context needs the profile; a long history is summarised by the model itself."""
     middleware = SummarizationMiddleware(model=model, trigger=("fraction", 0.001), keep=("messages", 2))
