@@ -31,7 +31,17 @@ FENCED = re.compile(r"\s*```+[ \t]*[\w-]*\s*\n(.*?)\n?\s*```+\s*", re.DOTALL)
 LONGEST_QUOTE = 200
 UNNAMED = "unnamed"
 """Name of a call that names no tool."""
-_decoder = json.JSONDecoder(strict=False)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object without a key that stands twice; which of its values is meant is not known."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+_decoder = json.JSONDecoder(strict=False, object_pairs_hook=_once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,7 @@ def _arguments(value: Mapping[str, Any]) -> Any:
     given = value.get("arguments")
     if isinstance(given, str) and given.strip():
         try:
-            return _sound(json.loads(given, strict=False))
+            return _sound(_decoder.decode(given))
         except (ValueError, RecursionError):
             return given
     return {} if given is None or given == "" else given

@@ -212,6 +212,15 @@ def test_what_other_readers_of_json_refuse_is_no_call(number: str) -> None:
         assert (told(reading)[0][0], len(reading.problems)) == ("!", 1)
 
 
+def test_a_key_that_stands_twice_makes_no_call() -> None:
+    """Which of the two values is meant is not known, so the call is asked for again."""
+    twice = '{"name": "search", "arguments": {"query": "x", "query": "y"}}'
+    for inner in (twice, '{"name": "now", "name": "search", "arguments": {"query": "x"}}'):
+        assert told(read(PROMPT, call(inner))) == ["!unnamed"]
+    inside = json.dumps({"name": "search", "arguments": '{"query": "x", "query": "y"}'})
+    assert told(read(PROMPT, call(inside))) == ["!search"]
+
+
 def test_half_a_character_is_replaced_when_it_is_read() -> None:
     """The arguments are the same wherever they are kept, so the session continues."""
     reading = read(PROMPT, call('{"name": "search", "arguments": {"query": "\\ud83d and \\ud83d\\ude00"}}'))
