@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rivya_core.providers import PROVIDERS
 from rivya_sandbox import Sandbox, serve
 
 VARIABLES = {name for provider in PROVIDERS for name in (provider.key_variable, provider.url_variable) if name}
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")  # how long an example takes is no property of the code
 
 pytest_plugins = ["image_fixtures", "session_fixtures"]
 

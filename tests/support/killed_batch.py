@@ -14,8 +14,6 @@ from typing import Any
 
 from rivya_core.images.polling import PollingPolicy
 
-PollingPolicy.delays = lambda _: itertools.repeat(0.05)  # type: ignore[method-assign]
-
 
 def target(framework: str, kind: str) -> Any:
     package = importlib.import_module(f"{framework}_rivya")
@@ -28,6 +26,7 @@ def items(count: int) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    PollingPolicy.delays = lambda _: itertools.repeat(0.05)  # type: ignore[method-assign]
     framework, kind, results, count = sys.argv[1:]
     batch_class = importlib.import_module(f"{framework}_rivya").ResumableBatch
     batch = batch_class(target(framework, kind), results, max_concurrency=4)
