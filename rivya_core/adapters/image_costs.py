@@ -75,11 +75,11 @@ def submit_counted(
         build: Returns the plan for the reservations that its requests must hold.
         reports: The credit handlers.
 
+    An image that an earlier run of the same request has paid reserves nothing, so a reached limit does not stop it.
+
     Raises:
         CreditLimitError: One of them allows no further call.
     """
-    for report in reports:
-        report.check()
     reservations = tuple(ImageReservation(report.costs) for report in reports)
     plan = build(reservations)
     return _counted(plan, reports, reservations) if reports else plan

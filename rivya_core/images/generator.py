@@ -93,19 +93,15 @@ class ImageGenerator:
             APIError: The provider refused the request.
         """
         started = self.config.polling.clock()
-        run = TaskRun(
-            self.config, TaskRecord("", self.config.origin, {}), listener, started, (), request.index, request.total
-        )
-        if request.references:
-            yield from run.report("uploading")
-        body = yield from self.body(request)
+        record = yield from self._record(request)
+        run = TaskRun(self.config, record, listener, started, (), request.index, request.total)
+        if record.task_id is not None:
+            return run
         where = self.config.output_dir
         if where is not None:
             yield from call(lambda: make_usable(where))
-        run = replace(run, record=(yield from self._record(body, request)))
-        if run.record.task_id is not None:
-            return run
-        return (yield from replace(run, held=self._hold(request.budgets, body)).create())
+        run = replace(run, held=self._hold(request.budgets, record.body))
+        return (yield from (yield from self._with_references(run, request)).create())
 
     def report_failure(self, request: ImageRequest, listener: Listener | None, error: RivyaError) -> Plan[None]:
         """Tell *listener* that nothing will come of *order*, for now."""
@@ -149,11 +145,11 @@ class ImageGenerator:
         record = yield from ask(self.config.store, lambda: self.config.store.get(record_id))
         return record if record is not None and record.origin == self.config.origin else None
 
-    def body(self, request: ImageRequest) -> Plan[dict[str, Any]]:
-        """Check the request, upload its references and return its body.
+    def body(self, request: ImageRequest) -> dict[str, Any]:
+        """Check the request and return its body; the references are still to be uploaded.
 
         Raises:
-            InvalidInputError: The request is invalid; nothing was charged.
+            InvalidInputError: The request is invalid; nothing was sent.
         """
         model = self.config.model
         model.check_prompt(request.prompt)
@@ -164,7 +160,7 @@ class ImageGenerator:
             )
         params = model.wire_params(request.arguments)
         if request.references:
-            params[REFERENCES_KEY] = yield from self._references(request)
+            params[REFERENCES_KEY] = []
         body: dict[str, Any] = {"model": model.id, "prompt": request.prompt}
         return {**body, "params": params} if params else body
 
@@ -180,6 +176,20 @@ class ImageGenerator:
             raise
         return tuple(held)
 
+    def _with_references(self, run: TaskRun, request: ImageRequest) -> Plan[TaskRun]:
+        """Return the run with its references uploaded; an earlier run of the request has done that already."""
+        body = run.record.body
+        params = body.get("params") or {}
+        if params.get(REFERENCES_KEY) != []:
+            return run
+        try:
+            yield from run.report("uploading")
+            params = {**params, REFERENCES_KEY: (yield from self._references(request))}
+        except BaseException:
+            run.release()
+            raise
+        return replace(run, record=replace(run.record, body={**body, "params": params}))
+
     def _references(self, request: ImageRequest) -> Plan[list[dict[str, str]]]:
         opened: list[OpenImage] = []
         registry, largest, retry = self.config.registry, self.config.model.largest_reference, self.config.retry
@@ -192,13 +202,13 @@ class ImageGenerator:
             for image in opened:
                 image.file.close()
 
-    def _record(self, body: Mapping[str, Any], request: ImageRequest) -> Plan[TaskRecord]:
+    def _record(self, request: ImageRequest) -> Plan[TaskRecord]:
         """Return a new record, or the record of an earlier run with the same key or tool call."""
-        store, origin = self.config.store, self.config.origin
+        store, origin, body = self.config.store, self.config.origin, self.body(request)
         if request.idempotency_key is not None:
             return (yield from self._keyed_record(body, request.idempotency_key))
         if request.call_id is not None and store.durable:
-            key = _hashed([origin, request.call_id, body])
+            key = _hashed([origin, request.call_id, body, [_name_of(one) for one in request.references]])
             before = yield from ask(store, lambda: store.get(key))
             if before is None or before.unfinished:
                 return before or TaskRecord(key, origin, body)
@@ -229,6 +239,11 @@ class ImageGenerator:
 
 def _hashed(facts: Sequence[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _name_of(reference: Any) -> str:
+    """Return what stays the same about a reference when the same tool call is repeated."""
+    return str(reference.get("id")) if isinstance(reference, Mapping) else repr(reference)
 
 
 def _without_references(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class TaskRun:
         try:
             yield from ask(store, lambda: store.put(self.record))
         except Exception as exc:  # a store may raise anything
-            self._release()
+            self.release()
             raise ConfigurationError(f"The task store failed, so nothing was sent: {exc}") from exc
 
     def _send(self) -> Plan[ImageTask]:
@@ -123,7 +123,7 @@ class TaskRun:
         except RivyaError as error:
             if error.retryable == "if_idempotent":
                 raise _interrupted(record, "It is unknown whether image task {id} was created", error) from error
-            self._release()
+            self.release()
             yield from ask(store, lambda: store.drop(record.key))
             raise
 
@@ -147,7 +147,7 @@ class TaskRun:
                 note_duration(self._kind, task)
                 return (yield from self._download_results(task, polls))
         except TaskFailedError:
-            self._release()
+            self.release()
             yield from self._note(replace(self.record, state="failed"))
             raise
         except TaskError:
@@ -211,7 +211,8 @@ class TaskRun:
         progress = ImageProgress(stage, model, seconds=seconds, index=self.index, total=self.total, **facts)
         yield from report(self.listener, progress)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Release the credits that the budgets reserve for the task."""
         for budget, held in self.held:
             budget.settle(held, 0)
 

@@ -122,9 +122,22 @@ class CostTracker:
         with self._lock:
             self._reserved = max(0.0, self._reserved - self._tasks.pop(task_id, 0.0))
 
-    def add(self, model: str, run: str, cost: Cost, reserved: float | None = None) -> None:
-        """Count a call that ended, and remember what the provider reserved for it."""
+    def add(self, model: str, run: str, cost: Cost, reserved: float | None = None, *, reply: str | None = None) -> None:
+        """Count a call that ended, and remember what the provider reserved for it.
+
+        Args:
+            model: Model of the call.
+            run: Id of the call.
+            cost: What it cost.
+            reserved: What the provider reserved for it, if known.
+            reply: Id of a reply that the provider charges once, however often it is returned under one idempotency
+                key. Its credits count once.
+        """
         with self._lock:
+            if reply is not None and reply in self._counted:
+                cost = replace(cost, credits=0)
+            elif reply is not None:
+                self._counted.add(reply)
             self._add(model, run, cost)
             if reserved is not None:
                 self._reservations[model] = reserved

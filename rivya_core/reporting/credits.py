@@ -29,7 +29,8 @@ class CreditsReportMixin:
         return self._costs.start(model, ASSUMED_RESERVATION if provider == "rivya" else 0.0)
 
     def _add(self, run: str, done: Step) -> None:
-        self._costs.add(done.model, run, done.cost, done.reserved)
+        charged_once = done.id if done.session and done.id else None
+        self._costs.add(done.model, run, done.cost, done.reserved, reply=charged_once)
         self._steps.append(done)
 
     def check(self) -> None:

@@ -149,3 +149,11 @@ def test_what_a_failed_or_abandoned_call_held_back_is_given_back(sandbox: Sandbo
             model.invoke("Hello", config)
 
     assert model.invoke("Hello", config).text
+
+
+def test_a_call_that_is_made_again_under_its_key_costs_once(sandbox: Sandbox) -> None:
+    with RivyaCreditsHandler() as spent:
+        for _ in range(3):
+            ChatRivya().invoke("Hello", idempotency_key="step-1")
+
+    assert [spent.credits] == [turn.charged for turn in sandbox.journal.turns]

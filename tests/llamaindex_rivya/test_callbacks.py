@@ -196,3 +196,11 @@ def test_the_limit_holds_for_calls_at_the_same_time(sandbox, how):
     assert spent.credits <= 2
     assert 1 <= turns <= 2
     assert len([one for one in done if isinstance(one, CreditLimitError)]) == 30 - turns
+
+
+def test_a_call_that_is_made_again_under_its_key_costs_once(llm, sandbox):
+    with RivyaCreditsHandler() as spent:
+        for _ in range(3):
+            llm.complete("Hello", idempotency_key="step-1")
+
+    assert [spent.credits] == [turn.charged for turn in sandbox.journal.turns]

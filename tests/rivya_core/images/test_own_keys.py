@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from rivya_core.errors import InvalidInputError
 from rivya_sandbox import Sandbox
 
 KEY = "ticket-4711"
+
+pytestmark = pytest.mark.usefixtures("slept")
 
 
 def make(tools: ImageTools, tool: Any, prompt: str, **options: Any) -> Any:
@@ -26,6 +29,27 @@ def test_a_second_run_gets_the_same_image(box: Sandbox, tools: ImageTools, tmp_p
     again = make(tools, tools.tool(**store), "A fox", idempotency_key=KEY)
 
     assert first["task_id"] == again["task_id"]
+    assert len(box.ledger()) == 1
+
+
+@pytest.mark.parametrize("references", [False, True])
+def test_a_limit_does_not_stop_an_image_that_is_paid(
+    box: Sandbox, tools: ImageTools, tmp_path: Path, references: bool
+) -> None:
+    """It only stops new ones, and before anything is sent, references too."""
+    package = import_module(f"{tools.framework}_rivya")
+    tool = tools.tool(task_store=tmp_path / "tasks.db")
+    options = {"reference_images": [image_file("orange")]} if references else {}
+    with package.RivyaCreditsHandler(limit=3) as spent:
+        first = make(tools, tool, "A fox", idempotency_key=KEY, **options)
+        again = make(tools, tool, "A fox", idempotency_key=KEY, **options)
+        before = len(box.journal.to("/files"))
+        with pytest.raises(package.CreditLimitError, match="Nothing was sent"):
+            make(tools, tool, "A hare", idempotency_key="other", reference_images=[image_file("blue")])
+
+    assert first["task_id"] == again["task_id"]
+    assert spent.credits == 3
+    assert before == len(box.journal.to("/files")) == int(references)
     assert len(box.ledger()) == 1
 
 
