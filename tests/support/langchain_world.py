@@ -30,11 +30,11 @@ ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "sys
 
 
 def as_blocks(message: BaseMessage) -> BaseMessage:
-    """The text in blocks, as stores and the v1 form keep it; only a reply goes on from one block to the next."""
+    """The text cut into blocks, as stores and the v1 form keep it."""
     text = message.content
     if not isinstance(text, str) or not text:
         return message
-    half = len(text) // 2 if isinstance(message, AIMessage) else 0
+    half = len(text) // 2
     pieces = [{"type": "text", "text": piece} for piece in (text[:half], text[half:]) if piece]
     return message.model_copy(update={"content": pieces})
 
