@@ -141,7 +141,10 @@ class ImageOperations:
         max_concurrency: int,
         max_credits: float | None,
     ) -> Plan[ImageBatch]:
+        reports = self._credit_reports()
+        if options.get("idempotency_key") is None:  # an earlier run may have paid the images of a key
+            for report in reports:
+                report.check()
         return submit_counted(
-            lambda held: self._backend.generate_many(prompts, options, max_concurrency, max_credits, held),
-            self._credit_reports(),
+            lambda held: self._backend.generate_many(prompts, options, max_concurrency, max_credits, held), reports
         )
