@@ -41,8 +41,11 @@ def ask(kind: str, own: Any = None) -> None:
     asyncio.run(aask())
 
 
+IGNORES_MISSING = pytest.mark.skipif(httpx.__version__.startswith("0.27."), reason="httpx 0.27 ignores a missing file")
+
+
 @BOTH
-@pytest.mark.parametrize("named", ["missing.pem", "no_certificate.pem"])
+@pytest.mark.parametrize("named", [pytest.param("missing.pem", marks=IGNORES_MISSING), "no_certificate.pem"])
 def test_certificates_that_cannot_be_read(
     kind: str, named: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,9 @@ def beginnings(text: str, sizes: list[int]) -> Iterator[str]:
             yield text[:end]
 
 
+@pytest.mark.skipif(
+    pydantic.VERSION.startswith("2.11."), reason="older readers lose a text that is cut inside an escape"
+)
 @given(objects, sizes, st.booleans(), st.none() | st.just(1), st.sampled_from([0, 3, 256]))
 def test_every_beginning_is_read_as_a_whole_text_is(
     value: dict[str, Any], sizes: list[int], ascii_only: bool, indent: int | None, longest: int
