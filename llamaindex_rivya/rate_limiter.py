@@ -1,12 +1,9 @@
 """A rate limiter for LlamaIndex's models that threads, processes and hosts share."""
 
+from llama_index.core.rate_limiter import BaseRateLimiter
+
 from rivya_core.http.clients import Clients
 from rivya_core.storage.limits.limiter import RateLimiter
-
-try:
-    from llama_index.core.rate_limiter import BaseRateLimiter
-except ImportError:  # older versions have no rate limiters
-    BaseRateLimiter = object  # type: ignore[assignment, misc]
 
 
 class SharedRateLimiter(RateLimiter, BaseRateLimiter):

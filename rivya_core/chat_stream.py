@@ -16,7 +16,7 @@ from rivya_core.errors import RivyaError, StreamBrokenError
 from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame, paired, repaired
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Plan, Streaming
+from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
 from rivya_core.types import ChatDelta, Message, ToolCallDelta, Usage
 
@@ -161,6 +161,40 @@ def with_refusal(metadata: Mapping[str, Any], *, said: bool) -> dict[str, Any]:
     if said or metadata.get("refusal") or not isinstance(reason, str) or reason.lower() not in WITHHELD:
         return dict(metadata)
     return {**metadata, "refusal": f"The provider withheld the reply ({reason})."}
+
+
+class WrappedDecoder:
+    """Decodes as another decoder does; a sibling changes its events.
+
+    Args:
+        inner: The decoder of the body.
+    """
+
+    def __init__(self, inner: Decoder[ChatDelta]) -> None:
+        self._inner = inner
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the reply was seen."""
+        return self._inner.complete
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body can be ignored."""
+        return self._inner.done
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return self._inner.partial
+
+    def feed(self, data: bytes) -> Sequence[ChatDelta]:
+        """Return the deltas that *data* completes."""
+        return self._inner.feed(data)
+
+    def finish(self) -> Sequence[ChatDelta]:
+        """Return the closing deltas."""
+        return self._inner.finish()
 
 
 def _without_halves(delta: ChatDelta) -> ChatDelta:

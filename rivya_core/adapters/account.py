@@ -16,16 +16,8 @@ if TYPE_CHECKING:  # what only a call needs is imported by the first call
 T = TypeVar("T")
 
 
-class Account:
-    """`credits` and `models`, for a class with an endpoint and clients."""
-
-    @property
-    @abstractmethod
-    def _endpoint(self) -> Endpoint: ...
-
-    @property
-    @abstractmethod
-    def _retry(self) -> RetryPolicy: ...
+class PlanRunner:
+    """Carries out plans with the clients of its class."""
 
     @property
     @abstractmethod
@@ -36,6 +28,18 @@ class Account:
 
     async def _aexecute(self, plan: Plan[T]) -> T:
         return await self._clients.async_driver.run(plan)
+
+
+class Account(PlanRunner):
+    """`credits` and `models`, for a class with an endpoint and clients."""
+
+    @property
+    @abstractmethod
+    def _endpoint(self) -> Endpoint: ...
+
+    @property
+    @abstractmethod
+    def _retry(self) -> RetryPolicy: ...
 
     def credits(self) -> float:
         """Return the credits that the account can still spend.

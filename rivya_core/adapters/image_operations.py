@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from rivya_core.adapters.account import PlanRunner
 from rivya_core.adapters.image_costs import count_images, submit_counted
-from rivya_core.http.clients import Clients
 from rivya_core.http.plan import Plan
 from rivya_core.images.contact_sheet import ImageBatch
 from rivya_core.images.generator import ImageRequest
@@ -21,22 +21,12 @@ T = TypeVar("T")
 Reports = Sequence[CreditsReportMixin] | None
 
 
-class ImageOperations:
+class ImageOperations(PlanRunner):
     """Batches, resuming and account methods for a class with a backend and clients."""
 
     @property
     @abstractmethod
     def _backend(self) -> ImageToolBackend: ...
-
-    @property
-    @abstractmethod
-    def _clients(self) -> Clients: ...
-
-    def _execute(self, plan: Plan[T]) -> T:
-        return self._clients.driver.run(plan)
-
-    async def _aexecute(self, plan: Plan[T]) -> T:
-        return await self._clients.async_driver.run(plan)
 
     @abstractmethod
     def _credit_reports(self) -> Sequence[CreditsReportMixin]:

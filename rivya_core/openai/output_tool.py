@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.http.plan import Decoder
 from rivya_core.types import NOTHING, ChatDelta
 
@@ -28,38 +29,27 @@ def as_text(delta: ChatDelta, name: str, indexes: set[int]) -> ChatDelta:
     return delta._replace(text=delta.text + "".join(call.arguments for call in own), tool_calls=rest, metadata=facts)
 
 
-class OutputToolDecoder:
+class OutputToolDecoder(WrappedDecoder):
     """Decodes a streamed reply in which the arguments of a tool are the text."""
 
-    def __init__(self, decoder: Decoder[ChatDelta], tool: str) -> None:
-        self._decoder, self._tool = decoder, tool
+    def __init__(self, inner: Decoder[ChatDelta], tool: str) -> None:
+        super().__init__(inner)
+        self._tool = tool
         self._indexes: set[int] = set()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the end of the reply was seen."""
-        return self._decoder.complete
-
-    @property
-    def done(self) -> bool:
-        """Whether the rest of the body can be ignored."""
-        return self._decoder.done
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """The response as the events so far describe it, where the decoder knows it."""
-        found: Mapping[str, Any] = getattr(self._decoder, "facts", NOTHING)
+        found: Mapping[str, Any] = getattr(self._inner, "facts", NOTHING)
         return found
-
-    @property
-    def partial(self) -> str:
-        """The text so far."""
-        return self._decoder.partial
 
     def feed(self, data: bytes) -> list[ChatDelta]:
         """Return the deltas that *data* completes."""
-        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.feed(data)]
+        return self._as_text(super().feed(data))
 
     def finish(self) -> list[ChatDelta]:
         """Return the closing deltas."""
-        return [as_text(delta, self._tool, self._indexes) for delta in self._decoder.finish()]
+        return self._as_text(super().finish())
+
+    def _as_text(self, deltas: Sequence[ChatDelta]) -> list[ChatDelta]:
+        return [as_text(delta, self._tool, self._indexes) for delta in deltas]

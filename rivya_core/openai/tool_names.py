@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.structured.schemas import LONGEST_NAME, legal_name
 from rivya_core.structured.wire_forms import tool_name
@@ -87,29 +88,15 @@ def renamed_stream(stream: Plan[Streaming[ChatDelta]], names: ToolNames) -> Plan
     return Streaming(begun.response, _RenamingDecoder(begun.decoder, names), settle, begun.abandon)
 
 
-class _RenamingDecoder:
+class _RenamingDecoder(WrappedDecoder):
     """A decoder whose events have the tools' own names; the closing ones get them when they are settled."""
 
     def __init__(self, inner: Decoder[ChatDelta], names: ToolNames) -> None:
-        self._inner, self._names = inner, names
-
-    @property
-    def complete(self) -> bool:
-        return self._inner.complete
-
-    @property
-    def done(self) -> bool:
-        return self._inner.done
-
-    @property
-    def partial(self) -> str:
-        return self._inner.partial
+        super().__init__(inner)
+        self._names = names
 
     def feed(self, data: bytes) -> Sequence[ChatDelta]:
-        return [self._names.delta(delta) for delta in self._inner.feed(data)]
-
-    def finish(self) -> Sequence[ChatDelta]:
-        return self._inner.finish()
+        return [self._names.delta(delta) for delta in super().feed(data)]
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.errors import RivyaError
 from rivya_core.http.plan import Decoder, Plan
 from rivya_core.prompted.escaping import escaped
@@ -142,7 +143,7 @@ def _usage(first: Usage | None, second: Usage | None) -> Usage | None:
     return Usage(**counts)
 
 
-class PromptedDecoder:
+class PromptedDecoder(WrappedDecoder):
     """The decoder of a streamed reply, behind which calls do not show as text.
 
     Args:
@@ -151,24 +152,9 @@ class PromptedDecoder:
     """
 
     def __init__(self, inner: Decoder[ChatDelta], prompt: Prompt) -> None:
-        self._inner = inner
+        super().__init__(inner)
         holds_json = bool(prompt.callable) or prompt.json_only
         self._filter = TextFilter(holds_json=holds_json, only_json=prompt.schema is not None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the end of the reply was seen."""
-        return self._inner.complete
-
-    @property
-    def done(self) -> bool:
-        """Whether the rest of the body can be ignored."""
-        return self._inner.done
-
-    @property
-    def partial(self) -> str:
-        """The text so far, for the error when the stream stops early."""
-        return self._inner.partial
 
     @property
     def raw(self) -> str:
@@ -182,11 +168,11 @@ class PromptedDecoder:
 
     def feed(self, data: bytes) -> Sequence[ChatDelta]:
         """Return the deltas that *data* completes, without calls."""
-        return [shown for delta in self._inner.feed(data) if (shown := self._shown(delta)) is not None]
+        return [shown for delta in super().feed(data) if (shown := self._shown(delta)) is not None]
 
     def finish(self) -> Sequence[ChatDelta]:
         """Return the closing deltas; their text is read when the reply is settled."""
-        closing = self._inner.finish()
+        closing = super().finish()
         for delta in closing:
             self._filter.hold(delta.text)
         return closing

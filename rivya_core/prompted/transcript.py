@@ -9,7 +9,7 @@ from typing import Any
 
 from rivya_core.prompted.escaping import escaped, escaped_json
 from rivya_core.sessions.pointers import written
-from rivya_core.types import Media, Message, Part, RawBlock, Text, ToolCall
+from rivya_core.types import Media, Message, Part, RawBlock, Text
 
 ATTACHED = "The result is attached."
 
@@ -110,8 +110,3 @@ def _value(text: str) -> Any:
         except (ValueError, RecursionError):
             pass
     return text
-
-
-def assistant(text: str, calls: Iterable[ToolCall]) -> Message:
-    """Return a reply as the message that both frameworks keep of it."""
-    return Message("assistant", (Text(text),) if text else (), tool_calls=tuple(calls))
