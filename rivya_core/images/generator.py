@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rivya_core.errors import InvalidInputError, RivyaError
 from rivya_core.http.plan import Plan, call
@@ -25,6 +25,9 @@ from rivya_core.images.task_store import TaskRecord, ask
 from rivya_core.images.uploads import UploadCache
 from rivya_core.media.image_file import OpenImage
 from rivya_core.rivya.credits import BudgetLike, price_key
+
+T = TypeVar("T")
+Digests = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -184,20 +187,23 @@ class ImageGenerator:
             return run
         try:
             yield from run.report("uploading")
-            params = {**params, REFERENCES_KEY: (yield from self._references(request))}
+            items, digests = yield from self._opened(request, self.uploads.items)
         except BaseException:
             run.release()
             raise
-        return replace(run, record=replace(run.record, body={**body, "params": params}))
+        body = {**body, "params": {**params, REFERENCES_KEY: items}}
+        return replace(run, record=replace(run.record, body=body, references=digests))
 
-    def _references(self, request: ImageRequest) -> Plan[list[dict[str, str]]]:
+    def _opened(self, request: ImageRequest, use: Callable[[list[OpenImage]], Plan[T]]) -> Plan[tuple[T, Digests]]:
+        """Open the references of a request and return what *use* makes of them, with their digests."""
         opened: list[OpenImage] = []
         registry, largest, retry = self.config.registry, self.config.model.largest_reference, self.config.retry
         try:
             for source in request.references:
                 find = registry.named if isinstance(source, str) and not request.trusted else registry.given
                 opened.append((yield from find(source, largest, retry)))
-            return (yield from self.uploads.items(opened))
+            made = yield from use(opened)
+            return made, tuple(image.digest for image in opened)
         finally:
             for image in opened:
                 image.file.close()
@@ -206,7 +212,7 @@ class ImageGenerator:
         """Return a new record, or the record of an earlier run with the same key or tool call."""
         store, origin, body = self.config.store, self.config.origin, self.body(request)
         if request.idempotency_key is not None:
-            return (yield from self._keyed_record(body, request.idempotency_key))
+            return (yield from self._keyed_record(request, body, request.idempotency_key))
         if request.call_id is not None and store.durable:
             key = _hashed([origin, request.call_id, body, [_name_of(one) for one in request.references]])
             before = yield from ask(store, lambda: store.get(key))
@@ -214,14 +220,18 @@ class ImageGenerator:
                 return before or TaskRecord(key, origin, body)
         return TaskRecord(uuid.uuid4().hex, origin, body)
 
-    def _keyed_record(self, body: Mapping[str, Any], given: str) -> Plan[TaskRecord]:
+    def _keyed_record(self, request: ImageRequest, body: Mapping[str, Any], given: str) -> Plan[TaskRecord]:
         """Return the record under the application's idempotency key."""
         store, origin = self.config.store, self.config.origin
         key = _hashed([origin, given])
         before = yield from ask(store, lambda: store.get(key))
         if before is None or before.state == "failed":
             return TaskRecord(key, origin, body)
-        if _without_references(before.body) != _without_references(body):
+        is_same = _without_references(before.body) == _without_references(body)
+        if is_same and (before.references or request.references):
+            _, digests = yield from self._opened(request, _nothing)
+            is_same = digests == before.references
+        if not is_same:
             raise InvalidInputError(
                 f"The idempotency key {given!r} was used for a different image; nothing was sent. Use one key per "
                 "image."
@@ -235,6 +245,10 @@ class ImageGenerator:
             record = TaskRecord(record_id, self.config.origin, {}, "running", record_id)
         run = TaskRun(self.config, record, listener, self.config.polling.clock())
         return run if record.task_id is not None else (yield from run.create())
+
+
+def _nothing(_: object) -> Plan[None]:
+    yield from ()
 
 
 def _hashed(facts: Sequence[Any]) -> str:

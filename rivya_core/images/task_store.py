@@ -38,6 +38,7 @@ class TaskRecord:
         task_id: The provider's id, once known.
         images: The generated images, as JSON values.
         created_at: Seconds since 1970.
+        references: Digests of the reference images, in order; their URLs differ after each upload.
     """
 
     key: str
@@ -47,6 +48,7 @@ class TaskRecord:
     task_id: str | None = None
     images: tuple[Mapping[str, Any], ...] = ()
     created_at: float = field(default_factory=time.time)
+    references: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -67,7 +69,8 @@ class TaskRecord:
         """Return the record in *text*, or None if *text* is not a record."""
         try:
             value = json.loads(text)
-            record = TaskRecord(**{**value, "images": tuple(value.get("images", ()))})
+            lists = {name: tuple(value.get(name, ())) for name in ("images", "references")}
+            record = TaskRecord(**{**value, **lists})
         except (ValueError, TypeError, AttributeError):
             return None
         texts = isinstance(record.key, str) and isinstance(record.origin, str) and isinstance(record.body, dict)

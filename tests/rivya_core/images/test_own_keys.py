@@ -79,6 +79,20 @@ def test_references_may_be_uploaded_again(box: Sandbox, tools: ImageTools, tmp_p
     assert first["task_id"] == again["task_id"]
 
 
+@pytest.mark.parametrize("other", [["blue"], [], ["orange", "blue"], ["blue", "orange"]])
+def test_a_key_of_an_image_with_other_references_is_refused(
+    box: Sandbox, tools: ImageTools, tmp_path: Path, other: list[str]
+) -> None:
+    """The earlier image shows something else; nothing is sent."""
+    tool = tools.tool(task_store=tmp_path / "tasks.db", model="gpt-image-2")
+    make(tools, tool, "Bluer", reference_images=[image_file("orange")], idempotency_key=KEY)
+    before = len(box.journal.requests)
+
+    with pytest.raises(InvalidInputError, match="used for a different image"):
+        make(tools, tool, "Bluer", reference_images=[image_file(one) for one in other], idempotency_key=KEY)
+    assert len(box.journal.requests) == before
+
+
 def test_a_batch_has_a_key_for_each_image(box: Sandbox, tools: ImageTools) -> None:
     """The key of an image is made from the batch key and its position; a prompt may have its own."""
     prompts = ["A fox", {"prompt": "A hare", "idempotency_key": "own"}, "A fox"]
