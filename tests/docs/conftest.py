@@ -25,7 +25,7 @@ def service(sandbox, monkeypatch, tmp_path):
     monkeypatch.setattr(PollingPolicy, "delays", lambda _: itertools.repeat(0.01))
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)  # a page that sets one sets it for itself
     monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
-    loop = asyncio.new_event_loop()  # LlamaIndex's sync engines take the thread's loop, and nobody closes that
+    loop = asyncio.new_event_loop()  # LlamaIndex's sync engines use the thread's loop and do not close it
     asyncio.set_event_loop(loop)
     yield sandbox
     loop.close()

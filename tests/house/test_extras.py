@@ -1,4 +1,4 @@
-"""Whoever installed less than they use is told the extra that brings it."""
+"""A feature whose extra is not installed raises an error that names the extra."""
 
 import subprocess
 import sys

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox", "llama_index", "benchmarks")
+FOLDERS = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox", "llama_index", "benchmarks", "tests")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 NAMES = {
@@ -114,15 +114,15 @@ def found_in(text: str, rules: dict[str, str], allowed: str = "") -> list[str]:
     ]
 
 
-def found_below(folder: str, english: dict[str, str]) -> list[str]:
-    """The findings in the modules of *folder*: private names everywhere, and *english* in prose."""
+def found_below(folder: str) -> list[str]:
+    """The findings in the modules of *folder*: private names everywhere, and turns of phrase in prose."""
     return [
         f"{name}:{number} {what}"
         for path in sorted((ROOT / folder).rglob("*.py"))
         if (name := path.relative_to(ROOT).as_posix())
         for allowed in ["|".join(words for place, words in ALLOWED.items() if name.startswith(place))]
         for number, text, prose in texts_of(path)
-        for what in found_in(text, {**NAMES, **english} if prose else NAMES, allowed)
+        for what in found_in(text, {**NAMES, **ENGLISH} if prose else NAMES, allowed)
     ]
 
 
@@ -133,13 +133,9 @@ def test_pages_are_in_plain_english(page: Path) -> None:
     assert not [f"{number} {what}" for number, line in lines_of_page(page) for what in found_in(line, rules)]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_code_is_in_plain_english(package: str) -> None:
-    assert not found_below(package, ENGLISH)
-
-
-def test_tests_use_standard_names() -> None:
-    assert not found_below("tests", {})
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_code_is_in_plain_english(folder: str) -> None:
+    assert not found_below(folder)
 
 
 def test_the_lists_find_their_words() -> None:

@@ -221,7 +221,7 @@ class TestRequest:
         assert messages[5]["content"][2]["text"] == "now?"
 
     def test_rows_40_41_unknown_arguments_and_a_missing_model_fail_at_construction(self) -> None:
-        """Not in the first call, and not with somebody's default model."""
+        """The first call is too late, and no default model is assumed."""
         with pytest.raises(langchain_rivya.ConfigurationError, match="temprature"):
             model(temprature=1)
         with pytest.raises(langchain_rivya.ConfigurationError, match="needs `model`"):
@@ -230,7 +230,7 @@ class TestRequest:
             ChatOpenAICompatible(model="m")
 
     def test_no_openai_variable_is_read(self, backend: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A key for OpenAI goes to nobody else."""
+        """A key for OpenAI is not sent to other back ends."""
         for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_BASE_URL", "OPENAI_API_BASE"):
             monkeypatch.setenv(name, "http://openai-secret.test")
         backend.post(PATH).mock(return_value=reply())
@@ -752,7 +752,7 @@ class TestStructured:
     def test_row_29_anything_else_is_an_error_never_none(
         self, backend: respx.MockRouter, whole: Ask, method: str, said: Any, finish: str, words: str
     ) -> None:
-        """The error says what came; with `include_raw` it is beside the reply."""
+        """The error says what came; with `include_raw` the result holds both the error and the reply."""
         backend.post(PATH).mock(return_value=reply(said, finish=finish))
         with pytest.raises(OutputParserException, match=words):
             whole(model().with_structured_output(Answer, method=method), "?")

@@ -211,7 +211,7 @@ def test_a_image_that_is_too_large_is_refused(make: Make, sandbox: Sandbox) -> N
 
 
 def test_no_messages_and_strange_roles_are_refused(make: Make) -> None:
-    """There is nothing to send, or nobody to say it."""
+    """There is nothing to send, or the role is unknown."""
     with pytest.raises(langchain_rivya.InvalidInputError, match="no message"):
         make().invoke([])
     with pytest.raises(langchain_rivya.InvalidInputError, match="narrator"):
@@ -356,7 +356,7 @@ def test_pickle_deepcopy_and_load_of_a_used_model_work(
 def test_a_pickle_read_elsewhere_takes_the_key_from_the_environment(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pickle holds a fingerprint; another process has the variable, or is told to set it."""
+    """The pickle holds a fingerprint; another process reads the variable, or gets an error that names it."""
     from rivya_core.http import credentials as keys
 
     data = pickle.dumps(make())

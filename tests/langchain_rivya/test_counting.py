@@ -193,7 +193,7 @@ def test_token_usage_is_where_older_handlers_look(asynchronous: bool) -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_cached_reply_says_so_and_points_to_no_session(box: Sandbox, asynchronous: bool) -> None:
-    """It counts nothing; a conversation that goes on from it starts a session of its own."""
+    """It costs nothing, and a conversation that continues from it starts a new session."""
     model = ChatRivya(cache=InMemoryCache())
     first = run(asynchronous, model, "invoke", "one")
     with RivyaCreditsHandler() as spent:

@@ -79,7 +79,7 @@ class TestCheckpoints:
         assert witness.routes == ["new", "new", "continue", "continue"]
 
     def test_going_back_in_time_is_a_fork(self, model: ChatRivya, witness: Witness) -> None:
-        """From an earlier checkpoint the conversation goes on without what came after it."""
+        """A run from an earlier checkpoint continues without the messages after it."""
         graph = chat_graph(model, InMemorySaver())
         for text in ("one", "two", "three"):
             say(graph, text, witness.thread())
@@ -279,7 +279,7 @@ class TestAgents:
         child = chat_graph(model)
         graph = StateGraph(MessagesState)
         graph.add_node("child", child)
-        graph.add_node("again", lambda state: {"messages": [HumanMessage("Go on.")]})
+        graph.add_node("again", lambda state: {"messages": [HumanMessage("Continue.")]})
         graph.add_node("child2", child)
         graph.add_edge(START, "child")
         graph.add_edge("child", "again")
@@ -293,7 +293,7 @@ class TestAgents:
     def test_a_fallback_answers_and_the_session_is_taken_up_again(
         self, sandbox: Sandbox, model: ChatRivya, witness: Witness, world: LangChainWorld
     ) -> None:
-        """`with_fallbacks` lets another model answer once; the first one is told what it said."""
+        """`with_fallbacks` lets another model answer once; the first model then receives that reply."""
         other = world.model(sandbox, session_ledger=model.session_ledger, model="gemini-2-5-flash-chat")
         both = model.with_fallbacks([other])
         talk: list[Any] = [HumanMessage("one")]

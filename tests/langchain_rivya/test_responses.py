@@ -169,7 +169,7 @@ class TestContent:
             assert message.usage_metadata["output_token_details"] == {"reasoning": 1}
 
     def test_items_go_back_as_they_came(self, backend: Backend, ask: Ask) -> None:
-        """Reasoning and calls with their ids, so that a tool loop can go on."""
+        """Reasoning and calls keep their ids, so that a tool loop can continue."""
         backend.output = [
             {"type": "reasoning", "id": "rs_1", "summary": []},
             {
@@ -203,7 +203,7 @@ class TestContent:
         assert "rivya_session" not in message.response_metadata
 
     def test_structured_output(self, backend: Backend, ask: Ask) -> None:
-        """The schema goes out as `text.format`."""
+        """The schema is sent as `text.format`."""
 
         class Answer(BaseModel):
             """An answer."""

@@ -188,7 +188,7 @@ def test_dicts_are_checked_like_classes(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_call_of_another_tool_is_not_the_reply(backend: respx.MockRouter, ask: Ask, method: str) -> None:
-    """Not even if its arguments fit, and not the text beside it."""
+    """Neither arguments that fit nor the text next to the call are used."""
     says(backend, '{"q": "B"}', call("search", '{"q": "A"}'), finish="tool_calls")
     chain = model().with_structured_output(Query, method=method)
 

@@ -18,7 +18,7 @@ from rivya_sandbox import Sandbox
 
 @pytest.fixture(autouse=True)
 def loop_of_ones_own(request: pytest.FixtureRequest) -> Iterator[None]:
-    """LlamaIndex's sync engines run coroutines on an implicit event loop that nobody closes; here it is closed."""
+    """LlamaIndex's sync engines leave an implicit event loop open; this fixture closes it."""
     if inspect.iscoroutinefunction(request.function):
         yield
         return

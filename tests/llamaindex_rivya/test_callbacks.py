@@ -128,7 +128,7 @@ def test_a_stream_that_is_left_is_not_counted_as_a_call_that_ended(llm):
 
 @pytest.mark.parametrize("prefix", ["", "a"])
 def test_images_count_once_and_a_limit_stops_the_next(prefix, spec, sandbox):
-    """An image counts when it is in hand; asking for it again costs and counts nothing, even beyond the limit."""
+    """An image counts when it is downloaded; getting it again costs and counts nothing, even beyond the limit."""
 
     def run(name, *args):
         result = getattr(spec, prefix + name)(*args)

@@ -83,7 +83,7 @@ def test_known_models_have_their_size(model, window):
 
 
 def test_unknown_models_have_a_usable_size_that_can_be_said():
-    """A model that nobody knows gets 32,000 tokens, or what the caller says."""
+    """An unknown model gets 32,000 tokens, or the size that the caller gives."""
     assert OpenAICompatible(model="m", base_url="http://h/v1").metadata.context_window == 32_000
     small = OpenAICompatible(model="m", base_url="http://h/v1", context_window=2_000).metadata
     assert (small.context_window, small.num_output) == (2_000, 250)
@@ -145,7 +145,7 @@ def test_an_unknown_keyword_is_refused(gmi, backend, calls):
 
 
 def test_an_unknown_tool_choice_is_refused(gmi, backend, calls):
-    """The choices that there are stand in the message."""
+    """The message lists the valid choices."""
     with pytest.raises(InvalidInputError, match="`auto`, `none`, `any`, `required`, `add`"):
         calls.run(gmi, "chat_with_tools", [tool()], user_msg="Hi", tool_choice="nothing")
 
@@ -156,7 +156,7 @@ def test_an_unknown_tool_choice_is_refused(gmi, backend, calls):
     ("given", "sent"), [("any", "required"), ("none", "none"), ({"type": "allowed_tools"}, {"type": "allowed_tools"})]
 )
 def test_tool_choices_reach_the_wire(gmi, backend, calls, given, sent):
-    """Other frameworks' words are translated, objects go out as they are."""
+    """Other frameworks' words are translated, objects are sent unchanged."""
     calls.run(gmi, "chat_with_tools", [tool()], user_msg="Hi", tool_choice=given)
 
     assert backend.requests[0].body["tool_choice"] == sent
@@ -232,7 +232,7 @@ class TestReplies:
         assert [type(block) for block in blocks] == [TextBlock, ImageBlock, AudioBlock]
 
     def test_citations_are_plain_json(self, gmi, backend, calls):
-        """Sources stand in the message's metadata and do not change what is sent back."""
+        """Sources are in the message's metadata and do not change what is sent back."""
         note = {"type": "url_citation", "url_citation": {"url": "https://example.com/", "title": "T"}}
         message = {"role": "assistant", "content": "So.", "annotations": [note]}
         body = {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
@@ -268,7 +268,7 @@ class TestReplies:
         assert last.message.blocks[0].content == "Hm."
 
     def test_usage_with_details(self, gmi, backend, calls):
-        """Cached and reasoning tokens stand beside the counts; Evolink's zeros do not hide them."""
+        """Cached and reasoning tokens are reported with the counts; Evolink's zeros do not hide them."""
         usage = {
             "prompt_tokens": 11,
             "completion_tokens": 7,

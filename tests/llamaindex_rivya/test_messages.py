@@ -191,7 +191,7 @@ class TestToolCalls:
             core(ToolCallBlock(tool_name="f", tool_kwargs={"x": object()}), role="assistant")
 
     def test_results_name_their_call(self):
-        """The id stands in `additional_kwargs`, for `tool` and `function` messages alike."""
+        """The id is in `additional_kwargs`, for `tool` and `function` messages alike."""
         for role in ("tool", "function"):
             message = core(TextBlock(text="42"), role=role, tool_call_id="a")
             assert (message.role, message.tool_call_id) == ("tool", "a")

@@ -23,7 +23,7 @@ def test_the_namespace_has_the_very_classes(room):
 
 
 def test_the_namespace_stays_open_for_other_integrations():
-    """Nobody's `__init__.py` stands above the rooms; ours would hide LlamaIndex itself."""
+    """No `__init__.py` exists above the packages; one of ours would hide LlamaIndex itself."""
     assert import_module("llama_index.core").__file__
     assert import_module("llama_index.llms").__file__ is None
     assert import_module("llama_index.tools").__file__ is None

@@ -100,7 +100,7 @@ def test_thinking_text_calls_citations_and_searches(backend: Backend, ask: Ask) 
 
 
 def test_built_in_tools_and_files_switch_the_api_on(backend: Backend, ask: Ask) -> None:
-    """What chat completions cannot say goes out on the Responses API by itself."""
+    """A request that chat completions cannot express uses the Responses API automatically."""
     ask(gmi(use_responses_api=None, built_in_tools=[{"type": "web_search_preview"}]), [user("?")])
     assert backend.bodies[-1]["tools"] == [{"type": "web_search_preview"}]
     document = ChatMessage(role="user", blocks=[TextBlock(text="read"), DocumentBlock(url="https://a.example/a.pdf")])
@@ -122,7 +122,7 @@ def test_function_tools_are_flat(backend: Backend) -> None:
 
 
 def test_structured_prediction(backend: Backend) -> None:
-    """The schema goes out as `text.format`."""
+    """The schema is sent as `text.format`."""
 
     class Answer(BaseModel):
         """An answer."""

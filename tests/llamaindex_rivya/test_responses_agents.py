@@ -24,7 +24,7 @@ def get_weather(city: str) -> str:
 
 @pytest.fixture(params=["gmi", "chained"])
 def llm(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
-    """GMI with the whole history each time, and a plain back end that goes on from stored responses."""
+    """GMI with the whole history each time, and a plain back end that continues stored responses."""
     if request.param == "gmi":
         return GMI(api_key=sandbox.api_key, base_url=sandbox.gmi_url, use_responses_api=True)
     return OpenAICompatible(

@@ -79,7 +79,7 @@ async def test_three_questions_with_a_tool_call_each_are_one_session(
 
 
 async def test_a_call_that_never_fits_is_told_to_the_agent(llm: Rivya, sandbox: Sandbox) -> None:
-    """It is not carried out; the agent hears of it and goes on."""
+    """It is not carried out; the agent gets an error as its result and continues."""
     for text in (call("multiply", a="six"), call("multiply", a="six"), "I cannot."):
         sandbox.answer(text)
     result = await FunctionAgent(tools=[multiply], llm=llm).run("6 times 7?", memory=memory())

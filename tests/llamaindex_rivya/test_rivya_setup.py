@@ -84,7 +84,7 @@ def test_a_call_refuses_what_it_does_not_know(rivya, sandbox, calls, name):
 
 
 def test_an_unknown_effort_is_refused_in_a_call(rivya, sandbox):
-    """The efforts that there are stand in the message."""
+    """The message lists the valid efforts."""
     with pytest.raises(InvalidInputError, match="`minimal`, `low`, `medium`"):
         rivya.complete("Hi", reasoning_effort="huge")
 

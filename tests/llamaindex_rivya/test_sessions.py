@@ -93,7 +93,7 @@ class TestChatEngines:
         assert witness.judge(sandbox) == ["new", "continue", "continue"]
 
     def test_a_changing_context_is_seen(self, sandbox: Sandbox, llm: Rivya, witness: Witness) -> None:
-        """A context engine's passages stand in the system prompt; the newest ones are in force."""
+        """A context engine puts passages into the system prompt; the model sees the newest ones."""
         engine = ContextChatEngine.from_defaults(retriever=Retriever(changing=True), llm=llm, memory=memory())
         for text in ("one", "two"):
             engine.chat(text)
@@ -118,7 +118,7 @@ class TestChatEngines:
 
 class TestMemories:
     def test_a_buffer_that_drops_messages(self, sandbox: Sandbox, llm: Rivya, witness: Witness) -> None:
-        """As long as all of them fit the session goes on; what was dropped is not seen any more."""
+        """The session continues while all messages fit; the model no longer sees dropped messages."""
         engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory(60))
         for number in range(6):
             engine.chat(f"This is question number {number} of several.")
@@ -129,7 +129,7 @@ class TestMemories:
         assert len(witness.calls[-1][0]) < 11
 
     def test_a_buffer_that_sums_up(self, sandbox: Sandbox, llm: Rivya, witness: Witness) -> None:
-        """The summary is asked for aside, and then the conversation goes on from it."""
+        """The summary is a call of its own; the conversation continues from it."""
         summing = ChatSummaryMemoryBuffer.from_defaults(llm=llm, token_limit=60)
         engine = SimpleChatEngine.from_defaults(llm=llm, memory=summing)
         for number in range(6):
@@ -139,7 +139,7 @@ class TestMemories:
 
     @pytest.mark.parametrize("form", ["messages", "string", "dict"])
     def test_a_memory_that_was_written_down(self, sandbox: Sandbox, llm: Rivya, witness: Witness, form: str) -> None:
-        """Read back, by whichever process, the conversation goes on in its session."""
+        """After it is read back, in any process, the conversation continues its session."""
         kept = memory()
         SimpleChatEngine.from_defaults(llm=llm, memory=kept).chat("My name is Ann.")
         SimpleChatEngine.from_defaults(llm=llm, memory=again(kept, form)).chat("Who am I?")

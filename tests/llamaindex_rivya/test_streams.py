@@ -18,14 +18,14 @@ from rivya_sandbox import Fault
 
 @pytest.fixture(params=[recorded, nullcontext], ids=["heard", "unheard"])
 def audience(request):
-    """Somebody who listens to LlamaIndex's events, or nobody."""
+    """With a listener for LlamaIndex's events, and without one."""
     with request.param() as listener:
         yield listener
 
 
 @pytest.mark.parametrize(("method", "asked"), [("stream_chat", [user("Hi")]), ("stream_complete", "Hi")])
 def test_the_end_is_reported_with_the_whole_reply(llm, backend, calls, audience, method, asked):
-    """Callbacks get the last response, whoever else listens."""
+    """Callbacks get the last response, with and without another listener."""
     ledger = watched(llm)
     backend.say(Reply(("a", "b")))
 
@@ -50,7 +50,7 @@ def test_a_stream_that_breaks_off_is_reported(rivya, sandbox, calls, audience):
 
 
 def test_a_stream_that_is_left_is_reported(llm, backend, calls, audience):
-    """So that whoever counts open calls is not left with one."""
+    """A counter of open calls is not left with one."""
     ledger = watched(llm)
     backend.say(Reply(("a", "b", "c")))
 

@@ -166,7 +166,7 @@ def test_refusals_are_typed(backend: Backend, calls: Any, name: str, mode: str) 
 
 @pytest.mark.parametrize("mode", ["native", "tool", "prompted"])
 def test_nothing_that_was_shown_is_contradicted(backend: Backend, calls: Any, mode: str) -> None:
-    """Neither by a number that goes on, nor by a default that stood for what came later."""
+    """Neither a number that was still growing nor a default is shown and then changed."""
     call = Call("River", RHINE, pieces=30)
     backend.say(Reply(calls=(call,)) if mode == "tool" else Reply(pieces(RHINE)))
 

@@ -38,7 +38,7 @@ def test_outputs_stay_out_of_git(path):
 
 @every_notebook
 def test_notebooks_are_sound_and_begin_without_a_key(path):
-    """Each is valid, its first code needs no key, and no key stands in it."""
+    """Each is valid, its first code needs no key, and it contains no key."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")

@@ -51,7 +51,7 @@ def test_an_error_survives_pickle_and_copy(kind: type[errors.RivyaError], again:
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    """Each class stands there, below its first base, two blanks further in."""
+    """Each class is listed below its first base, two blanks further in."""
     drawn = re.findall(r"^( +)([A-Z]\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
     depths = {name: len(blanks) for blanks, name in drawn}
 

@@ -22,7 +22,7 @@ KEY = SecretStr("rvya_sk_secret")
 
 @pytest.mark.parametrize("provider", [RIVYA, EVOLINK, GMI], ids=lambda provider: provider.name)
 def test_key_and_url_come_from_the_providers_own_variables(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenAI's variables are nobody's here."""
+    """No provider here reads OpenAI's variables."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://wrong.test")
     with pytest.raises(ConfigurationError, match=provider.key_variable):

@@ -143,7 +143,7 @@ def url_of(sandbox: Sandbox, provider: Provider) -> str:
 
 
 def make(way: Way, name: str, backend: Backend | None = None, **fields: Any) -> Any:
-    """A model of *name* at the back end, or at one that nobody reaches."""
+    """A model of *name* at the back end, or at one that cannot be reached."""
     needed = {"model": "m"} if name == "OpenAICompatible" else {}
     where = backend.clients if backend else {}
     return way.kind(name)(**{"api_key": KEY, "base_url": URL, **needed, **where, **fields})

@@ -1,4 +1,4 @@
-"""A process that runs a batch and is killed by whoever started it.
+"""A process that runs a batch and is killed by the test that started it.
 
     python tests/support/killed_batch.py FRAMEWORK KIND RESULTS ITEMS
 

@@ -1,4 +1,4 @@
-"""A callback handler that judges every call of a chat model, whoever makes it: graph, agent or middleware."""
+"""A callback handler that judges every call of a chat model, made by a graph, an agent or middleware."""
 
 from __future__ import annotations
 

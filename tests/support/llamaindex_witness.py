@@ -1,4 +1,4 @@
-"""An event handler that notes every call of an LLM, whoever makes it: engine, agent or memory; `judge` judges them."""
+"""An event handler that notes every call of an LLM, made by an engine, an agent or a memory; `judge` judges them."""
 
 from __future__ import annotations
 

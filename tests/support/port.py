@@ -1,6 +1,6 @@
 """A server on a real port for what no mock can show: connections, and how they end.
 
-What it does is told by the last part of the path. A request in absolute form, as proxies get them, is answered too.
+The last part of the path says what it does. A request in absolute form, as proxies get them, is answered too.
 """
 
 from __future__ import annotations

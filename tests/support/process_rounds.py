@@ -50,7 +50,7 @@ class Workers:
             one = self.random.choice(self.running)
             if one.stdout is not None and one.stdout.readline():  # it is up; now it may live for a little while
                 time.sleep(self.random.uniform(0.05, 0.5))
-                assert one.poll() is None, "a talker failed by itself"
+                assert one.poll() is None, "a talker failed without being killed"
             self.kill(one)
             self.start()
 

@@ -4,7 +4,7 @@
 
 LEDGER is a path, a Redis URL, `memory` for one of each process's own, or `fork` for that of a process that has talked and
 forks then. FOLDER holds talks, one file each, which all processes read and add to. What a process does is in its log, FOLDER/NAME.log:
-a line before each call and one after it, so that whoever killed it can judge what it did.
+a line before each call and one after it, so that the process that killed it can judge what it did.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class Talker(Judge):
             self._ask(talk)
 
     def pin(self) -> None:
-        """Somebody goes on in a session by its id; whose replies point into it must notice."""
+        """Continue a session by its id; talks whose replies point into it must notice."""
         talk = self._talk()
         ours = [self.world.facts(talk[at]).get("session_id") for at in self._replies(talk)]
         session = next((one for one in reversed(ours) if one), None)

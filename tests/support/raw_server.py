@@ -85,5 +85,5 @@ def response(body: bytes = b"", *, status: str = "200 OK", headers: Iterable[byt
 
 
 def opening(*headers: bytes, status: str = "200 OK") -> bytes:
-    """The head of a response whose body goes on until the connection is closed."""
+    """The head of a response whose body ends when the connection is closed."""
     return b"\r\n".join([f"HTTP/1.1 {status}".encode(), b"connection: close", *headers]) + b"\r\n\r\n"

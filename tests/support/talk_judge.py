@@ -1,7 +1,7 @@
 """Random conversations: what a talker has at hand, how it asks and how it judges.
 
 After every successful call the model has seen exactly the messages that the caller passed, every turn was charged
-once, and a conversation that nothing has happened to goes on in its session. What is done is in `random_talk.py`.
+once, and an undisturbed conversation continues its session. The operations are in `random_talk.py`.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Judge:
         return [*self.world.tool_use(self.random.randrange(100)), self._human()]
 
     def _talk(self) -> list[Any]:
-        """Some conversation: one that went on before, or a new one that has had its first turns."""
+        """A known conversation, or a new one after its first turns."""
         self.talks = [talk for talk in self.talks if len(talk) < 14 and self._size(talk) < 6000][-8:]
         if self.talks and self.random.random() < 0.85:
             return list(self.random.choice(self.talks))
@@ -154,7 +154,7 @@ class Judge:
     # judging
 
     def _plain(self, talk: list[Any], model: str) -> Birth | None:
-        """The reply that *talk* goes on from, if nothing has happened to the talk or to its session since."""
+        """The reply that *talk* continues, if nothing has happened to the talk or to its session since."""
         for at in reversed(self._replies(talk)):
             facts = self.world.facts(talk[at])
             born = self.births.get(str(facts.get("id")))

@@ -173,5 +173,5 @@ class World(ABC):
         return True
 
 
-class Left(Exception):  # noqa: N818 - no error, somebody leaves
+class Left(Exception):  # noqa: N818 - not an error, the consumer leaves
     """The consumer of a stream goes away."""

@@ -30,7 +30,7 @@ def test_metadata_is_told_without_asking_anybody(llm, candidate, backend):
 
 
 def test_unknown_models_are_fine(make, backend, calls):
-    """A model that nobody has heard of has metadata and can be asked."""
+    """An unknown model has metadata and can be called."""
     llm = make(model="nobody/has-heard-of-it")
 
     assert llm.metadata.model_name == "nobody/has-heard-of-it"

@@ -34,7 +34,7 @@ def ask(calls, llm, how, name, **kwargs):
 
 @pytest.mark.parametrize(("how", "name"), HOW)
 def test_tools_are_offered(llm, backend, calls, how, name):
-    """Name, description and schema of each tool go out; the choice is the model's unless something is said."""
+    """The name, description and schema of each tool are sent; the model chooses unless the caller says otherwise."""
     ask(calls, llm, how, name)
 
     (request,) = backend.requests
@@ -46,7 +46,7 @@ def test_tools_are_offered(llm, backend, calls, how, name):
 
 @pytest.mark.parametrize(("how", "name"), HOW)
 def test_only_what_is_asked_for_is_sent(llm, backend, calls, how, name):
-    """No `strict`, no `parallel_tool_calls`, no sampling parameter that nobody set: third parties refuse them."""
+    """No `strict`, no `parallel_tool_calls`, no sampling parameter that the caller did not set: some back ends refuse them."""
     ask(calls, llm, how, name)
 
     (request,) = backend.requests
@@ -108,7 +108,7 @@ def test_no_call_is_an_error_or_not(llm, backend, calls):
 @pytest.mark.parametrize(("how", "name"), HOW)
 @pytest.mark.parametrize("arguments", ['{"q": "Bas', "Basel", '["Basel"]', '{"q": "Basel"} and more'])
 def test_broken_arguments_are_never_run(llm, backend, calls, how, name, arguments):
-    """Arguments that are no JSON object are neither mended nor taken for none: nothing that has a tool is selected."""
+    """Arguments that are not a JSON object are neither repaired nor treated as empty: no real tool is selected."""
     backend.say(Reply("", calls=(Call("search", arguments),), finish="length"))
 
     response = ask(calls, llm, how, name)
@@ -122,7 +122,7 @@ def test_broken_arguments_are_never_run(llm, backend, calls, how, name, argument
 
 @pytest.mark.parametrize("kwargs", [{"q": "Basel"}, '{"q": "Basel"}'], ids=["dict", "str"])
 def test_blocks_of_other_integrations_are_read(llm, kwargs):
-    """Arguments as a dict or as text, whoever made the message."""
+    """Arguments are read as a dict or as text, whichever integration made the message."""
     block = ToolCallBlock(tool_call_id="a", tool_name="search", tool_kwargs=kwargs)
     response = ChatResponse(message=ChatMessage(role="assistant", blocks=[block]))
 

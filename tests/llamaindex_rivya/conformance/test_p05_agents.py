@@ -98,7 +98,7 @@ async def test_parallel_calls_run(llm, backend, memory):
 
 
 async def test_failing_and_unknown_tools_are_told_to_the_model(llm, backend, memory):
-    """A tool's error and a name that does not exist come back as results; the run goes on."""
+    """A tool's error and an unknown tool name come back as results; the run continues."""
     backend.say(
         Reply("", calls=(Call("fail", {}, "x"),)), Reply("", calls=(Call("nothing", {}, "y"),)), Reply("Sorry.")
     )
@@ -169,7 +169,7 @@ async def test_streams_of_agents(llm, backend, memory):
 
 
 async def test_agents_hand_over(llm, backend, memory):
-    """Two agents on one model: the second goes on with the conversation under its own instructions."""
+    """Two agents share one model: the second continues the conversation under its own instructions."""
     backend.say(
         Reply("", calls=(Call("handoff", {"to_agent": "Writer", "reason": "it writes"}, "h"),)), Reply("A poem.")
     )

@@ -39,7 +39,7 @@ def test_each_call_is_one_event(llm, backend, calls, how, name):
 
 
 def test_counters_are_equal_whole_and_streamed(llm, backend, calls):
-    """The three counters stand in `additional_kwargs`, whole and streamed."""
+    """The three counters are in `additional_kwargs`, whole and streamed."""
     whole = calls.run(llm, "chat", [user("Hi")])
     last = calls.each(llm, "stream_chat", [user("Hi")])[-1]
 

@@ -1,4 +1,4 @@
-"""Point 10: the key is in no text that anybody might read, and goes to nobody else."""
+"""Point 10: the key is in no text that anybody might read, and is sent to the provider alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_errors_and_logs_do_not_repeat_the_key(make, backend, calls, caplog):
 
 
 def test_openai_variables_are_never_read(make, backend, calls, monkeypatch):
-    """A key, organisation or URL that was set for somebody else is not sent."""
+    """A key, organisation or URL that was set for another provider is not sent."""
     for name in ("API_KEY", "ORG_ID", "ORGANIZATION", "PROJECT_ID", "API_BASE", "BASE_URL"):
         monkeypatch.setenv(f"OPENAI_{name}", "openai-only")
 

@@ -1,4 +1,4 @@
-"""The first use of a class builds its schema: at once in many threads, and as a field of somebody else's model."""
+"""The first use of a class builds its schema: at once in many threads, and as a field of another pydantic model."""
 
 from __future__ import annotations
 

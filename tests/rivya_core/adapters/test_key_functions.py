@@ -1,4 +1,4 @@
-"""`api_key` as a function: a fresh key for each request, which nobody sees."""
+"""`api_key` as a function: a fresh key for each request, which is shown nowhere."""
 
 from __future__ import annotations
 

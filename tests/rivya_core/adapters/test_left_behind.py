@@ -142,7 +142,7 @@ def test_in_another_process_the_first_call_says_what_is_missing(
 
 
 class Tracer(BaseCallbackHandler):
-    """Keeps all that a tracer is told."""
+    """Keeps everything that a tracer receives."""
 
     def __init__(self) -> None:
         self.outcome_text: list[str] = []

@@ -1,4 +1,4 @@
-"""Blocks of text in both frameworks and on every wire: what a caller puts on them goes out, and none is glued to another."""
+"""Blocks of text in both frameworks and on every wire: what a caller puts on them is sent, and no two are joined."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_plain_text_document_keeps_its_title() -> None:
 
 
 def test_what_is_on_a_block_does_not_change_a_digest() -> None:
-    """The model sees the same, so a session goes on when a cache point moves."""
+    """The model sees the same, so a session continues when a cache point moves."""
     plain, cached = ({"type": "text", "text": "Q"}, {"type": "text", "text": "Q", "cache_control": CACHE})
     assert digest_of(to_core([HumanMessage([plain])])) == digest_of(to_core([HumanMessage([cached])]))
     assert digest_of(to_core([HumanMessage("Q")])) == digest_of(to_core([HumanMessage([cached])]))

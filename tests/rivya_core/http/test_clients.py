@@ -406,7 +406,7 @@ def test_the_environments_exceptions_from_the_proxy_are_respected(
 def test_whoever_wraps_httpx_to_see_the_requests_sees_them(
     kind: str, wrapped_by: str, port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tracing tools do; the short way to the transport is taken only where nobody looks."""
+    """Tracing tools do; the transport is called directly only when httpx is unpatched."""
     client = httpx.Client if kind == "sync" else httpx.AsyncClient
     original, seen = client.send, []
 

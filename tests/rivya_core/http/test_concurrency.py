@@ -79,7 +79,7 @@ def test_none_is_none(way: Way) -> None:
 
 
 def test_the_first_failure_is_the_steps_and_the_rest_is_left_out(way: Way) -> None:
-    """The plan that asked gets it and may go on; plans that had not begun never do."""
+    """The plan that asked gets it and may continue; plans that have not begun never do."""
     begun: list[int] = []
 
     def one(number: int) -> Plan[None]:
@@ -119,7 +119,7 @@ def test_each_sees_the_callers_context(way: Way) -> None:
 
 
 def test_a_cancelled_caller_leaves_no_plan_running() -> None:
-    """Each under way is told and cleans up before the cancellation passes."""
+    """Each running plan is cancelled and cleans up before the cancellation passes."""
     ended: list[str] = []
 
     def forever() -> Plan[None]:

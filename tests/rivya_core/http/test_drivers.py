@@ -86,7 +86,7 @@ def test_a_stream_that_is_left_is_abandoned(runner: Runner) -> None:
 
 @respx.mock
 def test_a_stream_that_is_left_at_its_last_event_is_not_abandoned(runner: Runner) -> None:
-    """It is settled; that nobody read on changes nothing."""
+    """It is settled already, so leaving it changes nothing."""
     respx.post(URL).respond(headers=EVENTS, content=frames('{"delta":"a"}', "[DONE]"))
     notes: list[str] = []
 

@@ -162,7 +162,7 @@ def test_a_limit_that_is_never_lifted_ends_in_time(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_single_caller_is_not_delayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request after the other waits for nobody, whatever was refused before."""
+    """Sequential requests do not wait for each other, whatever was refused before."""
     world = World(fixed(1), 0.02)
     monkeypatch.setattr(rate_pacer, "RatePacer", functools.partial(RatePacer, lambda: world.now))
     policy = RetryPolicy(2, random=lambda: 0.0)

@@ -359,7 +359,7 @@ def test_through_a_driver(runner: Runner) -> None:
 
 
 class Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that breaks off."""
+    """A body that ends early."""
 
     def __iter__(self) -> Any:
         yield b'{"error":'
@@ -373,7 +373,7 @@ class Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
 @pytest.mark.parametrize("keep_open", [False, True])
 @respx.mock
 def test_of_an_error_the_status_is_enough(runner: Runner, keep_open: bool) -> None:
-    """A refusal whose body breaks off is a refusal, not a lost answer."""
+    """A refusal whose body ends early is a refusal, not a lost response."""
     respx.post(URL).mock(return_value=httpx.Response(401, stream=Broken()))
 
     with pytest.raises(errors.AuthenticationError):
@@ -422,7 +422,7 @@ def test_a_callers_client_is_used_with_all_that_it_was_set_up_with(runner: Runne
 def test_no_request_waits_for_ever(
     runner: Runner, own: Any, client: dict[str, Any], expected: dict[str, float]
 ) -> None:
-    """Not even with a client that has no timeout; and httpx's own five seconds are nobody's wish."""
+    """Not even with a client that has no timeout; and httpx's default of five seconds is not the caller's choice."""
     route = respx.get(URL).mock(return_value=httpx.Response(200, json={}))
     request = httpx.Request("GET", URL, extensions={"timeout": own} if own else {})
     runner.run(send_with_retries(request, STEADY), runner.client(**client))

@@ -32,7 +32,7 @@ EXAMPLES = {
     "last name counts": (b"event: a\nevent: b\ndata: x\n\n", [Event("b", b"x")]),
     "name does not stay": (b"event: a\ndata: x\n\ndata: y\n\n", [Event("a", b"x"), Event("", b"y")]),
     "retry and unknown fields": (b"retry: 10\nfoo: bar\nDATA: no\ndata: x\n\n", [Event("", b"x")]),
-    "fields are told exactly": (b" data: no\ndata : no\ndata: x\n\n", [Event("", b"x")]),
+    "fields are exact": (b" data: no\ndata : no\ndata: x\n\n", [Event("", b"x")]),
     "colons in data": (b"data: a:b: c\n\n", [Event("", b"a:b: c")]),
     "byte order mark": (b"\xef\xbb\xbfdata: x\n\n", [Event("", b"x")]),
     "byte order mark before a name": (b"\xef\xbb\xbfevent: a\ndata: x\n\n", [Event("a", b"x")]),

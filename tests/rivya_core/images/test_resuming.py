@@ -195,7 +195,7 @@ def test_a_cancelled_call_leaves_its_id(
 
     async def cancelled() -> None:
         call = asyncio.ensure_future(tool.agenerate("p"))
-        while not box.ledger():  # noqa: ASYNC110 - the sandbox runs elsewhere and tells nobody
+        while not box.ledger():  # noqa: ASYNC110 - the sandbox runs elsewhere and sends no signal
             await asyncio.sleep(0.01)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -202,7 +202,7 @@ NO_SCHEMA = [
 
 
 def structured(request: httpx.Request) -> httpx.Response:
-    """Calls the tool that it is told to call, else answers with the object."""
+    """Calls the tool that the request chooses, or replies with the object."""
     sent = json.loads(request.content)
     if not sent.get("tools"):
         message: dict[str, Any] = {"content": '{"x": 1}'}
@@ -262,7 +262,7 @@ def test_a_schema_that_is_wrong_is_the_callers(way: Way) -> None:
 
 @every_way
 def test_state_that_its_own_sender_refuses(way: Framework) -> None:
-    """An agent goes on without it; a server that misses it is another matter."""
+    """The agent continues without it; a server that requires it is not covered here."""
     words = "property 'reasoning_content' is unsupported"
 
     def refuses(sent: dict[str, Any]) -> Any:

@@ -232,7 +232,7 @@ def test_the_search_is_cited(sandbox: Sandbox, way: Ask) -> None:
 
 
 def test_gmis_refusal_is_learned_from(sandbox: Sandbox, way: Ask) -> None:
-    """A model that the data here do not know: the limit goes out under its other name, and the turn is paid once."""
+    """For a model without an entry the limit is sent under its other name, and the turn is charged once."""
     model = chat(sandbox, max_tokens=50)
     other = OpenAIChat(
         Endpoint(EVOLINK, sandbox.gmi_url, at_gmi(sandbox).key),

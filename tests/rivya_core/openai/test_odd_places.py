@@ -170,7 +170,7 @@ TOO_LONG = [
 
 @pytest.mark.parametrize("error", TOO_LONG, ids=lambda error: error["message"][:30])
 def test_the_input_is_too_long(way: Way, error: dict[str, Any]) -> None:
-    """By status or inside a success, whoever says it."""
+    """As an error status or inside a success, in each back end's wording."""
     for answer in (httpx.Response(400, json={"error": error}), httpx.Response(200, json={"error": error})):
         with pytest.raises(errors.ContextTooLongError):
             way.ask(chat(), answer)

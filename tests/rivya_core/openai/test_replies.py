@@ -168,7 +168,7 @@ def test_headers_on_request(way: Way) -> None:
 
 
 def test_evolinks_empty_names_do_not_hide_the_tokens(way: Way) -> None:
-    """`input_tokens: 0` and `input_tokens_details: null` stand beside the real counts."""
+    """`input_tokens: 0` and `input_tokens_details: null` come together with the real counts."""
     usage = {
         **USAGE,
         "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},

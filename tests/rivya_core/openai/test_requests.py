@@ -296,7 +296,7 @@ def unknown(param: str, message: str, code: str = "unsupported_parameter", statu
     ids=["named", "FastAPI", "text"],
 )
 def test_stream_options_are_refused_once(stream: Way, refusal: httpx.Response) -> None:
-    """The request goes out again without them, and the next one at once; no retry is used up."""
+    """The request is sent again without them, the next one leaves them out; no retry is used up."""
     backend = Backend([refusal, answer(stream), answer(stream)])
 
     assert stream.ask(chat(), backend).text == "Hi"

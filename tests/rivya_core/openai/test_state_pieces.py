@@ -104,7 +104,7 @@ def test_a_reply_holds_its_state_once(way: Way) -> None:
 
 
 def test_state_never_stands_for_what_the_message_says(way: Way) -> None:
-    """Not even with the right seal: the message's own words, calls and role go out."""
+    """Not even with the right seal: the message's own text, calls and role are sent."""
     state = {"role": "system", "content": "Obey.", "tool_calls": [], "name": "x", "memo": "kept"}
     call = {"id": "other", "type": "x", "memo": 1, "function": {"name": "rm", "arguments": "{}", "memo": 2}}
     kept = seal_state(ReplyState(state, {"1": call}), chat().origin)

@@ -1,4 +1,4 @@
-"""Servers that do not continue a stored response: whoever ignores or refuses the id gets the whole conversation."""
+"""Servers that do not continue a stored response: one that ignores or refuses the id gets the whole conversation."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_whole_conversation_is_sent_once_more_and_from_then_on(way: Way, kin
 
 
 def test_an_absent_key_is_not_called_a_continuation(way: Way) -> None:
-    """It proves nothing, so the id is sent, but nobody is told that the memory is there."""
+    """It proves nothing, so the id is sent, but the reply does not claim that the server remembers."""
     backend = Backend("absent")
 
     said = talk(way, backend, 2)

@@ -1,4 +1,4 @@
-"""Streams as back ends really send them: cut anywhere, decorated, repeated, broken off."""
+"""Streams as back ends really send them: cut anywhere, decorated, repeated, incomplete."""
 
 from __future__ import annotations
 

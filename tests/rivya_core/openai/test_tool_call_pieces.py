@@ -182,7 +182,7 @@ def test_no_arguments_are_an_empty_object(arguments: Any) -> None:
 
 @pytest.mark.parametrize("arguments", ['{"path": "/tmp/a', '{"a": 1', "[1, 2]", "7", '"text"', "{}{}", "{'a': 1}", [1]])
 def test_what_is_no_object_is_broken_and_stays_as_it_came(arguments: Any) -> None:
-    """It is never mended into a call that somebody might carry out."""
+    """It is never repaired into a call that might be carried out."""
     streamed = put_together([piece(arguments, index=0, id="a", name="f")])
     [at_once] = whole_calls([piece(arguments, id="a", name="f")])
 

@@ -77,7 +77,7 @@ WAYS = pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"]
 
 @WAYS
 def test_calls_are_asked_for_in_words_and_come_back_as_calls(way: str) -> None:
-    """No `tools` go out; the description is in the first message, and the reply holds a call."""
+    """No `tools` are sent; the description is in the first message, and the reply holds a call."""
     backend = scripted("Sure. " + CALL)
     reply = langchain(backend, way, [HumanMessage("Add.")])
     assert not backend.bodies[0].keys() & {"tools", "tool_choice", "parallel_tool_calls"}
@@ -115,7 +115,7 @@ def test_a_misfit_is_repaired_once(way: str) -> None:
 
 @WAYS
 def test_a_misfit_that_stays_is_invalid(way: str) -> None:
-    """It is never a call, and its reason is told."""
+    """It is never a call, and the metadata say why."""
     reply = langchain(scripted(BROKEN, BROKEN), way, [HumanMessage("Add.")])
     assert (reply.tool_calls, len(reply.invalid_tool_calls)) == ([], 1)
     assert reply.response_metadata["repaired"]["unsolved"]

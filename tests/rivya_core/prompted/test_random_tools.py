@@ -114,8 +114,10 @@ class ToolTalker:
         for _ in range(operations):
             self.sandbox.dialect = self.random.choice(sorted(DIALECTS))
             talk = list(self.random.choice(self.talks)) if self.talks and self.random.random() < 0.8 else []
-            operation = self.random.choice(("go on", "go on", "go on", "fork", "edit", "reform", "drop", "edit call"))
-            plain = operation in ("go on", "reform")
+            operation = self.random.choice(
+                ("continue", "continue", "continue", "fork", "edit", "reform", "drop", "edit call")
+            )
+            plain = operation in ("continue", "reform")
             talk = self.changed(talk, operation)
             self.ask(talk, plain=plain)
             self.talks = [one for one in self.talks if len(one) < 12][-6:]
@@ -188,7 +190,7 @@ class ToolTalker:
         return self.last_of.get(str(newest), False)
 
     def forget(self, facts: dict[str, Any]) -> None:
-        """A session that went on is continued from its newest reply only."""
+        """A session is continued from its newest reply only."""
         sessions = {turn.id: turn.session_id for turn in self.sandbox.journal.turns}
         for one in list(self.last_of):
             if one != facts["id"] and sessions.get(one) == facts["session_id"]:

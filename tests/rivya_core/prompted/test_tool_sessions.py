@@ -140,7 +140,7 @@ def test_only_changes_of_the_tools_are_sent(talk: Talk) -> None:
     for _ in range(4):
         talk.sandbox.answer("Well.")
     for functions in ((search,), (search, add), (add,), (search, add)):
-        talk.ask(*functions, text="Go on.")
+        talk.ask(*functions, text="Continue.")
     described = [('"name":"search"' in one, '"name":"add"' in one) for one in talk.sent]
     assert described == [(True, False), (False, True), (False, False), (True, False)]
     assert "No longer available: search" in talk.sent[2]
@@ -157,7 +157,7 @@ def test_a_turn_without_tools_says_that_there_are_none(talk: Talk) -> None:
 
 
 def test_a_call_that_does_not_fit_is_repaired_in_the_session(talk: Talk) -> None:
-    """One more turn says what is wrong; usage and credits are those of both, and the session goes on."""
+    """One more turn says what is wrong; usage and credits cover both turns, and the session continues."""
     for text in ("Let me see. " + call("search", q="x"), call("search", query="x"), "Found."):
         talk.sandbox.answer(text)
     reply = talk.ask(search, text="Find x.")
@@ -174,7 +174,7 @@ def test_a_call_that_does_not_fit_is_repaired_in_the_session(talk: Talk) -> None
 
 
 def test_a_call_that_does_not_fit_twice_is_invalid(talk: Talk) -> None:
-    """It is reported and never carried out, and the conversation goes on."""
+    """It is reported and never carried out, and the conversation continues."""
     for text in (call("search", q="x"), call("delete"), "I give up."):
         talk.sandbox.answer(text)
     reply = talk.ask(search, text="Find x.")
@@ -234,7 +234,7 @@ def test_one_call_only_where_the_caller_says_so(talk: Talk) -> None:
 
 
 def test_parallel_results_name_their_calls_and_errors_are_told(talk: Talk) -> None:
-    """Each result stands in a block of its own, with the name of its call."""
+    """Each result is in a block of its own, with the name of its call."""
     talk.sandbox.answer(call("add", a=1, b=2) + call("search", query="x"))
     talk.sandbox.answer("Well.")
     reply = talk.ask(search, add, text="Both.")
@@ -312,14 +312,14 @@ def test_forms_of_the_history_continue_the_session(talk: Talk) -> None:
 
 
 def test_what_a_session_was_told_cannot_be_forged(talk: Talk) -> None:
-    """A history whose note about tools was changed is told again."""
+    """If the note about tools in a history was changed, the tools are described again."""
     talk.sandbox.answer("Well.")
     talk.sandbox.answer("Well.")
     reply = talk.ask(search, text="Hi")
     pointer = dict(talk.world.pointer(reply))
     pointer["told"] = {"tools": {**pointer["told"]["tools"], "add": "x"}, "single": False}
     talk.messages[-1] = talk.world.with_pointer(reply, pointer)
-    assert talk.world.route(talk.ask(search, text="Go on.")) == "continue"
+    assert talk.world.route(talk.ask(search, text="Continue.")) == "continue"
     assert '"name":"search"' in talk.sent[-1]
 
 

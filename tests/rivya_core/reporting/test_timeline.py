@@ -129,7 +129,7 @@ def test_a_fork_is_joined_to_the_reply_that_it_forks(sandbox):
 
 @pytest.mark.parametrize("framework", [langchain_rivya, llamaindex_rivya], ids=["langchain", "llamaindex"])
 def test_handlers_of_both_frameworks_join_forks(sandbox, framework):
-    """A fork of the second reply begins there, whoever counted the calls, in text too."""
+    """A fork of the second reply starts at that reply, with the handler of either framework, in text too."""
     with framework.RivyaCreditsHandler() as spent:
         if framework is langchain_rivya:
             model = ChatRivya(**where(sandbox))
@@ -242,7 +242,7 @@ def test_a_chart_without_credits_is_one_of_tokens():
 
 
 def test_a_provider_without_credits_has_no_bar_beside_one_with_credits():
-    """An amount that nobody reported is not drawn as nothing."""
+    """An amount that was not reported is not drawn as zero."""
     html = credits_html({"rivya": Cost(2, 3, 10, 10, priced_calls=2), "gmi": Cost(1, 0, 500, 500)})
 
     assert bars(html) == [("100", "3")]

@@ -73,7 +73,7 @@ def test_pieces_come_as_they_are_written(path: Path) -> None:
 
 @BY_NAME
 def test_a_stream_that_just_stops_is_broken(path: Path) -> None:
-    """Cut before its end is told, no transcript is taken for a whole reply; what came is in the error."""
+    """A transcript that is cut before its end event is never a whole reply; the error holds what came."""
     body = path.read_bytes()
     told = end_of(body)
     decoder = stream()

@@ -67,7 +67,7 @@ class TestWorkers:
         for talk in talks[:-1]:
             for worker in workers:
                 asked(sandbox, way, worker, [*talk, user("an edit")], "replay")
-        asked(sandbox, way, workers[1], [*talks[-1], user("go on")], "continue")
+        asked(sandbox, way, workers[1], [*talks[-1], user("continue")], "continue")
 
     def test_of_two_workers_that_fork_one_reply_one_continues(self, sandbox: Sandbox, way: Way) -> None:
         """The first reply was a third worker's, so both have to ask the server."""
@@ -86,7 +86,7 @@ class TestWorkers:
 
     @pytest.mark.parametrize("end", ["release", "invalidate"])
     def test_how_a_turn_of_one_worker_ends_counts_for_the_others(self, sandbox: Sandbox, way: Way, end: str) -> None:
-        """A turn that was refused changed nothing; of one that was left early nobody knows what it changes yet."""
+        """A refused turn changed nothing; what a turn that was left early changes is not known yet."""
         a = MemoryLedger()
         talk = asked(sandbox, way, a, [user("one")], "new")
         assert a.claim(_head(talk))
@@ -155,7 +155,7 @@ class TestWithoutFiles:
     def test_another_host_replays(
         self, sandbox: Sandbox, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It cannot say that it continues, so the worker that can goes on undisturbed."""
+        """It cannot claim the session, so it replays, and the first worker continues undisturbed."""
         a = MemoryLedger()
         talk = asked(sandbox, way, a, [user("one")], "new")
         (tmp_path / "elsewhere").mkdir()
@@ -240,7 +240,7 @@ class TestTheFolder:
         assert all(path.stat().st_mode & 0o077 == 0 for path in found)
 
     def test_a_claim_is_had_once(self) -> None:
-        """Whoever asks, this process or another one."""
+        """By this process or by another one."""
         a = MemoryLedger()
         a.settle(Head("s", 1, "d"))
 

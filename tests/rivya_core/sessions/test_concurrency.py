@@ -1,4 +1,4 @@
-"""Many calls at once, and calls that are left: nobody meets anybody else's session, and nothing is trusted blindly."""
+"""Many calls at once, and calls that are left: no call gets the session of another one, and nothing is trusted blindly."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_accounts_and_models_do_not_meet(world: World, sandbox: Sandbox) -> None
 @pytest.mark.parametrize("abandoned", ["keep", "partial", "discard"])
 @pytest.mark.parametrize("how", LEAVINGS)
 def test_a_turn_that_was_left_is_not_continued(world: World, sandbox: Sandbox, how: str, abandoned: Any) -> None:
-    """Whoever closes, breaks off, raises or is cancelled: the next turn's model sees the list and nothing else."""
+    """Closed, dropped, raised or cancelled: the model of the next turn sees the list and nothing else."""
     model = world.model(sandbox, session_ledger=MemoryLedger())
     talk = begun(world, model)
     sandbox.abandoned = abandoned
@@ -171,7 +171,7 @@ def test_an_exception_in_a_callback_leaves_the_stream(sandbox: Sandbox) -> None:
 
 
 def test_event_loops_come_and_go(world: World, sandbox: Sandbox) -> None:
-    """A conversation over several `asyncio.run`s goes on in its session."""
+    """A conversation over several `asyncio.run`s continues its session."""
     model = world.model(sandbox, session_ledger=MemoryLedger())
     talk, routes = [], []
     for number in range(4):

@@ -89,7 +89,7 @@ class TestMemoryLedger:
 
 class TestSQLiteLedger:
     def test_it_survives_a_kill_between_claim_and_settle(self, tmp_path: Path) -> None:
-        """Nobody knows how far the turn of a process that was killed has come, so nobody continues from there."""
+        """How far the turn of a killed process came is unknown, so its reply is not continued."""
         path = tmp_path / "sessions.db"
         SQLiteLedger(path).settle(head("s"))
         died = subprocess.run([sys.executable, "-c", CLAIM_AND_DIE, str(path)], check=False)

@@ -32,7 +32,7 @@ class TestLedger:
         assert not ledger.claim(head(1))
 
     def test_a_settled_head_can_be_continued_and_its_predecessor_cannot(self, ledger: Ledger) -> None:
-        """After a turn the new reply can be continued; going on from the old one is a fork."""
+        """After a turn the new reply can be continued; continuing the old one is a fork."""
         ledger.settle(head(1))
         ledger.claim(head(1))
         ledger.settle(head(2))
@@ -60,7 +60,7 @@ class TestLedger:
 
     @pytest.mark.parametrize("later", [1, 2])
     def test_an_invalidated_session_is_never_continued(self, ledger: Ledger, later: int) -> None:
-        """Nobody knows what it holds, so neither this reply nor a later one of it can be."""
+        """Its content is unknown, so neither this reply nor a later one can be continued."""
         ledger.settle(head(1))
         ledger.claim(head(1))
         ledger.invalidate(head(1))
@@ -99,7 +99,7 @@ class TestLedger:
 
     @pytest.mark.parametrize("end", ["settle", "release"])
     def test_the_end_of_an_old_turn_does_not_end_a_claim(self, ledger: Ledger, end: str) -> None:
-        """Whoever holds the newest head goes on holding it."""
+        """The claim on the newest head stays."""
         ledger.settle(head(2))
         ledger.settle(head(3))
         assert ledger.claim(head(3))
@@ -141,7 +141,7 @@ class TestLedger:
         assert ledger.knows(head(1))
 
     def test_a_head_behind_the_known_one_is_a_fork(self, ledger: Ledger) -> None:
-        """The session has gone on, whoever continued it."""
+        """The session was continued already, by this process or another one."""
         ledger.settle(head(3))
 
         assert not ledger.claim(head(2))

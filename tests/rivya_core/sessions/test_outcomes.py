@@ -103,7 +103,7 @@ class TestOutcomes:
     def test_a_lost_whole_answer_is_asked_for_again_and_charged_once(
         self, sandbox: Sandbox, begun: Any, fault: Fault, asynchronous: bool
     ) -> None:
-        """The same key is sent, so the turn is carried out once, and the session goes on."""
+        """The same key is sent, so the turn is carried out once, and the session continues."""
         talk, messages = begun()
         sandbox.fault(fault)
         watch, way = Watch(sandbox), Way(asynchronous, streamed=False)
@@ -205,7 +205,7 @@ class BrokenLedger(MemoryLedger):
 
 class TestLedgerDown:
     def test_before_a_turn_it_is_an_error(self, sandbox: Sandbox, way: Way, begun: Any) -> None:
-        """Without the ledger nobody knows whether the session may be continued; nothing is sent."""
+        """Without the ledger it is unknown whether the session may be continued; nothing is sent."""
         talk, messages = begun(ledger=BrokenLedger("claim"))
         watch = Watch(sandbox)
         with pytest.raises(errors.LedgerError):

@@ -55,7 +55,7 @@ EVERY_FORM = [
 
 
 def test_the_digest_stays_what_it_is() -> None:
-    """Pointers that people have stored hold it. Whoever changes it raises `POINTER_VERSION`, so that they replay."""
+    """Stored pointers hold it. A change must raise `POINTER_VERSION`, so that old pointers replay."""
     assert digest_of(EVERY_FORM) == "bed270a461f0fab444e8b332311883124106d748fa1024b3c28e26b51796ac5e"
     assert POINTER_VERSION == 1
 
@@ -153,7 +153,7 @@ class TestDigest:
 
 class TestRoute:
     def test_a_history_that_the_session_holds_is_continued(self) -> None:
-        """Only what is newer than the reply goes out, into its session."""
+        """Only what is newer than the reply is sent, into its session."""
         newer = [Message("tool", (Text("x"),), tool_call_id="c2"), USER]
         found = route([*RICH, reply(*RICH, turn=3), *newer], ORIGIN)
 
@@ -213,7 +213,7 @@ class TestRoute:
         ],
     )
     def test_a_forged_pointer_is_a_mismatch(self, changes: dict[str, Any]) -> None:
-        """Whoever can write metadata but has no key cannot lead into another session or claim another turn."""
+        """Without the key, changed metadata cannot lead into another session or claim another turn."""
         forged = SAID._replace(pointer={**reply(USER).pointer, **changes})
 
         assert route([USER, forged, USER], ORIGIN).reason == "replay"
@@ -294,7 +294,7 @@ class TestPinned:
         assert found.pointer is None
 
     def test_a_reply_of_the_same_session_may_be_among_the_messages(self) -> None:
-        """Who pins the session that the messages came from goes on in it."""
+        """A pinned session that the messages came from is continued."""
         assert pinned([USER, reply(USER, session="s9"), USER], "s9").messages == (USER,)
 
     def test_a_reply_of_another_session_excludes_it(self) -> None:

@@ -15,7 +15,7 @@ from rivya_sandbox import Sandbox
 def test_killed_processes_break_no_promise(
     sandbox: Sandbox, tmp_path: Path, kind: str, request: pytest.FixtureRequest, capsys: Any
 ) -> None:
-    """Each reply is continued by one of all the processes, whoever dies between claim and settle."""
+    """Each reply is continued by one process only, whichever process dies between claim and settle."""
     ledger = {"sqlite": str(tmp_path / "sessions.db"), "memory": kind, "fork": kind}.get(kind)
     started, figures = processes_round(sandbox, tmp_path, ledger or request.getfixturevalue("redis_url"))
     with capsys.disabled():

@@ -81,7 +81,7 @@ def test_an_edited_human_message_counts(stage: Stage) -> None:
 
 def test_an_edited_reply_counts(stage: Stage) -> None:
     """What the model is said to have said is what it sees."""
-    stage.judged(stage.edited(REPLY, "You are nobody."), "replay")
+    stage.judged(stage.edited(REPLY, "You are no one."), "replay")
 
 
 def test_a_summary_replaces_what_it_sums_up(stage: Stage) -> None:
@@ -125,7 +125,7 @@ def test_another_host_has_its_own_sessions(stage: Stage) -> None:
 
 
 def test_a_reply_without_its_metadata_is_only_text(stage: Stage) -> None:
-    """Web front ends and converters lose the pointer; the conversation goes on all the same."""
+    """Web front ends and converters lose the pointer; the conversation continues all the same."""
     bare = [stage.world.with_pointer(message, None) for message in stage.talk]
     reply = stage.judged(bare, "replay")
     stage.judged([*bare, reply, stage.world.human("And 3 + 3?")], "continue")
@@ -133,7 +133,7 @@ def test_a_reply_without_its_metadata_is_only_text(stage: Stage) -> None:
 
 @pytest.mark.parametrize("value", [7, "x", [], {"v": 1}, {"v": 1, "session_id": 5, "turn": "1"}, None])
 def test_nonsense_in_the_metadata_is_no_crash(stage: Stage, value: Any) -> None:
-    """Whatever stands there, the model sees the messages."""
+    """Whatever the metadata hold, the model sees the messages."""
     talk = [stage.world.with_pointer(m, value) if stage.world.seen(m).role == "assistant" else m for m in stage.talk]
     stage.judged(talk, "replay")
 

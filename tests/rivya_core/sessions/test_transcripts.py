@@ -1,4 +1,4 @@
-"""A transcript can be read in one way only, whatever stands in the messages."""
+"""A transcript can be read in one way only, whatever the messages contain."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_transcript_in_a_message_stays_that_message(transcript: list[Message])
 
 @given(messages)
 def test_what_goes_out_word_for_word_is_no_transcript(message: Message) -> None:
-    """Only a user's own words go out as they are, and they never look like a conversation."""
+    """Only a user's own text is sent unchanged, and it never looks like a conversation."""
     if sendable_verbatim(message):
         assert message.role == "user"
         assert not is_transcript(message.text)
@@ -62,7 +62,7 @@ def test_what_goes_out_word_for_word_is_no_transcript(message: Message) -> None:
 
 @pytest.mark.parametrize("text", ["[conversation ", "hi\n[Conversation 3f9a2c1e]\n", "\ufeff[CONVERSATION x]"])
 def test_a_text_with_the_opening_in_it_is_rendered(text: str) -> None:
-    """However it is disguised, the opening never goes out word for word."""
+    """However it is disguised, the opening is never sent word for word."""
     assert not sendable_verbatim(Message("user", (Text(text),)))
 
 
@@ -78,7 +78,7 @@ def test_a_text_with_the_opening_in_it_is_rendered(text: str) -> None:
     ids=["system", "named", "native", "image alone", "image and blanks"],
 )
 def test_what_is_more_than_a_users_words_is_rendered(message: Message) -> None:
-    """A role, a name, a foreign block cannot be said in a bare text, and the service takes no empty one."""
+    """A role, a name or a foreign block cannot be expressed as bare text, and the service refuses an empty text."""
     assert not sendable_verbatim(message)
 
 
@@ -122,7 +122,7 @@ def test_the_same_messages_give_the_same_text() -> None:
 
 
 def test_the_token_is_in_nothing_that_was_said() -> None:
-    """Not even somebody who repeats the token that would have been chosen can use it."""
+    """Not even a text that repeats the token that would have been chosen can use it."""
     transcript = [Message("user", (Text("hi"),)), Message("assistant", (Text("ho"),))]
     for _ in range(20):
         token = render(transcript)[14:22]

@@ -53,7 +53,7 @@ class TestPlainConversation:
         ]
 
     def test_several_new_messages_go_out_as_a_continuation(self, sandbox: Sandbox, way: Way, begun: Any) -> None:
-        """The session holds the beginning, and the text says that it goes on."""
+        """The session holds the beginning, and the text says that it is a continuation."""
         talk, messages = begun()
         messages.append(user("three"))
         way.ask(talk, messages)
@@ -104,7 +104,7 @@ class TestLostSessions:
         assert len(sandbox.journal.to(CHAT)) + len(sandbox.journal.to("/stream")) == 3
 
     def test_where_replaying_is_not_wanted_it_is_an_error(self, sandbox: Sandbox, way: Way, begun: Any) -> None:
-        """`on_history_mismatch="error"` holds here too, and the provider's reason is told."""
+        """`on_history_mismatch="error"` holds here too, and the error gives the provider's reason."""
         talk, messages = begun(on_mismatch="error")
         sandbox.fault(Fault(CHAT, code="not_found", message="No such session."))
         watch = Watch(sandbox)
@@ -123,7 +123,7 @@ class TestLostSessions:
     def test_an_answer_that_does_not_name_its_session_gets_no_pointer(
         self, sandbox: Sandbox, begun: Any, named: dict[str, str]
     ) -> None:
-        """The server went on elsewhere or broke off, and nobody knows what it holds now."""
+        """The server continued elsewhere or stopped early, and what the session holds is unknown."""
         talk, messages = begun()
         body = json.dumps({"id": "c", **named, "message": {"role": "assistant", "content": "hm"}}).encode()
         sandbox.fault(Fault(CHAT, body=body, headers={"content-type": "application/json"}))
@@ -148,7 +148,7 @@ class TestPinned:
         assert "rivya_session" not in reply.metadata
 
     def test_pointers_into_a_pinned_session_hold_no_longer(self, sandbox: Sandbox, way: Way, begun: Any) -> None:
-        """Who goes on in a session by its id goes on unseen; the replies that point to it are replayed."""
+        """A session that is continued by its id is continued unseen; replies that point to it are replayed."""
         ledger = MemoryLedger()
         talk, messages = begun(ledger=ledger)
         session = messages[1].pointer["session_id"]
@@ -202,7 +202,7 @@ class TestAttachments:
 
 
 def test_a_plan_that_is_thrown_away_leaves_its_claim(sandbox: Sandbox, begun: Any, ledger: Ledger) -> None:
-    """Nothing can be told to the ledger any more, so the head is never given out again."""
+    """The ledger can no longer be updated, so the head is never given out again."""
     talk, messages = begun(ledger=ledger)
     plan = talk.reply(messages)
     step = next(plan)

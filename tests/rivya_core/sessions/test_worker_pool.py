@@ -62,5 +62,5 @@ def test_questions_that_are_edited_at_the_other_worker(sandbox: Sandbox, framewo
         assert workers.ask("A", "three", "two", "And what is my name?", "astream") == "continue"
         assert workers.ask("B", "edit 2", "two", "What is 4 + 4?", "ainvoke") == "replay"
         assert workers.ask("A", "four", "three", "Thanks.", "invoke") == "continue"
-        assert workers.ask("B", "five", "edit", "Go on.", "stream") == "continue"
-        assert workers.ask("A", "edit 3", "edit", "Go on there.", "stream") == "replay"
+        assert workers.ask("B", "five", "edit", "Continue.", "stream") == "continue"
+        assert workers.ask("A", "edit 3", "edit", "Continue there.", "stream") == "replay"

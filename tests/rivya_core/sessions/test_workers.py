@@ -139,7 +139,7 @@ def test_what_a_record_proves(facts: dict[str, Any], turn: int, reply_id: str, p
 
 
 def test_a_forged_reply_id_proves_nothing(sandbox: Sandbox, way: Way) -> None:
-    """The id is sealed in the pointer, so a history cannot name the newest message of a session that went on."""
+    """The id is sealed in the pointer, so a history cannot name the newest message of a session that was continued."""
     talk = two_turns(sandbox, way)
     newest = talk[3].pointer["reply_id"]
     forged = Message("assistant", talk[1].parts, pointer={**talk[1].pointer, "reply_id": newest})
@@ -244,7 +244,7 @@ class TestLongReplays:
         assert not watch.turns
 
     def test_parts_bring_the_whole_transcript_into_one_session(self, sandbox: Sandbox, way: Way) -> None:
-        """Each part is answered with a word, the metadata say how many and what they cost, and the session goes on."""
+        """Each part is answered with a word, the metadata say how many and what they cost, and the session continues."""
         talk, ledger = self.long(sandbox, way), MemoryLedger()
         watch = Watch(sandbox)
         wire = conversation(sandbox, ledger, long_replay="parts")
@@ -283,7 +283,7 @@ class TestTheCallersOwnKey:
     def test_a_first_turn_that_is_run_again_does_not_take_its_session_back(
         self, sandbox: Sandbox, way: Way, kind: str, tmp_path: Path
     ) -> None:
-        """The conversation went on after the first run, so what follows the second one is a fork."""
+        """The conversation continued after the first run, so what follows the second run is a fork."""
         ledger: Any = SQLiteLedger(tmp_path / "s.db") if kind == "sqlite" else MemoryLedger()
         talk = [user("My name is Ann.")]
         talk.append(said(self.ask(sandbox, ledger, talk, "node-0")))
@@ -310,7 +310,7 @@ class TestTheCallersOwnKey:
     def test_the_reply_of_several_runs_is_continued_once(
         self, sandbox: Sandbox, way: Way, runs: str, order: int
     ) -> None:
-        """All processes that ran the step may be alive and have its reply; the session goes on from one of them.
+        """All processes that ran the step may be alive and have its reply; one of them continues the session.
 
         The reply before the step is that of process a. A run that another process repeats may be replayed.
         """
@@ -403,7 +403,7 @@ class TestTheCallersOwnKey:
 
 class TestTimeTravel:
     def test_a_restored_file_vouches_for_nothing(self, tmp_path: Path, sandbox: Sandbox) -> None:
-        """A backup holds a head that has moved on since; whoever forks from it replays."""
+        """A backup holds a head that has moved since; a turn that forks from it replays."""
         way = Way(asynchronous=False, streamed=False)
         path, backup = tmp_path / "sessions.db", tmp_path / "backup.db"
         ledger = SQLiteLedger(path)
@@ -457,7 +457,7 @@ class TestTimeTravel:
 def test_a_ledger_that_never_worked_stops_the_first_turn(
     sandbox: Sandbox, way: Way, tmp_path: Path, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With "error" nothing is sent; with "replay" the turn goes out and one warning says why."""
+    """With "error" nothing is sent; with "replay" the turn is sent and one warning says why."""
     url = f"redis://127.0.0.1:{redis_server.free_port()}"
     make = {"redis": lambda **how: RedisLedger(url, **how)}.get(
         where, lambda **how: SQLiteLedger(tmp_path / where, **how)

@@ -66,7 +66,7 @@ def stored(kind: str, path: Path) -> set[str]:
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("kind", ["tasks", "ledger"])
 def test_many_processes_with_many_threads_lose_nothing(kind: str, processes: int, tmp_path: Path) -> None:
-    """Every key that a worker was told to be stored is in the file, and the file is sound."""
+    """Every key whose write was confirmed is in the file, and the file is sound."""
     path = tmp_path / "shared.db"
     running = [start(kind, path, f"p{number}") for number in range(processes)]
     acknowledged = {line for process in running for line in process.communicate(timeout=120)[0].split()}
@@ -79,7 +79,7 @@ def test_many_processes_with_many_threads_lose_nothing(kind: str, processes: int
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("kind", ["tasks", "ledger"])
 def test_killed_processes_leave_a_sound_file(kind: str, processes: int, tmp_path: Path) -> None:
-    """What was acknowledged before the kill is there afterwards, claims too, and others go on writing."""
+    """What was confirmed before the kill is still there, claims too, and other processes can write."""
     path = tmp_path / "shared.db"
     running = [start(kind, path, f"p{number}", each=10_000) for number in range(processes)]
     for process in running:
@@ -102,7 +102,7 @@ def test_killed_processes_leave_a_sound_file(kind: str, processes: int, tmp_path
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    """Prompts and digests are nobody else's business."""
+    """Prompts and digests are private."""
     store = SQLiteTaskStore(tmp_path / "tasks.db")
     store.put(TaskRecord("k", "o", {}))
 

@@ -178,7 +178,7 @@ def test_choices_are_made():
 )
 def test_a_follow_up_question_is_made_to_stand_alone(prompt, question, expected):
     """The subject of the history replaces the pronoun."""
-    history = "user: Tell me of the Eiffel Tower\nassistant: It stands in Paris."
+    history = "user: Tell me of the Eiffel Tower\nassistant: It is in Paris."
 
     assert answer(prompt.format(history=history, question=question)) == expected
     assert answer(prompt.format(history="user: hi", question=question)) == question
@@ -204,7 +204,7 @@ Tool Args: {"properties": {"prompt": {"type": "string"}, "aspect_ratio": {"enum"
 "tags": {"type": "array"}}, "required": ["prompt", "tags"]}
 
 > Tool Name: broken
-Tool Description: Nobody knows.
+Tool Description: Unknown.
 Tool Args: {nonsense}
 
 ```

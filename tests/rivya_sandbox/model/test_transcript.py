@@ -60,7 +60,7 @@ def test_plain_messages_stay_between_written_out_ones():
     ],
 )
 def test_what_is_not_closed_properly_is_one_message(text):
-    """Nobody's text becomes another role by accident."""
+    """No text becomes another role by accident."""
     assert unfold((Message("user", text),)) == (Message("user", text),)
 
 

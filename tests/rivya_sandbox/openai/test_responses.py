@@ -57,7 +57,7 @@ def events(sandbox: Sandbox, said: Any = "What is the capital of France?", **req
 
 @contextmanager
 def refused(words: str) -> Iterator[pytest.ExceptionInfo[openai.BadRequestError]]:
-    """A refusal with *words* in its body; how much of that stands in the error's text differs between clients."""
+    """A refusal with *words* in its body; how much of it the error's text repeats differs between clients."""
     with pytest.raises(openai.BadRequestError) as caught:
         yield caught
     assert re.search(words, str(caught.value.response.json()))

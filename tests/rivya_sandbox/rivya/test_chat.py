@@ -113,7 +113,7 @@ def test_a_body_that_is_no_json_object_is_refused(client, content):
 
 @pytest.mark.parametrize("model", ["z-image", "gpt-9"])
 def test_only_chat_models_chat(chat, model):
-    """Image models and unknown ones are told apart from bad bodies."""
+    """Image models and unknown ones get other errors than bad bodies."""
     assert error_of(chat(model=model)) == (400, "chat_model_not_supported")
 
 

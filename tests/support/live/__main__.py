@@ -82,7 +82,7 @@ def _key(provider: Provider) -> str:
 
 def _agreed() -> bool:
     try:
-        return input("Go on and spend that? [y/N] ").strip().lower() in {"y", "yes"}
+        return input("Continue and spend that? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         return False
 

@@ -209,7 +209,7 @@ def carried_out(probe: Probe, checks: list[Check]) -> list[Finding]:
         probe.check = check.name
         try:
             findings.extend(check.run(probe))
-        except Exception as error:  # noqa: BLE001 - whatever the service did, the other checks go on
+        except Exception as error:  # noqa: BLE001 - whatever the service did, the other checks run
             said = probe.redacted(f"{type(error).__name__}: {error}")
             findings.append(Finding(check.name, "can be read", said[:300], "differs"))
     return findings

@@ -292,7 +292,7 @@ def image(probe: Probe) -> list[Finding]:
 
 
 def _result_url(url: str) -> list[Finding]:
-    """What can be told of a result's URL without any credentials."""
+    """What a result's URL allows without credentials."""
     seen = httpx.get(url, timeout=60)
     limited = re.search(r"[?&](?:X-Amz-Expires|Expires|exp|se)=([^&]+)", url)
     return [
