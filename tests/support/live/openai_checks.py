@@ -9,6 +9,7 @@ from typing import Any
 
 from live.probe import ONCE, Check, Finding, Probe, error_seen, json_of, judged, keys_of
 from rivya_core.chat_stream import join
+from rivya_core.model_facts import AS_OF, IMAGES_ONLY, facts_for
 from rivya_core.models import list_models
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
 from rivya_core.openai.responses.stream import ResponseReading, read_response
@@ -39,7 +40,12 @@ def models(probe: Probe) -> list[Finding]:
     listed = probe.run(list_models(probe.where, ONCE))
     ids = [model.id for model in listed]
     wanted = probe.provider.default_model
+    chats = [name for name in ids if name.rpartition("/")[2].startswith("gpt-") and not IMAGES_ONLY.match(name)]
+    new = [name for name in chats if facts_for(name) is None]
     return [
+        judged(
+            "models: facts", f"sizes of all GPT models, as of {AS_OF}", f"unknown: {', '.join(new) or 'none'}", not new
+        ),
         judged("models: default model", f"`{wanted}` is listed", f"{len(ids)} models", wanted in ids),
         judged(
             "models: entry",
