@@ -28,6 +28,12 @@ from rivya_core.structured.schemas import Schema, schema_of
 from rivya_core.structured.wire_forms import tool_name
 
 Method = Literal["function_calling", "json_schema", "json_mode", "prompted"]
+ADVICE: Mapping[str, str] = {
+    "json_schema": 'If the server ignores `response_format`, pass `method="function_calling"`.',
+    "json_mode": "The prompt must describe the object.",
+    "function_calling": 'If the model does not call tools, pass `method="json_schema"`.',
+}
+"""What to try if a method does not give an object."""
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
@@ -39,8 +45,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
     wanted: Any
     """Pydantic class, TypedDict, dataclass or JSON schema."""
-    by_tool: bool = False
-    """Whether the object is asked for as the arguments of a tool."""
+    method: Method | None = None
+    """How the object is asked for."""
     offered: Sequence[str] = ()
     """Names of further tools. A reply that calls them is no error: it is passed on as the message that it is."""
     include_raw: bool = False
@@ -84,14 +90,24 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         if called and called <= set(self.offered):
             return None if self.include_raw else message
         try:
-            return read_reply(self.schema_, reply, by_tool=self.by_tool)
+            return read_reply(self.schema_, reply, by_tool=self._by_tool)
         except ReplyError as error:
-            raise OutputParserException(str(error), llm_output=reply.text) from error
+            raise OutputParserException(self._advised(error), llm_output=reply.text) from error
+
+    @property
+    def _by_tool(self) -> bool:
+        """Whether the object is asked for as the arguments of a tool."""
+        return self.method == "function_calling"
+
+    def _advised(self, error: ReplyError) -> str:
+        if self.method not in ADVICE:
+            return str(error)
+        return f"{error} The object was asked for with `method={self.method!r}`. {ADVICE[self.method]}"
 
     def _growing(self, message: BaseMessage | None, text: str) -> Any:
         if isinstance(self.wanted, type) and not issubclass(self.wanted, dict):
             return None
-        if not self.by_tool:
+        if not self._by_tool:
             return so_far(self.schema_, GrowingObject(in_prose=True).feed(text))
         for chunk in getattr(message, "tool_call_chunks", ()):
             if chunk["name"] == self.schema_.name:
@@ -119,7 +135,7 @@ def structured_output(
     """
     wanted = schema_of(schema_like(schema))
     names = [name for tool in tools if (name := tool_name(tool))]
-    parser = StructuredOutputParser(wanted=schema, by_tool=method == "function_calling", offered=names)
+    parser = StructuredOutputParser(wanted=schema, method=method, offered=names)
     told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
     if method == "function_calling":
         if wanted.name in names:

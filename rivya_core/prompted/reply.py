@@ -17,7 +17,8 @@ from typing import Any
 from rivya_core.http.json_codec import loads, repaired
 from rivya_core.prompted.prompt import CALL_FORM, Prompt
 from rivya_core.structured.checks import MismatchError, check_json
-from rivya_core.structured.reply_reader import REASONING, ReplyError, object_text, read_text
+from rivya_core.structured.json_in_text import REASONING, decoder
+from rivya_core.structured.reply_reader import ReplyError, object_text, read_text
 from rivya_core.types import ToolCallDelta
 
 OPENING = re.compile(r"<\s*tool_call\s*>", re.IGNORECASE)
@@ -31,17 +32,6 @@ FENCED = re.compile(r"\s*```+[ \t]*[\w-]*\s*\n(.*?)\n?\s*```+\s*", re.DOTALL)
 LONGEST_QUOTE = 200
 UNNAMED = "unnamed"
 """Name of a call that names no tool."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without a key that stands twice; which of its values is meant is not known."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-_decoder = json.JSONDecoder(strict=False, object_pairs_hook=_once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +131,7 @@ def _arguments(value: Mapping[str, Any]) -> Any:
     given = value.get("arguments")
     if isinstance(given, str) and given.strip():
         try:
-            return _sound(_decoder.decode(given))
+            return _sound(decoder.decode(given))
         except (ValueError, RecursionError):
             return given
     return {} if given is None or given == "" else given
@@ -211,7 +201,7 @@ def _block(reply: str, opening: re.Match[str]) -> _Block:
     place = fence.end() if fence else place
     try:
         while (start := _after_gap(reply, place)) < len(reply) and reply[start] in "{[":
-            value, place = _decoder.raw_decode(reply, start)
+            value, place = decoder.raw_decode(reply, start)
             value = _sound(value)
             values += value if isinstance(value, list) else [value]
     except (ValueError, RecursionError):

@@ -2,7 +2,8 @@
 
 A reply that is one JSON value, fenced or not, is read as that value. In prose every candidate outside reasoning and
 code is collected; repeated schemas and objects that share no key with the schema do not count. Exactly one that fits is
-taken. Several different ones are an error that shows them, and so is a list where an object is wanted. A call counts
+taken. Several different ones are an error that shows them, and so is a list where an object is wanted. An object whose
+JSON is broken or incomplete is an error, too, because a complete one in the same reply may be an example. A call counts
 only if it calls the schema's own tool.
 """
 
@@ -10,27 +11,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
 from rivya_core.structured.checks import MismatchError, fit
+from rivya_core.structured.json_in_text import (
+    NOTHING,
+    Fragment,
+    inline_values,
+    same,
+    text_of,
+    value_of,
+    values_in,
+    whole_value,
+    without_reasoning,
+)
 from rivya_core.structured.schemas import WRAPPER, Schema
 
-REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-FENCE = re.compile(
-    r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
-)
-BRACKET = re.compile(r'[{}\[\]]|"(?:[^"\\\n]|\\.)*"')
-INLINE = re.compile(r"`([^`\n]+)`")
-JSON_FENCES = frozenset({"", "json", "jsonc", "json5", "javascript", "js", "text", "txt"})
-MOST_ATTEMPTS = 200
-"""Braces in prose that are tried; hostile text has more."""
+QUOTED_KEY = re.compile(r"""["']([^"'\n]*)["']\s*:\s*(?:["'\d\[{-]|(?:true|false|null|none)\b)""", re.IGNORECASE)
+"""A key and the beginning of its value, in JSON or in what was meant as JSON."""
 SCHEMA_KEYS = frozenset({"properties", "$defs", "definitions"})
-_decoder = json.JSONDecoder(strict=False)
-_nothing = object()
+CALL_KEYS = frozenset({"name", "arguments", "parameters", "type", "id"})
 
 
 class ReplyError(ValueError):
@@ -87,16 +89,16 @@ def _read(schema: Schema, reply: Reply, *, by_tool: bool) -> Any:
     if reply.refusal:
         raise ReplyError(f"the model refused: {reply.refusal}")
     own = [arguments for name, arguments in reply.calls if name == schema.name]
-    if by_tool and own:
-        return _only([_loaded(arguments) for arguments in own], schema, "tool calls")[1]
     broken = [text for name, text in reply.invalid_calls if name in ("", schema.name)]
     if by_tool and broken:
         raise ReplyError(f"the arguments of its tool call are not valid JSON: {broken[0][:300]!r}")
+    if by_tool and own:
+        return _only([_loaded(arguments) for arguments in own], schema, "tool calls")[1]
     others = [*reply.calls, *reply.invalid_calls]
     if others:
         names = ", ".join(f"`{name}`" for name, _ in others)
         raise ReplyError(f"the model called {names} instead")
-    return read_text(schema, reply.text)
+    return _read_text(schema, reply.text, cut=reply.cut)[1]
 
 
 def read_text(schema: Schema, text: str) -> Any:
@@ -114,36 +116,21 @@ def object_text(schema: Schema, text: str) -> str:
     Raises:
         ReplyError: The text holds no object, or several.
     """
-    value, _ = _read_text(schema, text)
-    place = _next(text, 0)
-    for _ in range(MOST_ATTEMPTS):
-        if place < 0:
-            break
-        try:
-            found, end = _decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            found, end = _nothing, place + 1
-        if found is not _nothing and _same(found, value):
-            return text[place:end]
-        place = _next(text, end)
-    return json.dumps(value, ensure_ascii=False)
+    return text_of(_read_text(schema, text)[0], text)
 
 
-def _read_text(schema: Schema, text: str) -> tuple[Any, Any]:
+def _read_text(schema: Schema, text: str, *, cut: bool = False) -> tuple[Any, Any]:
     """The value in a reply's text, and the object that it is."""
-    whole = _whole(text.strip())  # a value may hold what looks like reasoning
-    bare = REASONING.sub(" ", text).strip()
+    whole = whole_value(text.strip())  # a value may hold what looks like reasoning
+    bare = without_reasoning(text)
     if not bare:
         raise ReplyError("the reply is empty")
-    whole = _whole(bare) if whole is _nothing else whole
-    if whole is not _nothing:
-        return _only([whole], schema, "reply")
-    found = list(_candidates(bare, schema))
-    if not found:
-        found = [value for match in INLINE.finditer(bare) if (value := _loads(match[1])) is not _nothing]
-        found = [value for value in found if _counts(value, schema)]
-    if not found:
-        raise ReplyError("its JSON is broken" if _is_broken(bare) else "the reply is text, not JSON")
+    whole = whole_value(bare) if whole is NOTHING else whole
+    if whole is not NOTHING:
+        return _only([_meant(whole, schema)], schema, "reply")
+    found = _candidates(bare, schema)
+    if cut:
+        raise ReplyError("the reply is incomplete, so an object in it may be an example", found)
     return _only(found, schema, "reply")
 
 
@@ -160,7 +147,7 @@ def so_far(schema: Schema, value: Any) -> Any:
         return value
     if not isinstance(value, dict) or _is_schema(value, schema) or not _shares_keys(value, schema):
         return None
-    echo = {"title": schema.name, "type": "object", "description": schema.description}
+    echo = {"title": schema.name, "name": schema.name, "type": "object", "description": schema.description}
     return None if any(value.get(key) == told for key, told in echo.items()) else value
 
 
@@ -168,7 +155,7 @@ def _only(found: Sequence[Any], schema: Schema, where: str) -> tuple[Any, Any]:
     """The one value among *found* that fits, and the object that it is; equal ones count once."""
     different: list[Any] = []
     for value in found:
-        if not any(_same(value, other) for other in different):
+        if not any(same(value, other) for other in different):
             different.append(value)
     fitting, misfits = [], []
     for value in different:
@@ -191,26 +178,62 @@ def _fitted(value: Any, schema: Schema) -> Any:
             raise MismatchError(f"the reply is {kind} {_shown(value)}, but must be an object")
         if _is_schema(value, schema):
             raise MismatchError("it repeats the schema instead of filling it in")
+        if called := _called(value, schema):
+            raise MismatchError(f"it calls `{called[0]}` instead")
         if value and schema.keys and not schema.keys & value.keys():
-            raise MismatchError(f"it has none of the keys {', '.join(f'`{key}`' for key in sorted(schema.keys))}")
+            raise MismatchError(_keyless(schema))
     return fit(schema, value)
 
 
-def _candidates(text: str, schema: Schema) -> Iterator[Any]:
-    """The values in prose and in fences for JSON that could be meant; other code is passed over."""
-    prose: list[str] = []
-    place = 0
-    for match in FENCE.finditer(text):
-        prose.append(text[place : match.start()])
-        place = match.end()
-        if match[2].lower() in JSON_FENCES:
-            whole = _loads(match[3])
-            yield from ([whole] if whole is not _nothing and _counts(whole, schema) else ())
-            if whole is _nothing:
-                prose.append(match[3])
-    prose.append(text[place:])
-    for part in prose:
-        yield from (value for value in _values_in(INLINE.sub(_blank, part)) if _counts(value, schema))
+def _candidates(text: str, schema: Schema) -> list[Any]:
+    """The values in prose that could be the reply.
+
+    Raises:
+        ReplyError: There are none, or a part of the text could be one but is no JSON.
+    """
+    every = list(values_in(text))
+    broken = next((value for value in every if isinstance(value, Fragment) and _is_meant(value, schema)), None)
+    if broken is not None:
+        raise ReplyError(f"its JSON is broken: {broken.text[:100]!r}")
+    values = [value for value in every if not isinstance(value, Fragment)]
+    meant = [_meant(value, schema) for value in values]
+    found = [value for value in meant if _counts(value, schema)]
+    found = found or [value for value in inline_values(text) if _counts(value, schema)]
+    if not found:
+        objects = any(isinstance(value, dict) for value in values)
+        raise ReplyError(_keyless(schema) if objects else "the reply is text, not JSON")
+    return found
+
+
+def _is_meant(fragment: Fragment, schema: Schema) -> bool:
+    """Whether text that is no JSON was probably meant as the reply."""
+    if schema.wrapped and fragment.is_cut:
+        return bool(fragment.text[1:].strip())
+    keys = {match[1] for match in QUOTED_KEY.finditer(fragment.text)}
+    return bool(keys & schema.keys if schema.keys else keys)
+
+
+def _meant(value: Any, schema: Schema) -> Any:
+    """The object in a value: that of a call of the schema's tool in words, or of JSON in a JSON string."""
+    if isinstance(value, str) and not schema.wrapped:
+        inner = value_of(value)
+        return inner if isinstance(inner, dict) else value
+    called = _called(value, schema)
+    if called is None or called[0] != schema.name:
+        return value
+    inner = value_of(called[1]) if isinstance(called[1], str) else called[1]
+    return value if inner is NOTHING else inner
+
+
+def _called(value: Any, schema: Schema) -> tuple[str, Any] | None:
+    """The name and the arguments of a call in words, such as `{"name": "search", "arguments": {"q": "A"}}`."""
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("function"), dict) and "function" not in schema.keys:
+        value = value["function"]
+    key = "arguments" if "arguments" in value else "parameters"
+    is_call = value.keys() <= CALL_KEYS and isinstance(value.get("name"), str) and key not in schema.keys
+    return (value["name"], value[key]) if is_call and isinstance(value.get(key), (dict, str)) else None
 
 
 def _counts(value: Any, schema: Schema) -> bool:
@@ -242,82 +265,18 @@ def _is_schema(value: Mapping[str, Any], schema: Schema) -> bool:
     )
 
 
-def _values_in(text: str) -> Iterator[Any]:
-    """The objects and lists in prose. An incomplete or invalid value does not count, nor do the values in it."""
-    place, closings = _next(text, 0), _closings(text)
-    for _ in range(MOST_ATTEMPTS):
-        if place < 0:
-            return
-        try:
-            value, end = _decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            if _is_cut(text[place:]):
-                return
-            end = closings.get(place, place + 1)
-        else:
-            yield value
-        place = _next(text, end)
-
-
-def _is_cut(text: str) -> bool:
-    """Whether a text is the beginning of a JSON value whose end is missing."""
-    try:
-        from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return False
-    return True
-
-
-def _closings(text: str) -> dict[int, int]:
-    """Where each bracket that is closed ends, in one pass."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for match in BRACKET.finditer(text):
-        if match[0] in "{[":
-            opened.append(match.start())
-        elif match[0] in "}]" and opened:
-            found[opened.pop()] = match.end()
-    return found
-
-
-def _next(text: str, start: int) -> int:
-    found = [place for place in (text.find("{", start), text.find("[", start)) if place >= 0]
-    return min(found, default=-1)
-
-
-def _whole(text: str) -> Any:
-    """The value of a text that is one JSON value, or a fence with one and nothing else."""
-    match = FENCE.fullmatch(text)
-    return _loads(match[3] if match and match[2].lower() in JSON_FENCES else text)
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text.strip(), strict=False)
-    except (ValueError, RecursionError):
-        return _nothing
-
-
 def _loaded(arguments: Any) -> Any:
     if not isinstance(arguments, str):
         return arguments
-    value = _loads(arguments)
-    if value is _nothing:
+    value = value_of(arguments)
+    if value is NOTHING:
         raise ReplyError(f"the arguments of its tool call are not valid JSON: {arguments[:300]!r}")
     return value
 
 
-def _is_broken(text: str) -> bool:
-    return bool(re.search(r'[{\[]\s*"', text))
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
-def _same(value: Any, other: Any) -> bool:
-    """Equal as JSON: 1 is not true, and the order of keys does not matter."""
-    return json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)
+def _keyless(schema: Schema) -> str:
+    names = ", ".join(f"`{key}`" for key in sorted(schema.keys))
+    return f"it has none of the keys {names}" if names else f"it holds no value that fits `{schema.name}`"
 
 
 def _shown(value: Any) -> str:

@@ -1,25 +1,25 @@
 """One schema writer for both frameworks and both APIs: classes and JSON schemas in the form that servers take.
 
-`$defs` and `$ref` stay, so recursive models stay whole. A strict schema follows
-https://platform.openai.com/docs/guides/structured-outputs: every object is closed and requires all of its properties.
-What a strict schema cannot express is refused with its path before anything is sent.
+`$defs` and `$ref` stay, so recursive models stay whole.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, Field, RootModel, TypeAdapter
+from pydantic import AliasChoices, BaseModel, Field, RootModel, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
 
 from rivya_core.errors import InvalidInputError
+from rivya_core.structured.json_schemas import modern_references, resolved, strict_schema
 
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 LONGEST_NAME = 64
@@ -27,19 +27,6 @@ PLAIN = (str, int, float, list, dict, type(None))
 """Types of the defaults that a TypedDict can name."""
 WRAPPER = "value"
 """Property that holds a reply whose schema is not an object; servers take only objects."""
-REFUSED = {
-    "patternProperties": "keys by pattern",
-    "prefixItems": "a tuple",
-    "not": "`not`",
-    "if": "`if`",
-    "dependentRequired": "`dependentRequired`",
-    "dependentSchemas": "`dependentSchemas`",
-    "unevaluatedProperties": "`unevaluatedProperties`",
-    "contains": "`contains`",
-    "propertyNames": "`propertyNames`",
-}
-DROPPED = frozenset({"default", "discriminator", "uniqueItems", "examples", "deprecated", "readOnly", "writeOnly"})
-"""Keywords that strict schemas do not have. What they ask for is checked when the reply is read."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +39,7 @@ class Schema:
         parameters: JSON schema of an object.
         wrapped: Whether the reply is in the property `value`, because its own schema is no object.
         adapter: Reads a value, for classes; None for a JSON schema, which is checked as it is.
+        aliases: Further names that a class takes for its properties.
     """
 
     name: str
@@ -59,11 +47,13 @@ class Schema:
     parameters: Mapping[str, Any]
     wrapped: bool = False
     adapter: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    aliases: frozenset[str] = frozenset()
 
     @cached_property
     def keys(self) -> frozenset[str]:
         """The properties that a reply may have at its top; empty where any are allowed."""
-        return _keys(self.inner, self.parameters)
+        found = _keys(self.inner, self.parameters)
+        return found | self.aliases if found else frozenset()
 
     @property
     def inner(self) -> Mapping[str, Any]:
@@ -103,13 +93,15 @@ def schema_of(wanted: Any) -> Schema:
         return _from_mapping(wanted)
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
         written = wanted.model_json_schema(schema_generator=_WithoutTitles)
-        return _made(wanted.__name__, written, wanted.model_validate, _own_doc(wanted))
+        read = _reader(wanted.model_validate, wanted.model_validate_json)
+        return replace(_made(wanted.__name__, written, read, _own_doc(wanted)), aliases=_aliases(wanted))
     if is_model_class(wanted):  # pydantic's version 1
         return _made(wanted.__name__, wanted.schema(), wanted.parse_obj, wanted.__doc__)
     if is_typeddict(wanted) or (isinstance(wanted, type) and dataclasses.is_dataclass(wanted)):
         adapter = TypeAdapter(_modern(wanted, {}) if is_typeddict(wanted) else wanted)
         written = adapter.json_schema(schema_generator=_WithoutTitles)
-        return _made(wanted.__name__, written, adapter.validate_python, _own_doc(wanted))
+        read = _reader(adapter.validate_python, adapter.validate_json)
+        return _made(wanted.__name__, written, read, _own_doc(wanted))
     raise InvalidInputError(
         f"A schema must be a pydantic class, a TypedDict, a dataclass or a JSON schema, not {wanted!r}. Nothing was "
         "sent."
@@ -121,37 +113,11 @@ def legal_name(name: str) -> str:
     return NOT_IN_NAMES.sub("_", name).strip("_")[:LONGEST_NAME] or "output"
 
 
-def strict_schema(schema: Mapping[str, Any], name: str = "output") -> dict[str, Any]:
-    """Return *schema* in the strict form.
-
-    Raises:
-        InvalidInputError: A part of it has no strict form; the message has its path. Nothing was sent.
-    """
-    if "properties" not in schema and schema.get("type") == "object" and "additionalProperties" not in schema:
-        schema = {**schema, "properties": {}}
-    closed = _strict(schema, name)
-    if closed.get("type") != "object":
-        raise _not_strict(name, "is no object")
-    return closed
-
-
 def is_model_class(wanted: Any) -> bool:
     """Whether *wanted* is a pydantic class, of version 2 or 1."""
     return isinstance(wanted, type) and (
         issubclass(wanted, BaseModel) or (hasattr(wanted, "parse_obj") and hasattr(wanted, "construct"))
     )
-
-
-def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a schema that is only a local `$ref` refers to."""
-    for _ in range(20):
-        if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
-            break
-        place: Any = root
-        for step in schema["$ref"].removeprefix("#").strip("/").split("/"):
-            place = place.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
-        schema = place
-    return schema if isinstance(schema, Mapping) else {}
 
 
 class _WithoutTitles(GenerateJsonSchema):
@@ -163,7 +129,7 @@ class _WithoutTitles(GenerateJsonSchema):
 
 
 def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | None, doc: str | None) -> Schema:
-    bare = _modern_references({key: value for key, value in schema.items() if key not in ("title", "description")})
+    bare = dict(modern_references({k: v for k, v in schema.items() if k not in ("title", "description")}))
     top = resolved(bare, bare)
     title = schema.get("title") or top.get("title")
     description = schema.get("description") or doc or top.get("description") or ""
@@ -182,26 +148,6 @@ def _made(name: str, schema: Mapping[str, Any], read: Callable[[Any], Any] | Non
         bare |= {"$defs": definitions} if definitions else {}
     legal = legal_name(name or (title if isinstance(title, str) else "") or "output")
     return Schema(legal, inspect.cleandoc(str(description)), bare, not is_object, read)
-
-
-def _modern_references(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with its definitions under `$defs`; older writers call them `definitions`."""
-    if not isinstance(schema.get("definitions"), Mapping) or "$defs" in schema:
-        return schema
-    found: dict[str, Any] = _redirected({**schema, "$defs": schema["definitions"]})
-    del found["definitions"]
-    return found
-
-
-def _redirected(part: Any) -> Any:
-    if isinstance(part, list):
-        return [_redirected(item) for item in part]
-    if not isinstance(part, Mapping):
-        return part
-    made = {key: _redirected(value) for key, value in part.items()}
-    if isinstance(made.get("$ref"), str):
-        made["$ref"] = made["$ref"].replace("#/definitions/", "#/$defs/", 1)
-    return made
 
 
 def _from_mapping(wanted: Mapping[str, Any]) -> Schema:
@@ -228,6 +174,33 @@ def _from_mapping(wanted: Mapping[str, Any]) -> Schema:
         )
     bare = {k: v for k, v in wanted.items() if k not in ("name", "strict") or not isinstance(v, (str, bool))}
     return _made(str(name or ""), bare, None, None)
+
+
+def _reader(read: Callable[[Any], Any], read_json: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """What reads a value. Strict classes take dates, enums and tuples from JSON only."""
+
+    def found(value: Any) -> Any:
+        try:
+            return read(value)
+        except ValidationError as error:
+            try:
+                return read_json(json.dumps(value))
+            except ValidationError as second:
+                is_unreadable = second.errors()[0]["type"] == "json_invalid"
+                raise error if is_unreadable else second from None
+
+    return found
+
+
+def _aliases(kind: type[BaseModel]) -> frozenset[str]:
+    """The names of fields that the schema of a class does not have, but its validation takes."""
+    config = kind.model_config
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    found = set(kind.model_fields) if by_name else set()
+    for one in kind.model_fields.values():
+        choices = one.validation_alias.choices if isinstance(one.validation_alias, AliasChoices) else ()
+        found |= {choice for choice in choices if isinstance(choice, str)}
+    return frozenset(found)
 
 
 def _own_doc(kind: type) -> str:
@@ -301,63 +274,6 @@ def _keys(schema: Mapping[str, Any], root: Mapping[str, Any]) -> frozenset[str]:
     ]
     inner = [_keys(resolved(option, root), root) for option in options]
     own = top.get("properties")
+    if top.get("additionalProperties") or top.get("patternProperties"):
+        return frozenset()
     return frozenset(own if isinstance(own, Mapping) else ()).union(*inner)
-
-
-def _strict(schema: Any, path: str) -> dict[str, Any]:
-    if not isinstance(schema, Mapping) or not schema:
-        raise _not_strict(path, "allows any value")
-    found = next((REFUSED[key] for key in REFUSED if key in schema), None)
-    if found:
-        raise _not_strict(path, f"uses {found}")
-    schema = _flattened(schema, path)
-    if "$ref" in schema:
-        return {"$ref": schema["$ref"]}  # siblings of a reference are not allowed
-    made = {key: value for key, value in schema.items() if key not in DROPPED} | _strict_parts(schema, path)
-    made.pop("oneOf", None)
-    if not made.keys() & {"type", "anyOf", "enum", "const"}:
-        raise _not_strict(path, "allows any value")
-    return made
-
-
-def _strict_parts(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """The strict form of what a schema holds."""
-    made: dict[str, Any] = {}
-    options = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
-    if options:
-        made["anyOf"] = [_strict(option, f"{path}.anyOf[{place}]") for place, option in enumerate(options)]
-    if "$defs" in schema:
-        made["$defs"] = {name: _strict(part, name) for name, part in schema["$defs"].items()}
-    if schema.get("type") == "object" or "properties" in schema:
-        _close(schema, made, path)
-    if schema.get("type") == "array":
-        made["items"] = _strict(schema.get("items", {}), f"{path}[]")
-    return made
-
-
-def _flattened(schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """`allOf` with one schema is that schema; more of them have no strict form."""
-    every = schema.get("allOf")
-    if every is None:
-        return schema
-    if len(every) != 1 or not isinstance(every[0], Mapping):
-        raise _not_strict(path, "uses `allOf`")
-    rest = {key: value for key, value in schema.items() if key != "allOf"}
-    return every[0] if "$ref" in every[0] else {**rest, **every[0]}
-
-
-def _close(schema: Mapping[str, Any], made: dict[str, Any], path: str) -> None:
-    properties = schema.get("properties")
-    if properties is None or schema.get("additionalProperties", False) is not False:
-        raise _not_strict(path, "is an object with free keys")
-    made["type"] = schema.get("type", "object")
-    made["properties"] = {name: _strict(part, f"{path}.{name}") for name, part in properties.items()}
-    made["required"] = list(properties)
-    made["additionalProperties"] = False
-
-
-def _not_strict(path: str, why: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"`{path}` {why}, which a strict schema cannot express. Nothing was sent. Change the type, or leave out "
-        "`strict=True`."
-    )

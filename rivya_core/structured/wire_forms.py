@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rivya_core.errors import InvalidInputError
-from rivya_core.structured.schemas import Schema, legal_name, schema_of, strict_schema
+from rivya_core.structured.json_schemas import strict_schema
+from rivya_core.structured.schemas import Schema, legal_name, schema_of
 
 NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})

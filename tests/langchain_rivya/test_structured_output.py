@@ -199,6 +199,24 @@ def test_a_call_of_another_tool_is_not_the_reply(backend: respx.MockRouter, ask:
     assert "search" in str(raw["parsing_error"])
 
 
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [
+        ("json_schema", 'method="function_calling"'),
+        ("function_calling", 'method="json_schema"'),
+        ("json_mode", "prompt"),
+    ],
+)
+def test_a_reply_in_prose_is_an_error_that_names_another_method(
+    backend: respx.MockRouter, ask: Ask, method: str, advice: str
+) -> None:
+    """As from a server that ignores the response format."""
+    says(backend, "The Rhine has 1230 km.")
+
+    with pytest.raises(OutputParserException, match=f"text, not JSON.*method='{method}'.*{advice}"):
+        result(ask, model().with_structured_output(River, method=method))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_calls_of_further_tools_come_back_as_calls(backend: respx.MockRouter, ask: Ask, method: str) -> None:
     says(backend, '{"q": "B"}', call("search", '{"q": "A"}'), finish="tool_calls")

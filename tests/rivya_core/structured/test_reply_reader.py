@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import date
 from typing import Any, Optional
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, RootModel
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
 
 from rivya_core.structured.checks import MismatchError, check_json, fit
@@ -35,6 +36,23 @@ class Alias(BaseModel):
     full_name: str = Field(alias="fullName")
 
 
+class OtherNames(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    full_name: str = Field(alias="fullName")
+    age: int = Field(default=0, validation_alias=AliasChoices("years", "age"))
+
+
+class Exact(BaseModel):
+    model_config = ConfigDict(strict=True)
+    day: date
+    pair: tuple[int, str]
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    name: Optional[str] = None  # noqa: UP045
+
+
 class Tree(BaseModel):
     name: str
     kids: list[Tree] = []
@@ -50,6 +68,8 @@ JSON_RIVER = {
 LOOSE = {"title": "Loose", "type": "object", "properties": {"name": {"type": "string"}}}
 ECHO = json.dumps(Person.model_json_schema())
 ADA, BOB, RHINE = '{"name": "Ada"}', '{"name": "Bob"}', '{"name": "Rhine", "length_km": 1230}'
+
+FREE = {**LOOSE, "additionalProperties": {"type": "integer"}}
 
 READ: list[tuple[Any, str, Any]] = [
     (Person, ADA, {"name": "Ada"}),
@@ -94,6 +114,20 @@ READ: list[tuple[Any, str, Any]] = [
     (Numbers, "They are [1, 2].", [1, 2]),
     (Numbers, "```json\n[1, 2]\n```", [1, 2]),
     (Person, "{}", {}),
+    (Person, f"```json {ADA} ```", {"name": "Ada"}),
+    (Person, f"It is ```{ADA}```.", {"name": "Ada"}),
+    (Person, f"Maybe {BOB}?\n</think>\n{ADA}", {"name": "Ada"}),
+    (Person, json.dumps(ADA), {"name": "Ada"}),
+    (Person, f'{{"name": "Person", "arguments": {ADA}}}', {"name": "Ada"}),
+    (Person, f'<tool_call>{{"name": "Person", "parameters": {json.dumps(ADA)}}}</tool_call>', {"name": "Ada"}),
+    (Person, f'{{"type": "function", "function": {{"name": "Person", "arguments": {ADA}}}}}', {"name": "Ada"}),
+    (Person, f'{{"name": "search", "arguments": {{"q": "A"}}}} {ADA}', {"name": "Ada"}),
+    (Person, f"The form is {{name: string, age: int}}. {ADA}", {"name": "Ada"}),
+    (OtherNames, '{"full_name": "Ada"}', {"full_name": "Ada"}),
+    (OtherNames, 'So: {"full_name": "Ada", "age": 3}', {"full_name": "Ada", "age": 3}),
+    (Exact, '{"day": "2024-02-29", "pair": [1, "a"]}', {"day": date(2024, 2, 29), "pair": (1, "a")}),
+    (Open, '{"other": 1}', {"other": 1}),
+    (FREE, '{"other": 1}', {"other": 1}),
 ]
 
 REFUSED: list[tuple[Any, str, str]] = [
@@ -130,6 +164,16 @@ REFUSED: list[tuple[Any, str, str]] = [
     (LOOSE, '{"name": 5}', "`name`"),
     (Numbers, '["a"]', "fit"),
     (Numbers, '{"name": "Ada"}', "fit"),
+    (Person, f'For example {BOB}. Answer: {{"name": "Ada", "age": ', "broken"),
+    (Person, f'For example {BOB}. Answer: {{"name": "Ada", "age": 36,}}', "broken"),
+    (Person, f"For example {BOB}. Answer: {{'name': 'Ada'}}", "broken"),
+    (Person, f'```json\n{BOB}\n```\nAnswer:\n```json\n{{"name": "Ada", "age": 3', "broken"),
+    (Person, '{"name": "Bob", "name": "Ada"}', "broken"),
+    (Person, '{"name": "search", "arguments": {"q": "A"}}', "calls `search`"),
+    (Person, 'Look: {"foo": 1}', "none of the keys"),
+    (Exact, '{"day": "2024-02-29", "pair": ["1", "a"]}', r"`pair\.0`"),
+    (FREE, '{"other": "x"}', "`other`"),
+    (Numbers, "For example [1]. So: [2, 3", "broken"),
     (Person, "{" * 100_000, "JSON"),
     (Person, '{"name":' * 100_000, "JSON"),
     (Person, "[" * 100_000, "JSON"),
@@ -201,7 +245,9 @@ class TestCalls:
             ({"calls": (("Person", '{"name": '),)}, "not valid JSON"),
             ({"refusal": "I will not."}, "refused: I will not"),
             ({"calls": (("Person", {"age": "old"}),)}, "`age`"),
+            ({"invalid_calls": (("Person", '{"name": '),), "calls": (("Person", {"name": "Ada"}),)}, "not valid JSON"),
             ({"text": '{"name": "A', "cut": True}, "raise `max_tokens`"),
+            ({"text": f"As in {BOB}, the", "cut": True}, "may be an example.*raise `max_tokens`"),
         ],
     )
     def test_what_is_no_object(self, reply: dict[str, Any], why: str) -> None:

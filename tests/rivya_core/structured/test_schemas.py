@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, RootModel, create_model
 from typing_extensions import NotRequired, TypedDict
 
 from rivya_core.errors import InvalidInputError
 from rivya_core.structured.growing import GrowingObject
-from rivya_core.structured.schemas import legal_name, schema_of, strict_schema
+from rivya_core.structured.json_schemas import strict_schema
+from rivya_core.structured.schemas import legal_name, schema_of
 
 
 class Colour(Enum):
@@ -116,6 +118,33 @@ def test_strict_schemas_are_strict_at_any_depth(wanted: Any) -> None:
     assert is_strict(strict_schema(schema_of(wanted).parameters))
 
 
+LISTS = {"properties": {"a": {"type": ["array", "null"], "items": {"properties": {"b": {"type": "string"}}}}}}
+OLDER = {
+    "type": "object",
+    "properties": {"a": {"$ref": "#/definitions/A"}, "self": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    "definitions": {"A": {"type": "object", "properties": {"b": {"type": "string", "default": "x"}}}},
+}
+
+
+@pytest.mark.parametrize("schema", [LISTS, OLDER])
+def test_json_schemas_are_strict_at_any_depth(schema: dict[str, Any]) -> None:
+    made = strict_schema(schema_of({"title": "X", **schema}).parameters)
+
+    assert is_strict(made)
+    assert strict_schema(schema) == made
+
+
+def test_strict_strings_have_the_formats_and_patterns_that_servers_take() -> None:
+    """The reply is still checked against the whole schema."""
+    model = create_model("Bill", link=(HttpUrl, ...), day=(date, ...), code=(Annotated[str, Field(pattern="^a")], ...))
+    strings = schema_of(model).function(strict=True)["function"]["parameters"]["properties"]
+    price = strict_schema({"properties": {"price": {"type": "string", "pattern": "^(?!-).*$"}}})
+
+    assert [strings[name].get("format") for name in ("link", "day")] == [None, "date"]
+    assert strings["code"]["pattern"] == "^a"
+    assert price["properties"]["price"] == {"type": "string"}
+
+
 @pytest.mark.parametrize(
     ("wanted", "path"),
     [
@@ -128,6 +157,10 @@ def test_strict_schemas_are_strict_at_any_depth(wanted: Any) -> None:
         ({"title": "X", "type": "object", "properties": {"a": {"type": "array"}}}, r"`X\.a\[\]` allows any value"),
         ({"title": "X", "type": "object", "properties": {"a": {"not": {"type": "string"}}}}, "`not`"),
         ({"title": "X", "type": "object", "patternProperties": {"a": {}}, "properties": {}}, "keys by pattern"),
+        ({"title": "X", "properties": {"a": {"type": ["object", "null"]}}}, r"`X\.a` is an object with free keys"),
+        ({"title": "X", "properties": {"a": {"type": ["array", "null"], "items": {}}}}, r"`X\.a\[\]` allows any"),
+        ({"title": "X", "properties": {"a": {"$ref": "https://x.example/y"}}}, "refers to `https://x.example/y`"),
+        ({"title": "X", "properties": {"a": {"$ref": "#/$defs/Y"}}}, "refers to `#/.defs/Y`"),
     ],
 )
 def test_what_cannot_be_strict_is_refused_with_its_path(wanted: Any, path: str | None) -> None:
