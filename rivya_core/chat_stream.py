@@ -18,7 +18,7 @@ from rivya_core.http.json_codec import loads_frame, paired, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
-from rivya_core.types import ChatDelta, Message, ToolCallDelta, Usage
+from rivya_core.types import NOTHING, ChatDelta, Message, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
 """What a stream of events begins with."""
@@ -187,6 +187,12 @@ class WrappedDecoder:
     def partial(self) -> str:
         """The text so far."""
         return self._inner.partial
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The response as the events so far describe it, where the inner decoder knows it."""
+        found: Mapping[str, Any] = getattr(self._inner, "facts", NOTHING)
+        return found
 
     def feed(self, data: bytes) -> Sequence[ChatDelta]:
         """Return the deltas that *data* completes."""

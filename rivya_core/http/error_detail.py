@@ -8,7 +8,7 @@ provider's own and are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -94,10 +94,17 @@ def _layers(value: Any, depth: int = 0) -> list[Any]:
         value = value[0]  # a list of error bodies
     if depth > DEEPEST or not isinstance(value, Mapping):
         return [value] if isinstance(value, (str, list)) and value else []
-    below: list[Any] = []
-    for key in WRAPPERS:
-        below += _layers(value.get(key), depth + 1) if key in value and not _is_page(value[key]) else []
-    return [value, *below]
+    below = [value[key] for key in WRAPPERS if key in value] + [*_unusual(value)]
+    return [value, *(layer for inner in below if not _is_page(inner) for layer in _layers(inner, depth + 1))]
+
+
+def _unusual(value: Mapping[str, Any]) -> Iterator[Any]:
+    """A message that is an error body itself, and what OpenRouter passes on of a provider's answer."""
+    message, metadata = value.get("message"), value.get("metadata")
+    if isinstance(message, (Mapping, list)) or (isinstance(message, str) and message.lstrip().startswith(("{", "["))):
+        yield message
+    if isinstance(metadata, Mapping):
+        yield metadata.get("raw")
 
 
 def _detail(layer: Any) -> ErrorDetail:
@@ -105,8 +112,12 @@ def _detail(layer: Any) -> ErrorDetail:
         return ErrorDetail(layer)
     if isinstance(layer, list):
         return ErrorDetail("; ".join(_issue(item) for item in layer[:100]))
+    words = next((words for key in MESSAGES if isinstance(words := layer.get(key), str) and words), "")
+    param = layer.get("param")
+    if isinstance(param, str) and " " in param.strip():  # a sentence, which some servers put there
+        words = f"{words} {param}".strip()
     return ErrorDetail(
-        message=next((words for key in MESSAGES if isinstance(words := layer.get(key), str) and words), ""),
+        message=words,
         code=next((word for key in ERROR_CODES if (word := _word(layer.get(key)))), None),
         type=_word(layer.get("type")),
         param=_word(layer.get("param")),

@@ -109,6 +109,7 @@ def send_with_retries(
     idempotent: bool = False,
     stateless: bool = False,
     bare_503_is_unknown: bool = False,
+    is_final: Callable[[APIError], bool] | None = None,
 ) -> Plan[httpx.Response]:
     """Send *request* until a success comes back.
 
@@ -120,11 +121,14 @@ def send_with_retries(
         stateless: Whether it is a chat of an API that keeps no conversation.
         bare_503_is_unknown: Whether a 503 without the provider's own code counts as a lost response, because gateways
             send such ones about requests that are being carried out.
+        is_final: Whether an error is the end, whatever its status says, because the request itself is at fault.
 
     Raises:
         RivyaError: The last failure, when it may not be repeated or the retries are used up.
     """
-    attempts = _Attempts(request, retry, idempotent or request.method == "GET", stateless, bare_503_is_unknown)
+    attempts = _Attempts(
+        request, retry, idempotent or request.method == "GET", stateless, bare_503_is_unknown, is_final
+    )
     queue = _Queue(request, retry)
     step, log = Send(request, keep_open), CallLog(request)
     while True:
@@ -235,6 +239,7 @@ class _Attempts:
     idempotent: bool
     stateless: bool
     bare_503_is_unknown: bool
+    is_final: Callable[[APIError], bool] | None = None
     failures: int = 0
     waited: float = 0.0
     lost: bool = False
@@ -248,6 +253,8 @@ class _Attempts:
     def delay_after(self, error: RivyaError) -> float | None:
         """Return the seconds to wait before the next attempt, or None if *error* is the end."""
         self.failures += 1
+        if self.is_final is not None and isinstance(error, APIError) and self.is_final(error):
+            return None
         unknown = outcome_unknown(error, bare_503_is_unknown=self.bare_503_is_unknown)
         self.lost = self.lost or unknown
         may = self.failures <= self.retry.max_retries and self._may_repeat(error, unknown=unknown)

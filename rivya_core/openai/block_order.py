@@ -13,7 +13,7 @@ CITATIONS = frozenset({"url_citation", "file_citation", "container_file_citation
 
 def is_citation(block: Mapping[str, Any]) -> bool:
     """Whether *block* says where a text comes from."""
-    return block.get("type") in CITATIONS
+    return str(block.get("type")) in CITATIONS
 
 
 def in_order(delta: ChatDelta) -> Iterator[str | Mapping[str, Any]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.http.plan import Decoder
-from rivya_core.types import NOTHING, ChatDelta
+from rivya_core.types import ChatDelta
 
 
 def as_text(delta: ChatDelta, name: str, indexes: set[int]) -> ChatDelta:
@@ -36,12 +35,6 @@ class OutputToolDecoder(WrappedDecoder):
         super().__init__(inner)
         self._tool = tool
         self._indexes: set[int] = set()
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """The response as the events so far describe it, where the decoder knows it."""
-        found: Mapping[str, Any] = getattr(self._inner, "facts", NOTHING)
-        return found
 
     def feed(self, data: bytes) -> list[ChatDelta]:
         """Return the deltas that *data* completes."""

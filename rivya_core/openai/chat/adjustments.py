@@ -1,4 +1,4 @@
-"""Requests of chat completions, changed for what a back end is known to refuse. Pure; `quirks.py` has the reasons."""
+"""Requests of chat completions, changed for what a back end is known to refuse. Pure; `refusals.py` has the reasons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rivya_core.openai.chat.quirks import NONE, Quirks, is_blank
+from rivya_core.openai.chat.quirks import NONE, Quirks
+from rivya_core.openai.chat.refusals import is_blank
 from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
 
 NO_TEXT = "(empty)"

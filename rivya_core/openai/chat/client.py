@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from rivya_core.errors import NotSupportedError
@@ -17,9 +17,10 @@ from rivya_core.http.library import httpx
 from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai import custom_tools
-from rivya_core.openai.chat import quirks
+from rivya_core.openai.adjusted_request import AdjustedRequest, Teaches, adjusted_stream
 from rivya_core.openai.chat.adjustments import adjusted, output_tool
 from rivya_core.openai.chat.messages import wire_messages
+from rivya_core.openai.chat.quirks import NONE, Quirks
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading, read_whole
 from rivya_core.openai.options import CHAT_BODY, Options, present
 from rivya_core.openai.output_tool import OutputToolDecoder, as_text
@@ -67,18 +68,29 @@ class OpenAIChat:
             InvalidInputError: This API cannot express the messages; nothing was sent.
             RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
-        response, tool = yield from self._send(messages, stream=False)
-        delta = read_whole(response, self._reading)
-        return as_text(delta, tool, set()) if tool else delta
+        return (yield from self._whole(messages))
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send *messages* and return the reply that has begun.
 
         Its last delta, and only that, has `last`, usage, metadata and blocks.
         """
-        response, tool = yield from self._send(messages, stream=True)
-        decoder: Decoder[ChatDelta] = CompletionsStreamDecoder(response, self._reading)
-        return Streaming(response, OutputToolDecoder(decoder, tool) if tool else decoder, _unchanged, _nothing)
+        request = self._request(messages, stream=True)
+        opens = partial(self._post, stream=True)
+        return (yield from adjusted_stream(request, opens, self._decoder, partial(self._whole, messages)))
+
+    def _whole(self, messages: Sequence[Message], found: Quirks | None = None) -> Plan[ChatDelta]:
+        """Ask for the whole reply; *found* is what a refusal has said about the back end."""
+        delta, known = yield from self._request(messages, stream=False).send(self._read, found)
+        tool = output_tool(self.options, known)
+        return as_text(delta, tool, set()) if tool else delta
+
+    def _read(self, body: Mapping[str, Any], teaches: Teaches) -> Plan[ChatDelta]:
+        return read_whole((yield from self._post(body, teaches, stream=False)), self._reading)
+
+    def _decoder(self, response: httpx.Response, known: Quirks) -> Decoder[ChatDelta]:
+        decoder, tool = CompletionsStreamDecoder(response, self._reading), output_tool(self.options, known)
+        return OutputToolDecoder(decoder, tool) if tool else decoder
 
     @property
     def _reading(self) -> Reading:
@@ -96,29 +108,27 @@ class OpenAIChat:
             return ReplyState({key: message.reasoning})
         return NO_STATE
 
-    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[tuple[httpx.Response, str | None]]:
-        """Send the request without what the back end does not take; return the name of a tool that gives the object."""
+    def _request(self, messages: Sequence[Message], *, stream: bool) -> AdjustedRequest:
+        """Return the request, which leaves out what the back end does not take."""
         custom = custom_tools.custom_names(self.options.get("tools") or ())
         said = wire_messages(messages, self.rules, self._state_of, custom)
 
-        def write(known: quirks.Quirks) -> Mapping[str, Any]:
+        def write(known: Quirks) -> Mapping[str, Any]:
             body = chat_body(self.options, self.rules, said, known, stream=stream)
             return adjusted(body, known, self._further)
 
-        def send(body: Mapping[str, Any]) -> Plan[httpx.Response]:
-            request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
-            return send_with_retries(request, self.retry, keep_open=stream, stateless=True)
+        return AdjustedRequest((self.endpoint.base_url, self.model), write, self._insists)
 
-        place = (self.endpoint.base_url, self.model)
-        response, known = yield from quirks.send_adjusted(place, write, send, self._insists)
-        return response, output_tool(self.options, known)
+    def _post(self, body: Mapping[str, Any], teaches: Teaches, *, stream: bool) -> Plan[httpx.Response]:
+        request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
+        return send_with_retries(request, self.retry, keep_open=stream, stateless=True, is_final=teaches)
 
     @property
     def _further(self) -> Mapping[str, Any]:
         """What the caller has put into the body by hand; it is never changed."""
         return self.options.get("extra_body") or {}
 
-    def _insists(self, found: quirks.Quirks) -> bool:
+    def _insists(self, found: Quirks) -> bool:
         """Whether the caller set the option that the back end refuses."""
         usage = self.options.get("stream_usage") and found.no_stream_options
         labels = self.options.get("metadata") and found.no_labels
@@ -129,7 +139,7 @@ def chat_body(
     options: Options,
     rules: CompletionsProfile,
     messages: Sequence[Mapping[str, Any]],
-    known: quirks.Quirks = quirks.NONE,
+    known: Quirks = NONE,
     *,
     stream: bool,
 ) -> dict[str, Any]:
@@ -164,15 +174,6 @@ def _tool_fields(options: Options) -> dict[str, Any]:
     tools = [custom_tools.nested(tool) for tool in options.get("tools") or ()]
     choice = custom_tools.nested(options.get("tool_choice"))
     return {**({"tools": tools} if tools else {}), **({} if choice is None else {"tool_choice": choice})}
-
-
-def _unchanged(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-    yield from ()
-    return closing
-
-
-def _nothing() -> Plan[None]:
-    yield from ()
 
 
 def _accepts(*, stream: bool) -> str:

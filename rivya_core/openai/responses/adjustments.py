@@ -1,4 +1,4 @@
-"""Requests of the Responses API, changed for what a back end refuses. Pure; `chat/quirks.py` has the reasons."""
+"""Requests of the Responses API, changed for what a back end refuses. Pure; `chat/refusals.py` has the reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from rivya_core.openai.chat.adjustments import NO_TEXT, schema_words
-from rivya_core.openai.chat.quirks import NESTED, NONE, Quirks, is_blank
+from rivya_core.openai.chat.quirks import NONE, Quirks
+from rivya_core.openai.chat.refusals import NESTED, is_blank
 
 Body = dict[str, Any]
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rivya_core.errors import BadRequestError, InvalidInputError, NotFoundError
+from rivya_core.errors import APIError, BadRequestError, InvalidInputError, NotFoundError
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Decoder, Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.openai import custom_tools
-from rivya_core.openai.chat import quirks
+from rivya_core.openai.adjusted_request import AdjustedRequest, Teaches, adjusted_stream
+from rivya_core.openai.chat.quirks import NONE, Quirks
 from rivya_core.openai.options import RESPONSES_BODY, Options, present
 from rivya_core.openai.output_tool import OutputToolDecoder, as_text
 from rivya_core.openai.responses.adjustments import adjusted, output_tool
 from rivya_core.openai.responses.input import input_items
+from rivya_core.openai.responses.stored_check import is_refused
 from rivya_core.openai.responses.stream import ResponseReading, ResponsesStreamDecoder, read_response
 from rivya_core.sessions.pointers import Origin, origin_of
 from rivya_core.types import ChatDelta, Message
@@ -59,55 +61,74 @@ class OpenAIResponses:
             NotFoundError: There is no response `previous_response_id`: send the whole conversation instead.
             RivyaError: As in `send_with_retries`, or the response holds no reply.
         """
-        response, tool = yield from self._send(messages, stream=False)
-        delta = read_response(response, self._reading)
-        return as_text(delta, tool, set()) if tool else delta
+        return (yield from self._whole(messages))
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send *messages* and return the reply that has begun.
 
         Its last delta, and only that, has `last`, usage, metadata and blocks.
         """
-        response, tool = yield from self._send(messages, stream=True)
-        decoder: Decoder[ChatDelta] = ResponsesStreamDecoder(response, self._reading)
-        return Streaming(response, OutputToolDecoder(decoder, tool) if tool else decoder, _unchanged, _nothing)
+        request = self._request(messages, stream=True)
+        opens, decode = partial(self._post, stream=True), partial(self._decoder, request)
+        return (yield from adjusted_stream(request, opens, decode, partial(self._whole, messages)))
+
+    def _whole(self, messages: Sequence[Message], found: Quirks | None = None) -> Plan[ChatDelta]:
+        """Ask for the whole reply; *found* is what a refusal has said about the back end."""
+        request = self._request(messages, stream=False)
+        delta, known = yield from request.send(self._read, found)
+        tool = output_tool(request.write(NONE), known)
+        return as_text(delta, tool, set()) if tool else delta
+
+    def _read(self, body: Mapping[str, Any], teaches: Teaches) -> Plan[ChatDelta]:
+        return read_response((yield from self._post(body, teaches, stream=False)), self._reading)
+
+    def _decoder(self, request: AdjustedRequest, response: httpx.Response, known: Quirks) -> Decoder[ChatDelta]:
+        decoder, tool = ResponsesStreamDecoder(response, self._reading), output_tool(request.write(NONE), known)
+        return OutputToolDecoder(decoder, tool) if tool else decoder
 
     @property
     def _reading(self) -> ResponseReading:
         headers = bool(self.options.get("include_response_headers"))
         return ResponseReading(self.origin, self.options.get("store") is not False, headers)
 
-    def _send(self, messages: Sequence[Message], *, stream: bool) -> Plan[tuple[httpx.Response, str | None]]:
-        """Send the request without what the back end does not take; return the name of a tool that gives the object."""
+    def _request(self, messages: Sequence[Message], *, stream: bool) -> AdjustedRequest:
+        """Return the request, which leaves out what the back end does not take."""
         custom = custom_tools.custom_names(self.options.get("tools") or ())
         said = input_items(messages, self.origin, self.options.get("send_back") or "own", custom)
         body = response_body(self.options, said, stream=stream)
 
-        def write(known: quirks.Quirks) -> Mapping[str, Any]:
+        def write(known: Quirks) -> Mapping[str, Any]:
             return adjusted(body, known, self._further)
 
-        place = (f"{self.endpoint.base_url}{PATH}", str(self.options["model"]))
-        response, known = yield from quirks.send_adjusted(
-            place, write, partial(self._post, stream=stream), self._insists
-        )
-        return response, output_tool(body, known)
+        return AdjustedRequest((f"{self.endpoint.base_url}{PATH}", str(self.options["model"])), write, self._insists)
 
-    def _post(self, body: Mapping[str, Any], *, stream: bool) -> Plan[httpx.Response]:
+    def _post(self, body: Mapping[str, Any], teaches: Teaches, *, stream: bool) -> Plan[httpx.Response]:
         request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
         stateless = not any(body.get(name) for name in STATE)
         try:
-            return (yield from send_with_retries(request, self.retry, keep_open=stream, stateless=stateless))
+            return (
+                yield from send_with_retries(
+                    request,
+                    self.retry,
+                    keep_open=stream,
+                    stateless=stateless,
+                    is_final=partial(self._is_final, teaches),
+                )
+            )
         except BadRequestError as error:
-            if self.options.get("previous_response_id") and _is_unknown_response(error):
+            if self.options.get("previous_response_id") and is_unknown_response(error):
                 raise _not_found(error) from error
             raise
+
+    def _is_final(self, teaches: Teaches, error: APIError) -> bool:
+        return teaches(error) or bool(self.options.get("previous_response_id") and is_refused(error))
 
     @property
     def _further(self) -> Mapping[str, Any]:
         """What the caller has put into the body by hand; it is never changed."""
         return self.options.get("extra_body") or {}
 
-    def _insists(self, found: quirks.Quirks) -> bool:
+    def _insists(self, found: Quirks) -> bool:
         """Whether the caller set the option that the back end refuses."""
         labels = self.options.get("metadata") and found.no_labels
         return bool(labels or found.refused & self._further.keys())
@@ -149,7 +170,8 @@ def _flat(value: Any, *kinds: str) -> Any:
     return {"type": kind, **inner}
 
 
-def _is_unknown_response(error: BadRequestError) -> bool:
+def is_unknown_response(error: APIError) -> bool:
+    """Whether *error* says that the response to be continued is not there."""
     named = error.param == "previous_response_id" or "previous response" in str(error).lower()
     return error.code == "previous_response_not_found" or (named and "not found" in str(error).lower())
 
@@ -164,15 +186,6 @@ def _not_found(error: BadRequestError) -> NotFoundError:
         body=error.body,
         response=error.response,
     )
-
-
-def _unchanged(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-    yield from ()
-    return closing
-
-
-def _nothing() -> Plan[None]:
-    yield from ()
 
 
 def _accepts(*, stream: bool) -> str:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rivya_core.errors import APIError
-from rivya_core.http.plan import Decoder, Plan, Streaming
-from rivya_core.openai.output_tool import OutputToolDecoder
-from rivya_core.openai.responses.client import OpenAIResponses
+from rivya_core.http.plan import Plan, Streaming
+from rivya_core.openai.responses.client import OpenAIResponses, is_unknown_response
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.openai.responses.output import read_output
 from rivya_core.openai.responses.stored_check import (
@@ -26,13 +25,10 @@ from rivya_core.openai.responses.stored_check import (
     lacks_storage,
     remember_no_storage,
 )
-from rivya_core.openai.responses.stream import ResponsesStreamDecoder
 from rivya_core.sessions import pointers as sessions
 from rivya_core.sessions.modes import POINTER_KEY, OnMismatch
 from rivya_core.sessions.pointers import Origin, Route
 from rivya_core.types import ChatDelta, Message, Text, ToolCall
-
-UNKNOWN = "previous_response_not_found"
 
 
 @dataclass(frozen=True)
@@ -78,19 +74,23 @@ class ResponseChain:
             route = self._without(route, messages, error)
             begun = yield from self._on(route).stream(route.messages)
         taken = route
-        checked = self._checked(begun.decoder) if route.session_id is not None else None
+        checked = CheckedDecoder(begun.decoder) if route.session_id is not None else None
 
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-            if checked is None or not checked.ignored:
-                return [*closing[:-1], self._told(closing[-1], taken, messages)]
-            again = self._replayed(taken, messages, WHY_IGNORED, charged=True)
-            delta = yield from self._on(again).reply(again.messages)
-            return [self._told(delta, again, messages)]
+            again = self._again(checked, taken, messages) if checked else None
+            if again is not None:
+                delta = yield from self._on(again).reply(again.messages)
+                return [self._told(delta, again, messages)]
+            settled = yield from begun.settle(closing)
+            return [*settled[:-1], self._told(settled[-1], taken, messages)]
 
         return replace(begun, decoder=checked or begun.decoder, settle=settle)
 
-    def _checked(self, decoder: Decoder[ChatDelta]) -> CheckedDecoder | None:
-        return CheckedDecoder(decoder) if isinstance(decoder, (ResponsesStreamDecoder, OutputToolDecoder)) else None
+    def _again(self, checked: CheckedDecoder, route: Route, messages: Sequence[Message]) -> Route | None:
+        """Return the route of a full replay after a stream that did not continue the stored response, or None."""
+        if checked.failure is not None:
+            return self._without(route, messages, checked.failure)
+        return self._replayed(route, messages, WHY_IGNORED, charged=True) if checked.ignored else None
 
     def _route(self, messages: Sequence[Message]) -> Route:
         if not self.chained:
@@ -104,7 +104,7 @@ class ResponseChain:
         """Return the route of a full replay after *error*, or raise *error* if it has another cause."""
         if route.pointer is not None and is_refused(error):
             return self._replayed(route, messages, WHY_REFUSED)
-        if route.pointer is None or error.code != UNKNOWN:
+        if route.pointer is None or not is_unknown_response(error):
             raise error
         return sessions.replayed(messages, self.on_mismatch, "the response of the last reply is gone", route.digest)
 

@@ -25,7 +25,7 @@ OUTPUT_SUFFIX = "_call_output"
 
 def is_provider_run(item: Mapping[str, Any]) -> bool:
     """Whether *item* reports what the provider did."""
-    return item.get("type") in PROVIDER_RUN or (
+    return str(item.get("type")) in PROVIDER_RUN or (
         item.get("type") == "tool_search_call" and item.get("execution") == "server"
     )
 
@@ -38,12 +38,12 @@ def is_client_run(item: Mapping[str, Any]) -> bool:
 
 def is_unfinished(item: Mapping[str, Any]) -> bool:
     """Whether what *item* reports has not ended."""
-    return item.get("status") in UNFINISHED
+    return str(item.get("status")) in UNFINISHED
 
 
 def is_failed(item: Mapping[str, Any]) -> bool:
     """Whether what *item* reports has failed."""
-    return item.get("status") in FAILED or bool(item.get("error"))
+    return str(item.get("status")) in FAILED or bool(item.get("error"))
 
 
 def image_block(item: Mapping[str, Any]) -> Mapping[str, Any] | None:

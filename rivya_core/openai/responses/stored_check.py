@@ -6,14 +6,15 @@ see the conversation. The finding is remembered for the server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.errors import APIError
+from rivya_core.http.plan import Decoder
 from rivya_core.openai.chat import quirks
-from rivya_core.openai.output_tool import OutputToolDecoder
-from rivya_core.openai.responses.stream import ResponsesStreamDecoder
+from rivya_core.openai.chat.refusals import REFUSAL
 from rivya_core.types import ChatDelta
 
 KEY = "previous_response_id"
@@ -28,7 +29,7 @@ def is_ignored(facts: Mapping[str, Any]) -> bool:
 
 def is_refused(error: APIError) -> bool:
     """Whether *error* refuses the parameter itself, not the id in it."""
-    return KEY in f"{error.param or ''} {error}" and quirks.REFUSAL.search(str(error)) is not None
+    return KEY in f"{error.param or ''} {error}" and REFUSAL.search(str(error)) is not None
 
 
 def lacks_storage(base_url: str) -> bool:
@@ -41,41 +42,46 @@ def remember_no_storage(base_url: str) -> None:
     quirks.remember(base_url, "", replace(quirks.known(base_url, ""), no_stored_responses=True))
 
 
-class CheckedDecoder:
-    """Decodes a streamed response, and stops before its first piece if the stored response was not continued."""
+class CheckedDecoder(WrappedDecoder):
+    """Decodes a streamed response, and stops before its first piece if the stored response was not continued.
 
-    def __init__(self, decoder: ResponsesStreamDecoder | OutputToolDecoder) -> None:
-        self._decoder = decoder
+    Attributes:
+        ignored: Whether the server did not continue it.
+        failure: The error that came instead of the first piece.
+    """
+
+    def __init__(self, inner: Decoder[ChatDelta]) -> None:
+        super().__init__(inner)
         self._has_begun = False
         self.ignored = False
+        self.failure: APIError | None = None
 
     @property
     def complete(self) -> bool:
         """Whether the end of the reply was seen."""
-        return self.ignored or self._decoder.complete
+        return self.ignored or super().complete
 
     @property
     def done(self) -> bool:
         """Whether the rest of the body can be ignored."""
-        return self.ignored or self._decoder.done
+        return self.ignored or super().done
 
-    @property
-    def partial(self) -> str:
-        """The text so far."""
-        return self._decoder.partial
-
-    def feed(self, data: bytes) -> list[ChatDelta]:
+    def feed(self, data: bytes) -> Sequence[ChatDelta]:
         """Return the deltas that *data* completes."""
-        return self._checked(self._decoder.feed(data), self._decoder.facts)
+        return self._checked(super().feed(data), self.facts)
 
-    def finish(self) -> list[ChatDelta]:
+    def finish(self) -> Sequence[ChatDelta]:
         """Return the closing deltas; none that says anything if the stored response was not continued."""
-        if not self.ignored:
-            closing = self._decoder.finish()
-            closing = self._checked(closing, closing[-1].metadata)
+        try:
+            closing = [ChatDelta(last=True)] if self.ignored else super().finish()
+        except APIError as error:
+            if self._has_begun:
+                raise
+            self.failure, closing = error, [ChatDelta(last=True)]
+        self._checked(closing, closing[-1].metadata)
         return [ChatDelta(last=True)] if self.ignored else closing
 
-    def _checked(self, deltas: list[ChatDelta], facts: Mapping[str, Any]) -> list[ChatDelta]:
+    def _checked(self, deltas: Sequence[ChatDelta], facts: Mapping[str, Any]) -> Sequence[ChatDelta]:
         self.ignored = self.ignored or (not self._has_begun and is_ignored(facts))
         self._has_begun = self._has_begun or bool(deltas)
         return [] if self.ignored else deltas

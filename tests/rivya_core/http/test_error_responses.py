@@ -22,6 +22,11 @@ GMI_INNER["code"] = "unsupported_parameter"
 PAGE = "<!DOCTYPE html><html><head><title>x</title><style>b{}</style></head><body><h1>Bad gateway</h1></body></html>"
 
 
+def router(raw: str) -> dict[str, Any]:
+    status = 429 if "rate" in raw else 400
+    return {"error": {"message": "Provider returned error", "code": status, "metadata": {"raw": raw}}}
+
+
 def gmi(details: Any) -> dict[str, Any]:
     outer = {"message": "Backend request failed with status 400", "type": "backend_error", "code": 400}
     return {"error": {**outer, "details": details}}
@@ -184,6 +189,41 @@ FORMS: dict[str, tuple[int, Any, type[errors.APIError], str | None, str]] = {
     ),
     "GMI, details as page": (502, gmi(PAGE), errors.ServerError, "400", "Backend request failed"),
     "GMI, details without message": (400, gmi({"hint": 1}), errors.BadRequestError, "400", "Backend request failed"),
+    "OpenRouter, raw as text": (
+        429,
+        router("m is rate-limited upstream"),
+        errors.RateLimitError,
+        "429",
+        "m is rate-limited upstream",
+    ),
+    "OpenRouter, raw as JSON": (
+        400,
+        router('{"error":{"message":"One image per prompt.","code":"too_many"}}'),
+        errors.BadRequestError,
+        "too_many",
+        "One image per prompt.",
+    ),
+    "Mistral": (
+        422,
+        {"object": "error", "message": {"detail": [{"loc": ["body", "seed"], "msg": "not permitted"}]}},
+        errors.BadRequestError,
+        None,
+        "body.seed: not permitted",
+    ),
+    "body in the message": (
+        400,
+        {"message": '{"error": {"message": "Bad key"}}'},
+        errors.BadRequestError,
+        None,
+        "Bad key [",
+    ),
+    "words in the field": (
+        400,
+        {"error": {"message": "Param Incorrect", "param": "Send the reasoning back.", "code": "400"}},
+        errors.BadRequestError,
+        "400",
+        "Param Incorrect Send the reasoning back.",
+    ),
     "GMI, plain 404": (404, b"404 page not found", errors.NotFoundError, None, "404 page not found"),
     "GMI, string": (404, {"error": "model x does not exist"}, errors.NotFoundError, None, "model x does not exist"),
     "FastAPI, text": (404, {"detail": "Not Found"}, errors.NotFoundError, None, "Not Found"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -49,6 +51,8 @@ def content_of(request: dict[str, Any]) -> Any:
 
 
 NULLS = [
+    "Invalid 'content' field",
+    "Value is not callable: null at row 4, column 5: {{ message.content.strip() }}",
     "invalid message content type: <nil>",
     "messages[1].content: expected a string, got null",
     "Failed to deserialize the JSON body: messages[1]: missing field `content`",
@@ -99,7 +103,106 @@ def test_null_and_then_empty_content_that_are_refused(way: Way) -> None:
     assert [content_of(sent) for sent in backend.bodies] == [None, "", "-", "(empty)"]
 
 
+def failure(words: str, status: int) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: body({"error": {"message": words}}, status)
+
+
+def first_event(words: str, name: str = "") -> Callable[[httpx.Request], httpx.Response]:
+    frame = json.dumps({"error": {"message": words}})
+    return lambda sent: events(f"{name}data: {frame}") if json.loads(sent.content).get("stream") else body(frame, 400)
+
+
+UNKNOWN = "Unknown parameter: 'parallel_tool_calls'."
+ANYWHERE = {
+    "unprocessable": failure(UNKNOWN, 422),
+    "failure": failure(UNKNOWN, 500),
+    "bad gateway": failure(UNKNOWN, 502),
+    "unavailable": failure(UNKNOWN, 503),
+    "not found": failure(UNKNOWN, 404),
+    "success": failure(UNKNOWN, 200),
+    "first event": first_event(UNKNOWN),
+    "named event": first_event(UNKNOWN, "event: error\n"),
+}
+
+
+@pytest.mark.parametrize("refusal", ANYWHERE.values(), ids=ANYWHERE)
+def test_a_refusal_counts_wherever_it_comes(way: Way, refusal: Callable[[httpx.Request], httpx.Response]) -> None:
+    """It is not sent again as it is, and the changed request is answered."""
+    backend = Backend(lambda sent: refusal(sent) if b"parallel_tool_calls" in sent.content else answer(sent))
+
+    for _ in range(2):
+        said = way.ask(chat(parallel_tool_calls=False, retries=2), backend)
+
+    assert said.text in ("Hi", "hi")
+    assert ["parallel_tool_calls" in sent for sent in backend.bodies] == [True, False, False]
+    assert not way.slept
+
+
+def test_an_error_after_the_first_piece_is_raised(way: Way) -> None:
+    """What was delivered is not asked for again."""
+    if not way.streamed:
+        return
+    backend = Backend(events(chunk({"content": "H"}), {"error": {"message": UNKNOWN}}))
+
+    with pytest.raises(errors.APIError, match="parallel_tool_calls"):
+        way.ask(chat(parallel_tool_calls=False), backend)
+    assert len(backend.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Why is temperature unsupported by o3?", "Prompt rejected: Why is temperature unsupported by o3?"),
+        ("unsupported temperature", "Blocked by a policy: 'unsupported temperature'"),
+        ("Why does it say that temperature is not supported? Please tell", "Blocked: 'that temperature is not supp…'"),
+        ("Hi", "Server overloaded; temperature is not available at present"),
+        ("Hi", "Invalid schema for function 'f': properties.temperature: unknown keyword"),
+        ("Hi", "This user is not allowed to use the model"),
+    ],
+)
+def test_what_only_mentions_an_option_teaches_nothing(way: Way, said: str, words: str) -> None:
+    """The caller's own words, a load, a schema that uses the same name, an ordinary word."""
+    schema = {"type": "object", "properties": {"temperature": {"type": "number"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    status = 503 if "overloaded" in words else 400
+    backend = Backend([body({"error": {"message": words}}, status), reply()])
+
+    with pytest.raises(errors.APIError):
+        way.ask(chat(temperature=0.5, user="me", tools=tools), backend, [Message("user", (Text(said),))])
+    assert len(backend.bodies) == 1
+
+
+def test_a_server_that_says_what_the_caller_asks_about(way: Way) -> None:
+    words = "Unsupported parameter: 'temperature'"
+    backend = server(lambda sent: words if "temperature" in sent else None)
+
+    way.ask(chat(temperature=0.5), backend, [Message("user", (Text(f"What does {words} mean?"),))])
+
+    assert len(backend.bodies) == 2
+
+
+def test_threads_learn_together(caplog: pytest.LogCaptureFixture) -> None:
+    """What two of them find out at the same time is kept and logged once."""
+    names = ("temperature", "top_p")
+    backend = server(lambda sent: next((f"Unknown parameter: '{name}'" for name in names if name in sent), None))
+    barrier = Barrier(20)
+
+    def ask(number: int) -> None:
+        barrier.wait()
+        Way(False, bool(number % 2)).ask(chat(**{names[number % 2]: 0.5}), backend)
+
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(20) as pool:
+        list(pool.map(ask, range(20)))
+
+    assert len([record for record in caplog.records if "refuses part" in record.getMessage()]) == 2
+    backend.requests.clear()
+    Way(False, False).ask(chat(temperature=0.5, top_p=0.5), backend)
+    assert len(backend.bodies) == 1
+
+
 OPTIONS = [
+    ("reasoning_effort", "low", "Model m does not support parameter reasoningEffort."),
+    ("top_p", 0.5, 'Invalid JSON payload received. Unknown name "top_p": Cannot find field.'),
     ("temperature", 0.5, "Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1)"),
     ("temperature", 0.5, "`temperature` is deprecated for this model."),
     ("top_p", 0.5, {"message": "Unsupported parameter: 'top_p'", "param": "top_p", "code": "unsupported_parameter"}),

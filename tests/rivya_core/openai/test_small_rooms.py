@@ -10,6 +10,7 @@ import pytest
 from rivya_core.chat_stream import read_usage
 from rivya_core.errors import BadRequestError
 from rivya_core.openai.chat import quirks
+from rivya_core.openai.chat.refusals import quirk_from_error
 from rivya_core.openai.chat.stream import CompletionsStreamDecoder, Reading
 from rivya_core.openai.chat.think_tags import ThinkTags
 from rivya_core.types import Usage
@@ -61,7 +62,7 @@ def test_what_was_learned_is_kept_within_bounds() -> None:
 
     assert quirks.known("http://x", "0") == quirks.NONE
     assert quirks.known("http://x", str(quirks.MOST_MODELS)).no_stream_options
-    assert quirks.quirk_from_error(BadRequestError("x"), {}, quirks.NONE) is None
+    assert quirk_from_error(BadRequestError("x"), {}, quirks.NONE) is None
 
 
 def stream(kind: str) -> CompletionsStreamDecoder:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from openai_asking import HI, KEY, Way
 from responses_backend import Backend as Storing
-from wire import URL
+from wire import URL, events
 
 from rivya_core import errors
 from rivya_core.http.endpoint import endpoint
@@ -19,6 +19,9 @@ from rivya_core.providers import COMPATIBLE
 from rivya_core.types import ChatDelta, Message, Text
 
 NEXT = Message("user", (Text("And now?"),))
+
+
+REFUSING = ("refuses", "fails", "success", "event")
 
 
 class Backend:
@@ -31,9 +34,8 @@ class Backend:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         sent = json.loads(request.content)
-        if self.kind == "refuses" and "previous_response_id" in sent:
-            words = "llama.cpp does not support 'previous_response_id'."
-            return httpx.Response(400, json={"error": {"message": words, "type": "invalid_request_error"}})
+        if self.kind in REFUSING and "previous_response_id" in sent:
+            return self.refusal(sent)
         sent.pop("previous_response_id", None)
         found = self.inner(httpx.Request("POST", request.url, json=sent))
         if self.kind == "absent":
@@ -41,6 +43,14 @@ class Backend:
             text = text.replace('"previous_response_id":null,', "")
             return httpx.Response(200, headers={"content-type": found.headers["content-type"]}, content=text.encode())
         return found
+
+    def refusal(self, sent: dict[str, Any]) -> httpx.Response:
+        words = "llama.cpp does not support 'previous_response_id'."
+        status = {"refuses": 400, "fails": 500}.get(self.kind, 200)
+        if self.kind == "event" and sent.get("stream"):
+            frame = json.dumps({"type": "error", "message": words})
+            return events(f"event: error\ndata: {frame}", done=False)
+        return httpx.Response(status, json={"error": {"message": words, "type": "invalid_request_error"}})
 
     @property
     def sent(self) -> list[tuple[bool, int]]:
@@ -52,7 +62,7 @@ class Backend:
 def ask(way: Way, backend: Backend, messages: Any, **options: Any) -> ChatDelta:
     where = endpoint(COMPATIBLE, api_key=KEY, base_url=URL)
     given = {"model": "m", "use_previous_response_id": True, **options}
-    return way.ask(OpenAIRouter(where, given, RetryPolicy(0)), backend, messages)  # type: ignore[arg-type]
+    return way.ask(OpenAIRouter(where, given, RetryPolicy(2)), backend, messages)  # type: ignore[arg-type]
 
 
 def talk(way: Way, backend: Backend, turns: int) -> list[ChatDelta]:
@@ -67,7 +77,7 @@ def talk(way: Way, backend: Backend, turns: int) -> list[ChatDelta]:
     return said
 
 
-@pytest.mark.parametrize("kind", ["null", "refuses"])
+@pytest.mark.parametrize("kind", ["null", *REFUSING])
 def test_the_whole_conversation_is_sent_once_more_and_from_then_on(way: Way, kind: str) -> None:
     backend = Backend(kind)
 
@@ -75,7 +85,7 @@ def test_the_whole_conversation_is_sent_once_more_and_from_then_on(way: Way, kin
 
     assert backend.sent == [(False, 1), (True, 1), (False, 3), (False, 5)]
     assert [delta.metadata["session_route"] for delta in said] == ["new", "replay", "replay"]
-    assert said[1].text == f"answer {2 if kind == 'refuses' else 3}"
+    assert said[1].text == f"answer {2 if kind in REFUSING else 3}"
     assert all("previous_response_id" not in delta.metadata for delta in said)
 
 
