@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from llama_index.core.base.llms.types import LLMMetadata
-from llama_index.core.tools.types import BaseTool
 from pydantic import BaseModel, Field
 
 from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.function_calling import ToolCallingLLM
 from llamaindex_rivya.llms.output_modes import OutputMode, OutputModeName
-from rivya_core.adapters.rivya_fields import TOOLS_OFF, RivyaFields
+from rivya_core.adapters.rivya_fields import RivyaFields
 from rivya_core.errors import NotSupportedError
 
 
@@ -112,16 +111,6 @@ class Rivya(RivyaFields, ToolCallingLLM):
         return [
             OutputMode("tool", output_cls) if wanted == "tool" else OutputMode("prompted", output_cls, by_wire=True)
         ]
-
-    def _prepare_chat_with_tools(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the keywords of a chat with *tools*.
-
-        Raises:
-            NotSupportedError: There are tools, and tool calling is off.
-        """
-        if tools and self.tool_calling == "off":
-            raise NotSupportedError(TOOLS_OFF)
-        return super()._prepare_chat_with_tools(tools, *args, **kwargs)
 
     def predict_and_call(self, tools: Any, *args: Any, **kwargs: Any) -> Any:
         """Let the model call one of *tools*, and return its output."""

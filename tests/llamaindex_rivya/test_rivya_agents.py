@@ -163,3 +163,14 @@ def test_predict_and_call_runs_the_tool(llm: Rivya, sandbox: Sandbox) -> None:
         sandbox.answer(call("multiply", a="six", b=7))
     with pytest.raises(OutputError, match="'six' is not of type 'integer'"):
         llm.predict_and_call([tool], "6 times 7?")
+
+
+def test_a_required_call_is_asked_for_and_asked_for_again(llm: Rivya, sandbox: Sandbox) -> None:
+    """`tool_required`, which programs and selectors set, is said in words and held by the repair turn."""
+    sandbox.answer("The Rhine has 1233 km.")
+    sandbox.answer(call("River", name="Rhine", km=1233))
+    program = FunctionCallingProgram.from_defaults(River, prompt_template_str="Tell me of {x}.", llm=llm)
+    assert program(x="the Rhine") == River(name="Rhine", km=1233)
+    first, repair = (request.body["message"] for request in sandbox.journal.requests)
+    assert "You must call a tool now." in first
+    assert "it holds no call of `River`, and one is required" in repair
