@@ -35,7 +35,7 @@ class Outcome:
         delta: The reply: the text that was not shown yet, its calls, the usage and metadata of the whole exchange.
         message: The reply as both frameworks keep it.
         repairs: How many repair turns the session holds now.
-        sure: Whether it is known what the session holds.
+        sure: Whether the session is known to hold the message, and no more than repairs beside it.
     """
 
     delta: ChatDelta
@@ -93,7 +93,8 @@ def _outcome(prompt: Prompt, reply: ChatDelta, reading: Reading, shown: str) -> 
     rest = _rest(reading.text, shown, is_object=prompt.schema is not None)
     text = shown + rest
     message = Message("assistant", (Text(text),) if text else (), tool_calls=calls_of(reading))
-    return Outcome(reply._replace(text=rest, tool_calls=reading.calls, metadata=facts), message)
+    delta = reply._replace(text=rest, tool_calls=reading.calls, metadata=facts)
+    return Outcome(delta, message, sure=not reading.dropped)
 
 
 def _rest(text: str, shown: str, *, is_object: bool) -> str:

@@ -1,8 +1,7 @@
 """Calls and objects, read out of a reply's text. It never guesses: what does not fit is a problem with its reason.
 
 A call counts if its JSON is whole, its name is among the tools that may be called, and its arguments fit the schema.
-Blocks in reasoning and in a line of prose as inline code are text. What follows an invented `<tool_response>` is
-dropped.
+Blocks in reasoning and in code are text (`quoted.py`). What follows an invented `<tool_response>` is dropped.
 """
 
 from __future__ import annotations
@@ -16,19 +15,33 @@ from typing import Any
 
 from rivya_core.http.json_codec import loads, repaired
 from rivya_core.prompted.prompt import CALL_FORM, Prompt
+from rivya_core.prompted.quoted import Quotes
 from rivya_core.structured.checks import MismatchError, check_json
-from rivya_core.structured.json_in_text import REASONING, decoder
+from rivya_core.structured.json_in_text import decoder
 from rivya_core.structured.reply_reader import ReplyError, object_text, read_text
 from rivya_core.types import ToolCallDelta
 
-OPENING = re.compile(r"<\s*tool_call\s*>", re.IGNORECASE)
+OPENING = re.compile(r"<\s*tool_call(?:\s[^<>]*)?>", re.IGNORECASE)
 CLOSING = re.compile(r"<\s*/\s*tool_call\s*>", re.IGNORECASE)
-RESPONSE = re.compile(r"<\s*tool_response\b[^>]*>", re.IGNORECASE)
-FENCE_OPENING = re.compile(r"\s*```+[ \t]*[\w-]*[ \t]*\n?")
-FENCE_CLOSING = re.compile(r"\s*```+[ \t]*(?=\n|\Z|<)")
-OPEN_FENCE_AT_END = re.compile(r"(?:^|\n)[ \t]*(```+)[ \t]*[\w-]*\s*\Z")
+CLOSINGS = re.compile(r"(?:\s*<\s*/\s*tool_call\s*>)+", re.IGNORECASE)
+MISSPELT_CLOSING = re.compile(
+    r"\s*<\s*(?:/\s*(?:tools?|tool_?calls?|function(?:_call)?|call)\s*>|(?:/\s*(?:t\w*)?)?\Z|tool_call\s*>\s*\Z)",
+    re.IGNORECASE,
+)
+"""What models write in place of the closing tag, or the beginning of one at the end of a reply."""
+RESPONSE = re.compile(r"<\s*tool_response\b[^<>]*>", re.IGNORECASE)
+WRAPPER_AT_END = re.compile(r"<\s*(?:tool_calls|tools|function_calls)\s*>\s*\Z", re.IGNORECASE)
+WRAPPER_CLOSING = re.compile(r"\s*<\s*/\s*(?:tool_calls|tools|function_calls)\s*>", re.IGNORECASE)
+FENCE_OPENING = re.compile(r"\s*(?:```+|~~~+)[ \t]*[\w-]*[ \t]*\r?\n?")
+FENCE_CLOSING = re.compile(r"\s*(?:```+|~~~+)[ \t]*(?=\r?\n|\Z|<)")
+OPEN_FENCE_AT_END = re.compile(r"(?:^|\n)[ \t]*(```+|~~~+)[ \t]*[\w-]*\s*\Z")
 GAP = re.compile(r"[\s,]*")
-FENCED = re.compile(r"\s*```+[ \t]*[\w-]*\s*\n(.*?)\n?\s*```+\s*", re.DOTALL)
+FENCED = re.compile(r"```+[ \t]*[\w-]*[ \t\r]*\n(.*?)```+", re.DOTALL)
+MARKED = re.compile(
+    r"(?:<[|\uff5c]?\w+[|\uff5c]?>|\[\w+\])\s*([{\[].*[}\]])\s*(?:<[|\uff5c/]*\w+[|\uff5c]?>|\[/\w+\])?", re.DOTALL
+)
+"""A reply in the tags of another form of calls."""
+CALL_KEYS = frozenset({"name", "arguments", "id", "type"})
 LONGEST_QUOTE = 200
 UNNAMED = "unnamed"
 """Name of a call that names no tool."""
@@ -42,11 +55,13 @@ class Reading:
         text: Its text without calls.
         calls: Valid calls, then invalid ones, numbered from 0.
         problems: What does not fit, one reason each.
+        dropped: Whether the reply says more: further calls where one is allowed, or results that the model invented.
     """
 
     text: str
     calls: tuple[ToolCallDelta, ...] = ()
     problems: tuple[str, ...] = ()
+    dropped: bool = False
 
     @property
     def has_valid_call(self) -> bool:
@@ -63,6 +78,7 @@ class _Block:
     values: tuple[Any, ...] = ()
     problem: str = ""
     raw: str = ""
+    is_invented: bool = False
 
 
 def read(prompt: Prompt, reply: str) -> Reading:
@@ -80,8 +96,8 @@ def _problems_of_text(prompt: Prompt, reply: str) -> Iterator[str]:
     """What is wrong with a reply that holds no call."""
     if prompt.choice == "required" and prompt.callable:
         yield f"it holds no call of {_listed(prompt)}, and one is required"
-    elif prompt.callable and (name := _bare_call(reply)) in prompt.callable:
-        yield f"the call of `{name}` is not in a <tool_call> block"
+    elif prompt.callable and (bare := _bare_calls(reply)) and prompt.callable.keys() >= set(bare):
+        yield f"the call of `{bare[0]}` is not in a <tool_call> block"
     elif prompt.schema is not None:
         try:
             read_text(prompt.schema, reply)
@@ -98,7 +114,8 @@ def _with_calls(prompt: Prompt, reply: str) -> Reading:
     invalid = [call for call in calls if call.invalid]
     kept = [*(valid[:1] if prompt.single else valid), *invalid]
     numbered = tuple(replace(call, index=index) for index, call in enumerate(kept))
-    return Reading(_text_around(reply, blocks), numbered, tuple(call.error for call in invalid))
+    dropped = len(kept) < len(calls) or blocks[-1].is_invented
+    return Reading(_text_around(reply, blocks), numbered, tuple(call.error for call in invalid), dropped)
 
 
 def _calls_in(prompt: Prompt, block: _Block) -> list[ToolCallDelta]:
@@ -117,6 +134,8 @@ def _call(prompt: Prompt, value: Any) -> ToolCallDelta:
     if tool is None:
         offered = f"call {_listed(prompt)}" if prompt.callable else "no tool may be called now"
         return _invalid(name, arguments, f"`{name}` cannot be called now: {offered}")
+    if not value.get("arguments") and (others := [key for key in value if key not in CALL_KEYS and value[key]]):
+        return _invalid(name, value, f"the call of `{name}` has no `arguments`, but `{others[0]}`")
     if not isinstance(arguments, Mapping):
         return _invalid(name, arguments, f"the arguments of `{name}` are not a JSON object: {_shown(arguments)}")
     try:
@@ -164,97 +183,92 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
 
 
-def _bare_call(reply: str) -> str | None:
-    """The name of a call that is the whole reply, without its tags."""
-    fenced = FENCED.fullmatch(reply)
+def _bare_calls(reply: str) -> list[str]:
+    """The names of calls that are the whole reply, without the tags of calls."""
+    reply = reply.strip()
+    bare = FENCED.fullmatch(reply) or MARKED.fullmatch(reply)
     try:
-        value = json.loads(fenced[1] if fenced else reply, strict=False)
+        value = json.loads(bare[1] if bare else reply, strict=False)
     except (ValueError, RecursionError):
-        return None
-    is_call = isinstance(value, Mapping) and "arguments" in value and isinstance(value.get("name"), str)
-    return str(value["name"]) if is_call else None
+        return []
+    value = value.get("tool_calls", value) if isinstance(value, Mapping) else value
+    calls = value if isinstance(value, list) else [value]
+    are_calls = all(isinstance(call, Mapping) and {"name", "arguments"} <= call.keys() for call in calls)
+    return [str(call["name"]) for call in calls] if are_calls else []
 
 
 def _blocks(reply: str) -> Iterator[_Block]:
-    """The blocks of a reply, in order. An invented result ends the reply."""
-    reasoning = [match.span() for match in REASONING.finditer(reply) if _is_reasoning(reply, match)]
-    place, found = 0, False
-    while (opening := OPENING.search(reply, place)) is not None:
-        invented = RESPONSE.search(reply, place, opening.start())
-        if invented is not None and found:
-            yield _Block(invented.start(), len(reply))
+    """The blocks of a reply that are calls, in order. An invented result ends the reply."""
+    found = list(_all_blocks(reply))
+    quotes = Quotes(reply, [(block.start, block.end) for block in found if block.values])
+    place = -1
+    for block in (one for one in found if not quotes.hold(one.start)):
+        if place >= 0 and (invented := RESPONSE.search(quotes.masked, place, block.start)):
+            yield _Block(invented.start(), len(reply), is_invented=True)
             return
-        place = opening.end()
-        if _is_inside(opening.start(), reasoning) or _is_inline_code(reply, opening.start()):
-            continue
+        yield block
+        place = block.end
+    if place >= 0 and (invented := RESPONSE.search(quotes.masked, place)):
+        yield _Block(invented.start(), len(reply), is_invented=True)
+
+
+def _all_blocks(reply: str) -> Iterator[_Block]:
+    """The blocks of a reply, calls or not, in order."""
+    place = 0
+    while (opening := OPENING.search(reply, place)) is not None:
         block = _block(reply, opening)
         yield block
-        place, found = block.end, True
-    invented = RESPONSE.search(reply, place) if found else None
-    if invented is not None:
-        yield _Block(invented.start(), len(reply))
+        place = block.end
 
 
 def _block(reply: str, opening: re.Match[str]) -> _Block:
-    values, place = [], opening.end()
+    start, values = opening.start(), []
+    while again := OPENING.match(reply, _after_gap(reply, opening.end())):
+        opening = again
+    place = opening.end()
     fence = FENCE_OPENING.match(reply, place)
     place = fence.end() if fence else place
     try:
-        while (start := _after_gap(reply, place)) < len(reply) and reply[start] in "{[":
-            value, place = decoder.raw_decode(reply, start)
+        while (at := _after_gap(reply, place)) < len(reply) and reply[at] in "{[":
+            value, place = decoder.raw_decode(reply, at)
             value = _sound(value)
             values += value if isinstance(value, list) else [value]
     except (ValueError, RecursionError):
-        return _broken(reply, opening, "the JSON of a <tool_call> block is cut off or not valid")
+        return _broken(reply, start, opening, "the JSON of a <tool_call> block is cut off or not valid")
     end = _end_of_block(reply, place)
     if end is None or not values:
         what = "holds more than JSON" if values else "holds no JSON object"
-        return _broken(reply, opening, f"a <tool_call> block {what}")
-    return _Block(opening.start(), end, tuple(values))
+        return _broken(reply, start, opening, f"a <tool_call> block {what}")
+    return _Block(start, end, tuple(values))
 
 
 def _end_of_block(reply: str, place: int) -> int | None:
     """Where a block ends whose JSON ends at *place*; None if something else stands before its closing tag."""
     fence = FENCE_CLOSING.match(reply, place)
     after = _after_gap(reply, fence.end() if fence else place)
-    closing = CLOSING.search(reply, after)
-    if closing is not None and closing.start() == after:
-        return closing.end()
+    closings = CLOSINGS.match(reply, after)
+    if closings is not None:
+        return closings.end()
     following = OPENING.search(reply, after)
-    is_missing = closing is None or (following is not None and following.start() < closing.start())
-    return place if is_missing else None
+    if CLOSING.search(reply, after, following.start() if following else len(reply)):
+        return None
+    misspelt = MISSPELT_CLOSING.match(reply, after)
+    return misspelt.end() if misspelt else place
 
 
-def _broken(reply: str, opening: re.Match[str], problem: str) -> _Block:
+def _broken(reply: str, start: int, opening: re.Match[str], problem: str) -> _Block:
     """A block whose JSON cannot be read; it ends with its closing tag, or before the next block."""
     following = OPENING.search(reply, opening.end())
     limit = following.start() if following else len(reply)
     closings = [match.end() for match in CLOSING.finditer(reply, opening.end(), limit)]
     end = closings[-1] if closings else limit
     raw = CLOSING.sub("", reply[opening.end() : end]).strip()
-    return _Block(opening.start(), end, (), problem, raw)
+    return _Block(start, end, (), problem, raw)
 
 
 def _after_gap(reply: str, place: int) -> int:
     found = GAP.match(reply, place)
     return found.end() if found else place
-
-
-def _is_reasoning(reply: str, match: re.Match[str]) -> bool:
-    """Whether a tag of reasoning is one: it begins the reply, or it is closed. Prose may name the tag."""
-    return match[0].endswith(f"</{match[1]}>") or not reply[: match.start()].strip()
-
-
-def _is_inside(place: int, spans: list[tuple[int, int]]) -> bool:
-    return any(start <= place < end for start, end in spans)
-
-
-def _is_inline_code(reply: str, place: int) -> bool:
-    """Whether a tag is quoted in a line of prose, as in: write `<tool_call>`."""
-    if place == 0 or reply[place - 1] != "`" or reply[max(0, place - 3) : place] == "```":
-        return False
-    line = reply[reply.rfind("\n", 0, place) + 1 : place - 1]
-    return bool(line.strip())
 
 
 def _text_around(reply: str, blocks: list[_Block]) -> str:
@@ -266,7 +280,9 @@ def _text_around(reply: str, blocks: list[_Block]) -> str:
     pieces.append(reply[place:])
     text = pieces[0]
     for piece in pieces[1:]:
-        before, after = _without_fence(text, piece)
+        wrapper, closing = WRAPPER_AT_END.search(text), WRAPPER_CLOSING.match(piece)
+        before, after = text[: wrapper.start()] if wrapper else text, piece[closing.end() :] if closing else piece
+        before, after = _without_fence(before, after)
         gap = "\n" if before.strip() and after.strip() else ""
         text = f"{before.rstrip()}{gap}{after.strip()}"
     return text.rstrip() if text.strip() else ""

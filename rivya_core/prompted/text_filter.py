@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 
-from rivya_core.prompted.reply import OPENING
+from rivya_core.prompted.reply import OPENING, WRAPPER_AT_END
 
 REASONING_TAG = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
+REASONING_CLOSING = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
 MAYBE_REASONING = re.compile(r"\s*(?:<[a-z]{0,9})?\Z", re.IGNORECASE)
-MAYBE_TAG = re.compile(r"<\s*(?:t[a-z_]{0,8}\s*)?\Z", re.IGNORECASE)
-MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*`+[ \t]*[\w-]*\Z")
-JSON_FENCE = re.compile(r"^[ \t]*```+[ \t]*(?:json)?[ \t]*\n\s*\Z", re.IGNORECASE | re.MULTILINE)
+MAYBE_TAG = re.compile(
+    r"<\s*(?:t[a-z_]{0,9}\s*|f[a-z_]{0,13}\s*|tool_call\s[^<>]*|(?:tool_calls|tools|function_calls)\s*>\s*)?\Z",
+    re.IGNORECASE,
+)
+"""What may be the beginning of a call, or of a tag around calls."""
+MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*(?:`+|~+)[ \t]*[\w-]*\Z")
+JSON_FENCE = re.compile(r"^[ \t]*```+[ \t]*(?:json)?[ \t]*\r?\n\s*\Z", re.IGNORECASE | re.MULTILINE)
 """A fence for JSON that has just been opened."""
 BRACKET = re.compile(r"[{\[]")
 IN_JSON = re.compile(r'\\.|\\\Z|["{}\[\]]', re.DOTALL)
 """What decides where a JSON value ends; a backslash at the end of a piece belongs to the next character."""
-LONGEST_TAIL = 64
+LONGEST_TAIL = 256
 """Characters at the end of the text in which a tag or a fence may begin."""
 
 
@@ -101,7 +106,7 @@ class TextFilter:
             return False
         reasoning = REASONING_TAG.match(self._pending)
         if reasoning is not None:
-            self._closing = re.compile(f"</{reasoning[1]}>", re.IGNORECASE)
+            self._closing = REASONING_CLOSING
         elif self._holds_json and self._pending.lstrip()[0] in "{[`":
             self._stopped = True
             return False
@@ -138,7 +143,8 @@ class TextFilter:
 
 
 def _end_of_text(text: str) -> int:
-    """Where text ends that is not the space or the fence before a call."""
-    bare = text.rstrip()
+    """Where text ends that is not the space, the tag or the fence before a call."""
+    wrapper = WRAPPER_AT_END.search(text, max(0, len(text) - LONGEST_TAIL))
+    bare = (text[: wrapper.start()] if wrapper else text).rstrip()
     fence = MAYBE_FENCE.search(bare, max(0, len(bare) - LONGEST_TAIL))
     return len(bare[: fence.start()].rstrip()) if fence else len(bare)

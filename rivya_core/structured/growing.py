@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 
 OPENING = re.compile(
-    r"\s*(?:<(think|thinking|reasoning)>.*?</\1>\s*)?(?:```+[ \t]*(?:json)?[ \t]*\n\s*)?(?=[{\[])",
+    r"\s*(?:<(think|thinking|reasoning)>.*?</\1>\s*)?(?:```+[ \t]*(?:json)?[ \t]*\r?\n\s*)?(?=[{\[])",
     re.DOTALL | re.IGNORECASE,
 )
 ENDS_VALUE = re.compile(r"[,}\]]")

@@ -14,7 +14,8 @@ REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL
 UNOPENED = re.compile(r"\A.*?</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 """Reasoning whose opening tag ends the prompt, as the templates of some servers write it."""
 FENCE = re.compile(
-    r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*(```+(?!`)|~~~+(?!~))[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t\r]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
 )
 SHORT_FENCE = re.compile(r"```+[ \t]*(?:json)?[ \t]*(?=[{\[])([^\n]+?)```+", re.IGNORECASE)
 """A fence on one line."""

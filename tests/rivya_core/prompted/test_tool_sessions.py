@@ -224,13 +224,22 @@ def test_a_required_call_is_asked_for(talk: Talk) -> None:
 
 
 def test_one_call_only_where_the_caller_says_so(talk: Talk) -> None:
-    """The others are not carried out; the session is continued with the one."""
+    """The others are not carried out. The session holds them, and the caller's messages do not, so it is left behind."""
     talk.sandbox.answer(call("add", a=1, b=2) + call("add", a=3, b=4))
     talk.sandbox.answer("It is 3.")
     reply = talk.ask(add, text="Add.", single=True)
     assert [one[2] for one in talk.calls(reply)] == [{"a": 1, "b": 2}]
     talk.result("3", reply)
-    assert talk.world.route(talk.ask(add, single=True)) == "continue"
+    assert talk.world.route(talk.ask(add, single=True)) == "replay"
+
+
+def test_a_result_that_the_model_invents_stays_behind(talk: Talk) -> None:
+    """The next turn has the real result, in a session that does not hold the invented one."""
+    talk.sandbox.answer(call("add", a=1, b=2) + "<tool_response>7</tool_response>It is 7.")
+    talk.sandbox.answer("It is 3.")
+    reply = talk.ask(add, text="Add.")
+    talk.result("3", reply)
+    assert talk.world.route(talk.ask(add)) == "replay"
 
 
 def test_parallel_results_name_their_calls_and_errors_are_told(talk: Talk) -> None:
