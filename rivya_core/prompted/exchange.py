@@ -35,7 +35,7 @@ class Outcome:
         delta: The reply: the text that was not shown yet, its calls, the usage and metadata of the whole exchange.
         message: The reply as both frameworks keep it.
         repairs: How many repair turns the session holds now.
-        sure: Whether the session is known to hold the message, and no more than repairs beside it.
+        sure: Whether the session is known to hold the message and, apart from repairs, nothing more.
     """
 
     delta: ChatDelta
