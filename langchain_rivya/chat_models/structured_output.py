@@ -100,9 +100,8 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return self.method == "function_calling"
 
     def _advised(self, error: ReplyError) -> str:
-        if self.method not in ADVICE:
-            return str(error)
-        return f"{error} The object was asked for with `method={self.method!r}`. {ADVICE[self.method]}"
+        advice = ADVICE.get(self.method or "")
+        return f"{error} The object was asked for with `method={self.method!r}`. {advice}" if advice else str(error)
 
     def _growing(self, message: BaseMessage | None, text: str) -> Any:
         if isinstance(self.wanted, type) and not issubclass(self.wanted, dict):

@@ -19,6 +19,7 @@ IN_STRING = re.compile(r'"|\\.', re.DOTALL)
 """The end of a string, or an escape in it."""
 HIGH_HALF = re.compile(r"\\u[dD][89abAB]")
 """An escape for half a character; the next escape is the other half."""
+UNFINISHED_NUMBER = re.compile(r"-?\d[\d.eE+-]*\Z")
 ESCAPE_LENGTH = 6
 FEW = 16
 """Times that the whole text is parsed, which is quicker for short arguments and for callers who ask at the end only."""
@@ -32,12 +33,29 @@ BLANKS = " \t\r\n"
 
 
 def read_partial(text: str) -> dict[str, Any]:
-    """Return what can be read of an object whose text may be cut off; nothing if it is no object."""
-    try:
-        value = from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return {}
+    """Return what can be read of an object whose text may be cut off; nothing if it is no object.
+
+    A string at the end may be the beginning of a longer one; a number at the end is left out, because it may continue.
+    """
+    value = _read(text)
+    number = UNFINISHED_NUMBER.search(text)
+    if number and isinstance(_last(value), (int, float)):
+        value = _read(text[: number.start()])
     return value if isinstance(value, dict) else {}
+
+
+def _read(text: str) -> Any:
+    try:
+        return from_json(text, allow_partial="trailing-strings")
+    except ValueError:
+        return None
+
+
+def _last(value: Any) -> Any:
+    """The value that was read last; it is a text if the end is within a string."""
+    while isinstance(value, (dict, list)) and value:
+        value = value[-1] if isinstance(value, list) else next(reversed(value.values()))
+    return value
 
 
 class PartialArguments:
@@ -221,7 +239,8 @@ class _Reader:
     def _so_far(self) -> dict[str, Any]:
         if self._after == "value" and self._tail.strip(BLANKS):
             raise ValueError("text after a value")
-        members = self._parse(self._tail, partial="trailing-strings")
+        tail = self._tail if self._string else UNFINISHED_NUMBER.sub("", self._tail)
+        members = self._parse(tail, partial="trailing-strings")
         inner = self._open
         value: Any = inner.with_members(members) if inner else {}
         while inner is not None and inner.outer is not None:

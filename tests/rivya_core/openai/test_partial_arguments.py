@@ -75,13 +75,13 @@ def test_the_text_of_another_call_changes_nothing() -> None:
     reader = PartialArguments()
 
     assert reader.read('{"a": [1, ') == {"a": [1]}
-    assert reader.read('{"b": 2') == {"b": 2}
+    assert reader.read('{"b": 2,') == {"b": 2}
     assert reader.read('{"a": [1, 2, ') == {"a": [1, 2]}
 
 
 def test_a_result_stays_as_it_is_when_more_arrives() -> None:
     reader = PartialArguments()
-    first = reader.read('{"rows": [{"n": 1}, {"n": 2')
+    first = reader.read('{"rows": [{"n": 1}, {"n": 2 ')
 
     reader.read('{"rows": [{"n": 1}, {"n": 2}, {"n": 3}, ')
 
@@ -122,3 +122,14 @@ def test_each_piece_is_parsed_a_few_times_however_long_the_call(
         reader.read(beginning)
 
     assert parsed < len(text) * 60
+
+
+def test_a_number_is_shown_when_it_is_complete() -> None:
+    """Otherwise 12 is shown before 1230. A text is shown while it grows."""
+    text = '{"name": "Rhine 12", "km": [-1230.5, 7], "n": 1e3}'
+    reader = PartialArguments()
+    shown = [reader.read(text[:end]) for end in range(len(text) + 1)]
+
+    numbers = {str(one[key]) for one in shown for key in ("km", "n") if key in one}
+    assert numbers == {"[]", "[-1230.5]", "[-1230.5, 7]", "1000.0"}
+    assert {"name": "Rhine 1"} in shown
