@@ -69,7 +69,7 @@ class OpenAIRouter:
     def _with_names(self, names: ToolNames) -> OpenAIRouter:
         settings = {**self.settings, "tools": [names.tool(tool) for tool in self.settings.get("tools") or ()]}
         if isinstance(settings.get("tool_choice"), Mapping):
-            settings["tool_choice"] = names.tool(settings["tool_choice"])
+            settings["tool_choice"] = names.choice(settings["tool_choice"])
         return replace(self, settings=settings)
 
     def _renamed_reply(self, messages: Sequence[Message], names: ToolNames) -> Plan[ChatDelta]:

@@ -34,12 +34,19 @@ class ToolNames:
     own: Mapping[str, str] = field(default_factory=dict)
 
     def tool(self, tool: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a tool, or the choice of one, under the name that is sent."""
+        """Return a tool under the name that is sent."""
         name = self.sent.get(tool_name(tool))
         if name is None:
             return tool
         key = next((key for key in ("function", "custom") if isinstance(tool.get(key), Mapping)), None)
         return {**tool, "name": name} if key is None else {**tool, key: {**tool[key], "name": name}}
+
+    def choice(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a choice of one tool, or of several that are allowed, under the names that are sent."""
+        allowed = choice.get("allowed_tools")
+        if not isinstance(allowed, Mapping):
+            return self.tool(choice)
+        return {**choice, "allowed_tools": {**allowed, "tools": [self.tool(tool) for tool in allowed.get("tools", ())]}}
 
     def message(self, message: Message) -> Message:
         """Return a message whose calls have legal names."""

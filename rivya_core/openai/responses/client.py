@@ -146,7 +146,7 @@ def response_body(options: Options, said: Any, *, stream: bool) -> dict[str, Any
         "max_output_tokens": get("max_tokens"),
         "include": list(get("include") or ()) or None,
         "tools": [_flat(tool, "function", "custom") for tool in get("tools") or ()] or None,
-        "tool_choice": _flat(get("tool_choice"), "function", "custom"),
+        "tool_choice": _flat_choice(get("tool_choice")),
         "reasoning": {**(get("reasoning") or {}), **_set(reasoning)} or None,
         "text": _set({"format": _flat(get("response_format"), "json_schema"), "verbosity": get("verbosity")}) or None,
         "metadata": get("metadata") or get("labels") or None,
@@ -168,6 +168,14 @@ def _flat(value: Any, *kinds: str) -> Any:
     if not isinstance(inner, Mapping):
         raise InvalidInputError(f"`{kind}` must be an object; nothing was sent.")
     return {"type": kind, **inner}
+
+
+def _flat_choice(choice: Any) -> Any:
+    """A choice of tools in this API's form."""
+    made = _flat(choice, "function", "custom", "allowed_tools")
+    if made is choice or "tools" not in made:
+        return made
+    return {**made, "tools": [_flat(tool, "function", "custom") for tool in made["tools"]]}
 
 
 def is_unknown_response(error: APIError) -> bool:

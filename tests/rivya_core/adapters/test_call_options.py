@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,9 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from pydantic import SecretStr
 
+from rivya_core.adapters.tool_choice import tool_choice_for
 from rivya_core.errors import BadRequestError, ConfigurationError, InvalidInputError
+from rivya_core.openai.responses.client import response_body
 
 TOKEN = "tok-hidden-0123456789"
 openai_class = pytest.mark.parametrize("name", OPENAI_CLASSES)
@@ -176,6 +179,13 @@ def test_headers_that_cannot_be_sent_are_our_error(way: Way) -> None:
     assert TOKEN not in str(caught.value)
 
 
+ALLOWED_FLAT = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}
+ALLOWED = {
+    "type": "allowed_tools",
+    "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
+}
+
+
 @every_way
 @pytest.mark.parametrize(
     ("choice", "sent"),
@@ -186,7 +196,9 @@ def test_headers_that_cannot_be_sent_are_our_error(way: Way) -> None:
         ({"type": "tool", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
         ({"name": "f"}, {"type": "function", "function": {"name": "f"}}),
         ({"type": "any"}, "required"),
-        ({"type": "allowed_tools", "tools": []}, {"type": "allowed_tools", "tools": []}),
+        ({"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
+        (ALLOWED_FLAT, ALLOWED),
+        (ALLOWED, ALLOWED),
         (None, None),
     ],
 )
@@ -198,10 +210,24 @@ def test_tool_choices_of_a_call(way: Way, choice: object, sent: object) -> None:
     assert backend.bodies[0].get("tool_choice") == sent
 
 
+@pytest.mark.parametrize("choice", [ALLOWED_FLAT, ALLOWED])
+def test_allowed_tools_in_the_form_of_the_responses_api(choice: dict[str, Any]) -> None:
+    options = {"model": "m", "tool_choice": tool_choice_for(choice, [])}
+
+    assert response_body(options, [], stream=False)["tool_choice"] == ALLOWED_FLAT
+
+
 @every_way
-def test_an_unknown_tool_choice_names_the_tools(way: Way) -> None:
+@pytest.mark.parametrize("choice", ["g", {"type": "tool", "name": "g"}, {"type": "function", "name": "g"}])
+def test_an_unknown_tool_choice_names_the_tools(way: Way, choice: object) -> None:
     with pytest.raises(InvalidInputError, match="`f`"):
-        way.ask(make(way, "GMI", Backend()), tools=[{"type": "function", "name": "f"}], tool_choice="g")
+        way.ask(make(way, "GMI", Backend()), tools=[{"type": "function", "name": "f"}], tool_choice=choice)
+
+
+@every_way
+def test_a_tool_itself_is_no_choice(way: Way) -> None:
+    with pytest.raises(InvalidInputError, match="not a list"):
+        way.ask(make(way, "GMI", Backend()), tools=[{"type": "function", "name": "f"}], tool_choice=["f"])
 
 
 class Seen(BaseCallbackHandler):
