@@ -19,7 +19,7 @@ $(BIN)/python:
 	$(PIP) --upgrade 'pip>=25.1'
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
-	$(PIP) --editable '.[langchain,llamaindex,sandbox,notebooks]'
+	$(PIP) --editable '.[langchain,llamaindex,sandbox,notebooks]' --group demo
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml

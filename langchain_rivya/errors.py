@@ -28,7 +28,7 @@ from rivya_core.errors import TaskTimeoutError as TaskTimeoutError
 
 
 class InvalidInputError(core.InvalidInputError, lc.ModelInvalidRequestError):
-    """This call cannot be sent as it is; nothing was sent and nothing was paid."""
+    """This call cannot be sent as it is; nothing was sent and nothing was charged."""
 
 
 class ContextOverflowError(core.ContextOverflowError, InvalidInputError, lc.ContextOverflowError):

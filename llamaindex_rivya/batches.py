@@ -8,6 +8,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from llamaindex_rivya.llms.base import HTTPLLM
+from llamaindex_rivya.llms.messages import check_messages
 from llamaindex_rivya.tools.image_tool_spec import RivyaImageToolSpec
 from rivya_core.adapters.batch_items import image_result, order_of, settings_of
 from rivya_core.adapters.batches.resumable import Batch
@@ -87,4 +88,7 @@ class ResumableBatch(Batch):
 
 
 def _messages(given: Any) -> list[ChatMessage]:
-    return [ChatMessage(role=MessageRole.USER, content=given)] if isinstance(given, str) else list(given)
+    if isinstance(given, str):
+        return [ChatMessage(role=MessageRole.USER, content=given)]
+    check_messages(given)
+    return list(given)

@@ -1,11 +1,13 @@
-"""The main job in a minute: a LangChain chat, a LlamaIndex query engine and a picture, all answered by Rivya.
+"""A LangChain chat, a LlamaIndex query engine and an image in about ten seconds.
 
-With `RIVYA_API_KEY` set it talks to the service, else to the sandbox that it starts itself.
+With `RIVYA_API_KEY` it uses the service, else a sandbox that it starts itself. A terminal shows the image if
+`textual-image` is installed, which `make demo` does.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,8 +72,8 @@ def query() -> None:
         print()
 
 
-def picture() -> None:
-    """The image tool makes a picture and saves it."""
+def image() -> None:
+    """The image tool makes an image and saves it; a terminal shows it."""
     from langchain_rivya import RivyaImageTool
 
     print("\n== The image tool")
@@ -85,10 +87,26 @@ def picture() -> None:
         }
     )
     print(message.content)
+    show(message.artifact["path"])
+
+
+def show(path: str) -> None:
+    """Show an image in the terminal: in full where it has Sixel or Kitty's protocol, else in coloured half cells."""
+    if not sys.stdout.isatty():
+        return
+    try:
+        from rich import print as rich_print
+        from textual_image.renderable import Image
+    except ImportError:
+        return
+    try:
+        rich_print(Image(path, width=60, height="auto"))
+    except Exception as error:  # noqa: BLE001 - the path is printed already, and terminals fail in many ways
+        print(f"This terminal cannot show it ({type(error).__name__}: {error}).")
 
 
 if __name__ == "__main__":
     with service():
         chat()
         query()
-        picture()
+        image()

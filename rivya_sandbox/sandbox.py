@@ -122,7 +122,12 @@ class Sandbox(SandboxState):
             text: The text, or a callable that gets the context and returns a text or an `Answer`. A callable runs in a
                 thread and may block.
             reasoning: The reasoning that comes with it, whatever effort the request asks for.
+
+        Raises:
+            TypeError: It is neither.
         """
+        if not isinstance(text, str) and not callable(text):
+            raise TypeError(f"An answer is a text, or a callable that returns one, not {type(text).__name__}.")
         self.runner.queue(text, reasoning)
 
     def add_studio_session(self, model: str = "gpt-5-2-chat", account: str = DEFAULT_ACCOUNT) -> str:

@@ -71,6 +71,8 @@ class SandboxState:
             clock: The time, in seconds since 1970.
             seed: Makes ids the same in every run. Without it, ids never repeat.
         """
+        if model is not None and not callable(model):
+            raise TypeError(f"`model` must be a callable such as `Upstream(...)`, not {type(model).__name__}.")
         self.url = "http://sandbox.test"
         self.api_key = API_KEY
         self.clock = clock

@@ -20,11 +20,12 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from pydantic import model_validator
 from typing_extensions import Self
 
-from langchain_rivya.errors import as_model_errors
+from langchain_rivya.errors import InvalidInputError, as_model_errors
 from rivya_core import __version__
 from rivya_core.adapters.arguments import CALL_NAMES
 from rivya_core.adapters.connection import Connection
@@ -45,6 +46,14 @@ class HTTPChatModel(Connection, BaseChatModel):
     """Base of the chat models; do not use it directly."""
 
     class_prefix: ClassVar[str] = "Chat"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("complete", "chat", "predict", "predict_messages", "call_as_llm"), "use `invoke`"),
+        **dict.fromkeys(("acomplete", "achat", "apredict"), "use `ainvoke`"),
+        **dict.fromkeys(("stream_chat", "stream_complete"), "use `stream`"),
+        **dict.fromkeys(("astream_chat", "astream_complete"), "use `astream`"),
+        **dict.fromkeys(("as_structured_llm", "structured_predict"), "use `with_structured_output`"),
+        "chat_with_tools": "use `bind_tools`",
+    }
 
     streaming: bool = False
     """Set to True to stream even in `invoke`, or to False to never stream."""
@@ -57,6 +66,14 @@ class HTTPChatModel(Connection, BaseChatModel):
     def _add_rivya_version(self) -> Self:
         self._add_version("rivya-integrations", __version__)
         return self
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        """Return *model_input* as a prompt; what LangChain cannot read is an error of this package, too."""
+        try:
+            return super()._convert_input(model_input)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            said = str(error).partition("\n")[0].rstrip(".")
+            raise InvalidInputError(f"{said}. Pass text, or a list of messages. Nothing was sent.") from error
 
     def _execute(self, plan: Plan[T]) -> T:
         with as_model_errors():

@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from typing_extensions import is_typeddict
 
+from rivya_core.adapters.tool_choice import tool_list
 from rivya_core.structured.schemas import is_model_class, schema_of
 from rivya_core.structured.wire_forms import wire_tool
 
@@ -22,7 +23,7 @@ def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> li
     Raises:
         InvalidInputError: An entry is not a tool, or has no strict form. Nothing was sent.
     """
-    return [_tool(tool, strict=strict) for tool in tools]
+    return [_tool(tool, strict=strict) for tool in tool_list(tools)]
 
 
 def schema_like(schema: Any) -> Any:

@@ -26,9 +26,9 @@ from langchain_rivya.errors import as_model_errors
 from langchain_rivya.tools.events import RunManager, listener_for
 from langchain_rivya.tools.stores import as_task_store
 from rivya_core.adapters import pickling
-from rivya_core.adapters.arguments import unknown_argument
+from rivya_core.adapters.arguments import configuration_error, unknown_argument
 from rivya_core.adapters.image_operations import ImageOperations
-from rivya_core.errors import RivyaError
+from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
 from rivya_core.http.httpx2_clients import check_client
@@ -65,6 +65,15 @@ class RivyaTool(BaseTool):
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=()
     )
+
+    def __init__(self, *unnamed: Any, **values: Any) -> None:
+        name = type(self).__name__
+        if unnamed:
+            raise ConfigurationError(f"`{name}` takes its arguments by name, for example `{name}(model=...)`.")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise configuration_error(name, error) from None
 
     @model_validator(mode="before")
     @classmethod

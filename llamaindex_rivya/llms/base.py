@@ -15,12 +15,13 @@ from typing import Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from pydantic import field_validator
 
 from llamaindex_rivya.callbacks import with_cost_tracking
 from llamaindex_rivya.llms.blocks import InputCapabilities
-from llamaindex_rivya.llms.messages import to_core
+from llamaindex_rivya.llms.messages import check_messages, check_prompt, to_core
 from llamaindex_rivya.llms.responses import Accumulator, as_completion, whole
-from llamaindex_rivya.llms.streaming import acloses_stream, atrack_stream, closes_stream, masks_headers, track_stream
+from llamaindex_rivya.llms.streaming import acloses_stream, atrack_stream, closes_stream, guarded, track_stream
 from llamaindex_rivya.llms.structured_output import StructuredPrediction
 from rivya_core.adapters.connection import Connection
 from rivya_core.chat_stream import Wire
@@ -28,6 +29,8 @@ from rivya_core.http.plan import Plan, Streaming
 from rivya_core.types import ChatDelta
 
 R = TypeVar("R")
+CHAT = guarded("messages", check_messages)
+COMPLETION = guarded("prompt", check_prompt)
 
 
 class HTTPLLM(Connection, StructuredPrediction):
@@ -37,50 +40,67 @@ class HTTPLLM(Connection, StructuredPrediction):
     """What messages may hold in addition to text."""
     not_pickled: ClassVar[frozenset[str]] = frozenset({"callback_manager"})
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("invoke", "generate", "generate_content", "call"), "use `complete` for text, `chat` for messages"
+        ),
+        **dict.fromkeys(("ainvoke", "agenerate"), "use `acomplete` for text, `achat` for messages"),
+        **dict.fromkeys(("batch", "abatch"), "use `acomplete` with `run_jobs`, or a `ResumableBatch`"),
+        "bind_tools": "use `chat_with_tools`, or pass the tools to an agent",
+        "with_structured_output": "use `structured_predict` or `as_structured_llm`",
+    }
+
+    @field_validator("rate_limiter", check_fields=False)
+    @classmethod
+    def _check_limiter(cls, limiter: Any) -> Any:
+        if limiter is not None and not hasattr(limiter, "async_acquire"):
+            raise ValueError(f"must be a rate limiter such as `SharedRateLimiter`, not {type(limiter).__name__}")
+        return limiter
+
     @abstractmethod
     def _wire(self, options: Mapping[str, Any]) -> Wire:
         """Return the wire that sends a call with these overrides; raise if an override is invalid."""
 
-    @masks_headers
+    @CHAT
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
         return self._clients.driver.run(self._reply(messages, kwargs, _as_it_is))
 
-    @masks_headers
+    @CHAT
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the reply to *messages*."""
         return await self._clients.async_driver.run(self._reply(messages, kwargs, _as_it_is))
 
-    @masks_headers
+    @COMPLETION
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
         return self._clients.driver.run(self._reply(self._asked(prompt, formatted), kwargs, as_completion))
 
-    @masks_headers
+    @COMPLETION
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
         plan = self._reply(self._asked(prompt, formatted), kwargs, as_completion)
         return await self._clients.async_driver.run(plan)
 
-    @masks_headers
+    @CHAT
     @closes_stream
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Generator[ChatResponse, None, None]:
         """Return the reply to *messages* as a stream; each response holds the whole reply so far."""
         return track_stream(self._chunks(*self._stream(messages, kwargs), _as_it_is))
 
-    @masks_headers
+    @CHAT
     @acloses_stream
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncGenerator[ChatResponse, None]:
         """Return the reply to *messages* as a stream; each response holds the whole reply so far."""
         return atrack_stream(self._achunks(*self._stream(messages, kwargs), _as_it_is))
 
-    @masks_headers
+    @COMPLETION
     @closes_stream
     @llm_completion_callback()
     def stream_complete(
@@ -89,7 +109,7 @@ class HTTPLLM(Connection, StructuredPrediction):
         """Return the reply to *prompt* as a stream; each response holds the whole reply so far."""
         return track_stream(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
 
-    @masks_headers
+    @COMPLETION
     @acloses_stream
     @llm_completion_callback()
     async def astream_complete(

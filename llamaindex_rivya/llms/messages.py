@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 
 from llamaindex_rivya.llms.blocks import InputCapabilities, RefusalBlock, needs_reading, parts_of
 from rivya_core.errors import InvalidInputError, NotSupportedError
@@ -27,6 +34,37 @@ ROLES: dict[MessageRole, Role] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
+
+
+def check_messages(messages: Any) -> None:
+    """Check the type of what a chat gets.
+
+    Raises:
+        InvalidInputError: It is not a list of messages; nothing was sent.
+    """
+    if isinstance(messages, (str, bytes, Mapping, ChatMessage)) or not isinstance(messages, Sequence):
+        advice = "Pass `[ChatMessage(text)]`, or use `complete` for one text."
+        raise InvalidInputError(
+            f"`messages` must be a list of `ChatMessage`, not {type(messages).__name__}. {advice} Nothing was sent."
+        )
+    for kind in set(map(type, messages)):
+        if not issubclass(kind, ChatMessage):
+            advice = "Pass its `message`." if issubclass(kind, ChatResponse) else "Use `ChatMessage(text)`."
+            raise InvalidInputError(
+                f"`messages` must be a list of `ChatMessage`, but holds a {kind.__name__}. {advice} Nothing was sent."
+            )
+
+
+def check_prompt(prompt: Any) -> None:
+    """Check the type of what a completion gets.
+
+    Raises:
+        InvalidInputError: It is not text; nothing was sent.
+    """
+    if not isinstance(prompt, str):
+        raise InvalidInputError(
+            f"`prompt` must be text, not {type(prompt).__name__}. Use `chat` for messages. Nothing was sent."
+        )
 
 
 def to_core(messages: Sequence[ChatMessage], takes: InputCapabilities) -> Plan[list[Message]]:

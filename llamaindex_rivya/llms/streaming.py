@@ -7,7 +7,7 @@ on the piece. Without a listener it therefore gets only the end of the reply. Th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing
 from contextvars import ContextVar
 from functools import wraps
@@ -58,21 +58,32 @@ def acloses_stream(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def masks_headers(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mask the values of `extra_headers` for *method*, and so in LlamaIndex's events."""
-    if iscoroutinefunction(method):
+def guarded(name: str, check: Callable[[Any], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a method whose first argument is *name*, before LlamaIndex makes an event of its arguments.
+
+    The first argument is checked, and the values of `extra_headers` are masked.
+    """
+
+    def prepared(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        check(args[1] if len(args) > 1 else kwargs.get(name))
+        return mask_headers(kwargs)
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        if iscoroutinefunction(method):
+
+            @wraps(method)
+            async def acall(*args: Any, **kwargs: Any) -> Any:
+                return await method(*args, **prepared(args, kwargs))
+
+            return acall
 
         @wraps(method)
-        async def acall(*args: Any, **kwargs: Any) -> Any:
-            return await method(*args, **mask_headers(kwargs))
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return method(*args, **prepared(args, kwargs))
 
-        return acall
+        return call
 
-    @wraps(method)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return method(*args, **mask_headers(kwargs))
-
-    return call
+    return decorate
 
 
 def has_listeners() -> bool:

@@ -13,11 +13,12 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
-from llamaindex_rivya.errors import OutputError
+from llamaindex_rivya.errors import InvalidInputError, OutputError
 from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.output_modes import NotEnforcedError, OutputMode, OutputModeName
 from rivya_core.structured.growing import GrowingObject
@@ -56,8 +57,8 @@ class StructuredPrediction(LLM):
         """
         if self.pydantic_program_mode not in OURS:
             return super().structured_predict(output_cls, prompt.model_copy(), dict(llm_kwargs or {}), **prompt_args)
-        _report_start(output_cls, prompt, prompt_args)
         asking = self._asking(output_cls, prompt, llm_kwargs, prompt_args)
+        _report_start(output_cls, prompt, prompt_args)
         while not asking.read(self.chat(asking.messages, **asking.options)):
             pass
         return _reported(asking.found)
@@ -73,8 +74,8 @@ class StructuredPrediction(LLM):
         if self.pydantic_program_mode not in OURS:
             copied = dict(llm_kwargs or {})
             return await super().astructured_predict(output_cls, prompt.model_copy(), copied, **prompt_args)
-        _report_start(output_cls, prompt, prompt_args)
         asking = self._asking(output_cls, prompt, llm_kwargs, prompt_args)
+        _report_start(output_cls, prompt, prompt_args)
         while not asking.read(await self.achat(asking.messages, **asking.options)):
             pass
         return _reported(asking.found)
@@ -100,6 +101,11 @@ class StructuredPrediction(LLM):
     def _asking(
         self, output_cls: type[Any], prompt: Any, llm_kwargs: Mapping[str, Any] | None, prompt_args: Mapping[str, Any]
     ) -> "_Asking":
+        if not isinstance(prompt, BasePromptTemplate):
+            kind = prompt.__name__ if isinstance(prompt, type) else type(prompt).__name__
+            raise InvalidInputError(
+                f"The prompt must be a template such as `PromptTemplate(text)`, not {kind}. Nothing was sent."
+            )
         given = {key: value for key, value in (llm_kwargs or {}).items() if key not in PROGRAM_KEYWORDS}
         modes = self._output_modes(output_cls, given.pop("output_mode", None), given)
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))

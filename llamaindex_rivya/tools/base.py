@@ -18,6 +18,7 @@ from rivya_core.adapters.image_operations import ImageOperations
 from rivya_core.errors import ConfigurationError
 from rivya_core.http.clients import Clients
 from rivya_core.http.endpoint import endpoint
+from rivya_core.http.httpx2_clients import check_client
 from rivya_core.http.library import httpx
 from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.tool_backend import ImageToolBackend, Progress
@@ -51,6 +52,8 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
         image_blocks: bool | Literal["base64"] = False,
     ) -> None:
         self._given = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
+        for name in ("http_client", "http_async_client"):
+            _check_client(name, self._given[name])
         self._backend  # noqa: B018 - made now, so that a missing value is an error at construction
 
     def __new__(cls, *unnamed: Any, **values: Any) -> Self:
@@ -112,3 +115,10 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copies share clients, images and tasks."""
         return self
+
+
+def _check_client(name: str, client: Any) -> None:
+    try:
+        check_client(client, asynchronous=name == "http_async_client")
+    except ValueError as error:
+        raise ConfigurationError(f"`{name}` {error}.") from None

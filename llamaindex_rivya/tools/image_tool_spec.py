@@ -9,6 +9,7 @@ from llama_index.core.workflow import Context
 
 from llamaindex_rivya.tools.base import ImageSpecBase
 from llamaindex_rivya.tools.events import listener_for
+from rivya_core.errors import ConfigurationError
 from rivya_core.http.plan import Plan
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.schema import STATUS, WAIT, TaskArguments, arguments_schema, describe
@@ -133,7 +134,12 @@ class RivyaImageToolSpec(ImageSpecBase):
             func_to_metadata_mapping: Names, descriptions and schemas to use instead, by function name.
         """
         pairs = {name: pair for pair in PAIRS for name in pair}
-        wanted = [pairs[one if isinstance(one, str) else one[0]] for one in spec_functions or PAIRS]
+        names = [one if isinstance(one, str) else one[0] for one in spec_functions or PAIRS]
+        unknown = [name for name in names if name not in pairs]
+        if unknown:
+            known = ", ".join(sync for sync, _ in PAIRS)
+            raise ConfigurationError(f"There is no tool {unknown[0]!r}. The tools are: {known}.")
+        wanted = [pairs[name] for name in names]
         metadata = {**self._metadata(), **(func_to_metadata_mapping or {})}
         called = {"generate_image": (self._agent_generate, self._agent_agenerate)}
         functions = {sync: called.get(sync) or (getattr(self, sync), getattr(self, twin)) for sync, twin in PAIRS}

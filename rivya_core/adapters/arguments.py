@@ -54,7 +54,14 @@ CALL_NAMES = {
 _CLIENTS = "pass `http_client=httpx.Client({0})` and `http_async_client=httpx.AsyncClient({0})`"
 _PROXY = f"set the variable `HTTPS_PROXY`, or {_CLIENTS.format('proxy=...')}"
 _TLS = f"set the variable `SSL_CERT_FILE`, or {_CLIENTS.format('verify=...')}"
-_BODY = "it is not a parameter of the API. If the server takes it, pass `extra_body={{{0!r}: ...}}`"
+BODY_ONLY = frozenset(
+    (
+        "top_k min_p typical_p repetition_penalty length_penalty num_ctx num_predict num_thread num_gpu mirostat "
+        "keep_alive format best_of use_beam_search guided_json guided_regex guided_choice chat_template_kwargs "
+        "thinking enable_thinking modalities audio audio_config context_management prompt_cache_options"
+    ).split()
+)
+"""Parameters of single servers; where a class has `extra_body`, they can be sent in it."""
 EXPLAINED = {
     "organization": "pass it as a header: `default_headers={'OpenAI-Organization': ...}`",
     "openai_organization": "pass it as a header: `default_headers={'OpenAI-Organization': ...}`",
@@ -63,14 +70,23 @@ EXPLAINED = {
     **dict.fromkeys(("verify", "verify_ssl", "ssl_verify", "ssl_context", "cert"), _TLS),
     **{name: _CLIENTS.format(f"{name}=...") for name in ("follow_redirects", "trust_env", "limits", "http2")},
     "http_socket_options": _CLIENTS.format("transport=..."),
-    **{
-        name: _BODY.format(name)
-        for name in (
-            "top_k min_p typical_p repetition_penalty length_penalty num_ctx num_predict best_of use_beam_search "
-            "guided_json guided_regex guided_choice chat_template_kwargs modalities audio audio_config "
-            "context_management prompt_cache_options"
-        ).split()
-    },
+    **dict.fromkeys(("url", "host", "endpoint", "endpoint_url", "server_url", "api_url"), "pass `base_url`"),
+    **dict.fromkeys(("token", "access_token", "bearer_token", "openai_key"), "pass `api_key`"),
+    **dict.fromkeys(("engine", "deployment", "deployment_name"), "pass `model`"),
+    **dict.fromkeys(("system", "system_prompt", "system_message"), "pass a system message with the messages of a call"),
+    **dict.fromkeys(("messages", "prompt", "input"), "pass the messages as the first argument of a call"),
+    "tools": "pass the tools to `bind_tools` or `create_agent` (LangChain), or to `chat_with_tools` or an agent "
+    "(LlamaIndex)",
+    "tool_choice": "pass it with the tools, to `bind_tools` (LangChain) or `chat_with_tools` (LlamaIndex)",
+    **dict.fromkeys(
+        ("response_format", "response_schema", "json_mode"),
+        "use `with_structured_output` (LangChain) or `structured_predict` (LlamaIndex)",
+    ),
+    **dict.fromkeys(
+        ("stream", "streaming"), "call `stream` (LangChain), or `stream_chat` or `stream_complete` (LlamaIndex)"
+    ),
+    "embed_model": "this package has no embeddings. Pass the model of another package to your index",
+    "num_output": "it is a size that only Rivya's class takes. Leave it out, or set `max_tokens`",
     "n": "one call gives one reply. For several replies use `batch`, or call several times",
     "is_chat_model": "only chat models are supported. Leave it out",
     "is_function_calling_model": "tools are sent whenever a call has some. Leave it out",
@@ -82,7 +98,7 @@ EXPLAINED = {
     "stream_chunk_timeout": "`timeout` also limits the wait between two chunks. Set that",
     "reuse_client": "connections are shared and pooled already. Leave it out",
     **dict.fromkeys(
-        ("client", "async_client", "root_client", "openai_client"),
+        ("client", "async_client", "root_client", "openai_client", "async_openai_client"),
         "pass httpx clients as `http_client` and `http_async_client`",
     ),
     "api_version": "pass it in the query: `default_query={'api-version': ...}`",
@@ -206,11 +222,16 @@ class Signature:
         """Return what to say about *name*: an explanation, a near match, or what there is."""
         if name in EXPLAINED:
             return f"{self._refusal(name)}: {EXPLAINED[name]}."
+        if name in BODY_ONLY:
+            way = f". If the server takes it, pass `extra_body={{{name!r}: ...}}`" if "extra_body" in self.known else ""
+            return f"{self._refusal(name)}: it is not a parameter of the API{way}."
         candidates = sorted({*self.known, *self.lacking})
         close = _same_word(name, candidates) or difflib.get_close_matches(name, candidates, n=1)
         if close:
             reason = self.lacking.get(close[0])
-            return f"{self._refusal(name)}; did you mean `{close[0]}`?" + (f" {reason}." if reason else "")
+            return f"{self._refusal(name)}; did you mean `{close[0]}`?" + (
+                f" {reason[0].upper()}{reason[1:]}." if reason else ""
+            )
         takes = f"; it takes `{'`, `'.join(sorted(self.known))}`" if self.call else ""
         return f"{self._refusal(name)}{takes}."
 
@@ -236,9 +257,26 @@ SHOWN = (bool, int, float)
 """Types of values that a message may repeat: no text, for that may be a secret."""
 
 
+IMAGE_OPTIONS = frozenset(
+    {"aspect_ratio", "resolution", "quality", "size", "style", "seed", "prompt", "reference_images"}
+)
+NOT_FOR_IMAGES = frozenset(
+    {"n", "tools", "tool_choice", "system", "system_prompt", "messages", "input", "stream", "strict"}
+)
+"""Arguments whose explanations are about chats."""
+
+
 def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ConfigurationError:
     """Return the error for an argument that *owner* does not have, with the one of *names* that may be meant."""
-    close = difflib.get_close_matches(name, list(names), n=1)
+    if name in IMAGE_OPTIONS:
+        return ConfigurationError(
+            f"`{owner}` has no argument `{name}`. Options of an image are passed with its prompt."
+        )
+    if name in EXPLAINED and name not in NOT_FOR_IMAGES:
+        return ConfigurationError(f"`{owner}` has no argument `{name}`: {EXPLAINED[name]}.")
+    known = sorted(names)
+    own = {**RENAMED, **CONSTRUCTOR_NAMES}.get(name)
+    close = [own] if own in known else _same_word(name, known) or difflib.get_close_matches(name, known, n=1)
     return ConfigurationError(
         f"`{owner}` has no argument `{name}`" + (f"; did you mean `{close[0]}`?" if close else ".")
     )

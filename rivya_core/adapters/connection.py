@@ -74,6 +74,8 @@ class Connection(Account, BaseModel):
     """Options that a call may override by keyword."""
     lacking: ClassVar[Mapping[str, str]] = {}
     """Arguments of other chat classes of this package that this one does not take, with the reason."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Methods of other packages' models, with what to use instead."""
     not_pickled: ClassVar[frozenset[str]] = frozenset()
     """Fields that a pickle leaves out, in addition to clients; they get their defaults when it is loaded."""
 
@@ -119,6 +121,18 @@ class Connection(Account, BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise configuration_error(type(self).__name__, error) from None
+
+    if not TYPE_CHECKING:  # type checkers would take any attribute for known
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to use instead of a method that other packages' models have."""
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name not in self.elsewhere:
+                    raise
+            told = f"`{type(self).__name__}` has no `{name}`: {self.elsewhere[name]}."
+            raise AttributeError(told, name=name, obj=self)
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from pydantic import Field
 from rivya_core.adapters.arguments import ONLY_RIVYA
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.prompting import PROMPT_OPTIONS, ToolCalling, prompt_of
-from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.adapters.tool_choice import tool_choice_for, tool_list
 from rivya_core.http.endpoint import checked_headers
 from rivya_core.openai.options import OPTIONS
 from rivya_core.sessions.modes import OnMismatch
@@ -145,7 +145,7 @@ class OpenAIFields(Connection):
         own = self.__dict__
         settings = {name: value for name in _fields(type(self)) if (value := own[name]) is not None}
         settings["metadata"] = self.request_metadata
-        tools = (*self.built_in_tools, *map(wire_tool, options.get("tools") or ()))
+        tools = (*self.built_in_tools, *map(wire_tool, tool_list(options.get("tools") or ())))
         if not tools:
             settings.pop("parallel_tool_calls", None)
         settings.update((name, value) for name, value in options.items() if name in OPTIONS)

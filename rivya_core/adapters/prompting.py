@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.adapters.tool_choice import tool_choice_for, tool_list
 
 if TYPE_CHECKING:
     from rivya_core.prompted.prompt import Prompt
@@ -31,7 +31,7 @@ def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
     """
     from rivya_core.prompted.prompt import prompt_for
 
-    tools, form = options.get("tools") or (), options.get("response_format")
+    tools, form = _tools(options.get("tools")), options.get("response_format")
     return prompt_for(
         tools,
         tool_choice_for(options.get("tool_choice"), tools) if tools else None,
@@ -40,6 +40,14 @@ def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
         repair=options.get("repair", repair),
         json_only=isinstance(form, Mapping) and form.get("type") in API_FORMATS,
     )
+
+
+def _tools(given: Any) -> list[Any]:
+    """The tools of a call as the API's objects; a binding passes them as such."""
+    from rivya_core.structured.wire_forms import wire_tool
+
+    tools = tool_list(given) if given else []
+    return [tool if isinstance(tool, Mapping) else wire_tool(tool) for tool in tools]
 
 
 def _schema(form: Any) -> Schema | None:

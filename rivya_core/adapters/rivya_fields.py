@@ -71,6 +71,9 @@ class RivyaFields(SessionAccount, Connection):
                 f"`session_ledger` takes a ledger, for example `{kind}`. The variable RIVYA_SESSION_LEDGER takes a "
                 "path or a URL."
             )
+        if given is not None and (isinstance(given, type) or not hasattr(given, "claim")):
+            kind = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+            raise ConfigurationError(f"`session_ledger` takes a ledger such as `MemoryLedger()`, not {kind}.")
         return given
 
     @model_validator(mode="after")

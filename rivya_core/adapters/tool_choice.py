@@ -1,15 +1,29 @@
-"""`tool_choice` in the words of both frameworks, as the API's own value."""
+"""Tools and `tool_choice` as callers of both frameworks pass them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from rivya_core.errors import InvalidInputError
 from rivya_core.structured.wire_forms import tool_name
 
 CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 ALLOWED = "allowed_tools"
+
+
+def tool_list(tools: Any) -> list[Any]:
+    """Return *tools* as a list.
+
+    Raises:
+        InvalidInputError: It is no list, for example a single tool; nothing was sent.
+    """
+    single = isinstance(tools, (str, bytes, Mapping, BaseModel, type)) or not isinstance(tools, Iterable)
+    if single:
+        raise InvalidInputError(f"Tools are passed as a list, not as one {type(tools).__name__}. Nothing was sent.")
+    return list(tools)
 
 
 def tool_choice_for(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:

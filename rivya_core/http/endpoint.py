@@ -22,6 +22,8 @@ from rivya_core.http.response_body import COMPRESSED, DEFAULT_LIMITS, EXTENSION,
 from rivya_core.http.secrets import ApiKey, Headers, KeySource, StoredKey, key_of, missing, plain, stored_headers
 from rivya_core.providers import Provider
 
+PATHS = ("/chat/completions", "/chat/completions/stream", "/responses", "/generations")
+"""Paths of the APIs. Documentation shows them in whole URLs, which people copy."""
 LONGEST_LABEL = 63
 """Characters that a part of a host's name may have."""
 KEY_SOURCE = "rivya_key_source"
@@ -181,12 +183,12 @@ def where(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[t
     """Return the base URL of *provider*'s API (the given one, the environment's or its own) and the query in it.
 
     Raises:
-        ConfigurationError: The key is missing or invalid.
+        ConfigurationError: There is no URL, or no request can go there.
     """
     found = base_url or _variable(provider.url_variable) or provider.base_url
     if not found:
         raise ConfigurationError("Pass `base_url`, the URL of the API, such as 'http://localhost:8000/v1'.")
-    return checked_url(found)
+    return checked_url(found, "`base_url`" if base_url else f"`{provider.url_variable or 'base_url'}`")
 
 
 def checked_headers(provider: Provider, headers: Headers) -> dict[str, str]:
@@ -234,6 +236,8 @@ def checked_key(provider: Provider, api_key: SecretStr | KeySource | StoredKey |
         raise ConfigurationError(
             f"No API key: set the environment variable `{provider.key_variable}` or pass `api_key`."
         )
+    if _is_in_quotes(key):
+        raise ConfigurationError("The API key is in quotes. Remove the quotation marks around it.")
     if not _is_printable_word(key):
         where = f"`api_key` or `{provider.key_variable}`" if provider.key_variable else "`api_key`"
         if _begins_with_bearer(key):
@@ -246,6 +250,11 @@ def _is_printable_word(key: SecretStr) -> bool:
     """Whether *key* can be in a header. Checked here, so that no local variable of a traceback holds the key."""
     given = key.get_secret_value()
     return given.isascii() and given.isprintable() and " " not in given
+
+
+def _is_in_quotes(key: SecretStr) -> bool:
+    given = key.get_secret_value()
+    return len(given) > 1 and given[0] == given[-1] and given[0] in "\"'`"
 
 
 def _begins_with_bearer(key: SecretStr) -> bool:
@@ -262,8 +271,8 @@ def _variable(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def checked_url(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return *url* without a trailing slash, and the query in it.
+def checked_url(url: str, name: str = "`base_url`") -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return *url* without a trailing slash, and the query in it; *name* is what a message calls it.
 
     Raises:
         ConfigurationError: No request can go there.
@@ -278,10 +287,14 @@ def checked_url(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
         usable = False
     if not usable:
         raise ConfigurationError(
-            "`base_url` must be an http(s) URL such as 'https://host/v1', not "
+            f"{name} must be an http(s) URL such as 'https://host/v1', not "
             f"{url.rpartition('@')[2].partition('?')[0]!r}."
         )
     if parts.username or parts.password or parts.fragment:
-        raise ConfigurationError("`base_url` must not hold credentials or a fragment; use `api_key`.")
-    bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-    return bare.rstrip("/"), tuple(parse_qsl(parts.query, keep_blank_values=True))
+        raise ConfigurationError(f"{name} must not hold credentials or a fragment; use `api_key`.")
+    bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")).rstrip("/")
+    if ending := next((path for path in PATHS if bare.endswith(path)), None):
+        raise ConfigurationError(
+            f"{name} must end before `{ending}`, which is added: pass {bare.removesuffix(ending)!r}."
+        )
+    return bare, tuple(parse_qsl(parts.query, keep_blank_values=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import TracebackType
@@ -54,7 +54,7 @@ def translated(error: Exception, request: httpx.Request) -> RivyaError | None:
 
 
 def _not_connected(error: Exception, request: httpx.Request, host: str) -> APIConnectionError:
-    proxy = proxy_for(request.url)
+    proxy = _proxy_of(error) or proxy_for(request.url)
     if isinstance(error, httpx.PoolTimeout):
         return APIConnectionError(
             f"No connection of the client became free for {host} ({_named(error)}). Allow it more."
@@ -62,8 +62,9 @@ def _not_connected(error: Exception, request: httpx.Request, host: str) -> APICo
     if proxy or isinstance(error, httpx.ProxyError):
         through = f"the proxy {proxy}" if proxy else "its proxy"
         return APIConnectionError(
-            f"Could not connect to {host} through {through} ({_named(error)}). Check `HTTPS_PROXY`, `HTTP_PROXY`, "
-            "`ALL_PROXY` and `NO_PROXY`, or the proxy of your own client."
+            f"Could not connect to {host} through {through} ({_named(error)}). Check the proxy: it comes from "
+            "`HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, or from your own client. `NO_PROXY` "
+            "lists hosts that need none."
         )
     return APIConnectionError(f"Could not connect to {host} ({_named(error)}). Check the network and `base_url`.")
 
@@ -120,14 +121,27 @@ def died_on_reuse(error: BaseException) -> bool:
 
     Only httpcore's connections tell. With other transports the result is False.
     """
+    return any(getattr(connection, "_request_count", 0) > 1 for connection in _connections(error))
+
+
+def _proxy_of(error: BaseException) -> str | None:
+    """Return host and port of the proxy that the client used, or None if its transport does not tell."""
+    for connection in _connections(error):
+        url = getattr(connection, "_proxy_url", None)
+        if url is not None:
+            host = bytes(url.host).decode("ascii", "replace")
+            return f"{host}:{url.port}" if url.port else host
+    return None
+
+
+def _connections(error: BaseException) -> Iterator[Any]:
+    """The connections and pools of httpcore that *error* came through."""
     for found in _chain(error):
         trace = found.__traceback__
         while trace is not None:
-            frame = trace.tb_frame
-            if frame.f_code.co_name in HANDLERS and getattr(frame.f_locals.get("self"), "_request_count", 0) > 1:
-                return True
+            if trace.tb_frame.f_code.co_name in HANDLERS:
+                yield trace.tb_frame.f_locals.get("self")
             trace = trace.tb_next
-    return False
 
 
 def hide_secrets(error: BaseException, request: httpx.Request) -> None:

@@ -111,7 +111,8 @@ class ReferenceRegistry:
                 raise InvalidInputError(f"There is no image {name[:100]!r}.")
             return (yield from _file(lambda: open_below(root, name), name, largest))
         except InvalidInputError as error:
-            raise InvalidInputError(f"{error} {self._allowed()}") from error
+            said = str(error).removesuffix(" Nothing was sent.")
+            raise InvalidInputError(f"{said} {self._allowed()}") from error
 
     def _known(self, name: str) -> Plan[Any]:
         """Return the image with this id, from the registry or from another process; None if there is none."""

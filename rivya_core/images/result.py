@@ -61,7 +61,8 @@ class GeneratedImage(dict[str, Any]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(name) from None
+            ways = "`path`, `content` (the bytes), `pil()` and `save(path)`"
+            raise AttributeError(f"An image has no `{name}`. It has {ways}, and {', '.join(self)}.") from None
 
     def __str__(self) -> str:
         """Return the short text that a model gets, without a signed URL."""
@@ -111,11 +112,19 @@ class GeneratedImage(dict[str, Any]):
             ) from None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to *path*, or to a file named by its id if *path* is a directory; return the file's path."""
+        """Write the image to *path*, or to a file named by its id if *path* is a directory; return the file's path.
+
+        Raises:
+            InvalidInputError: The file cannot be written.
+        """
         target = Path(path)
         if target.is_dir():
             target /= f"{self['id']}{SUFFIXES.get(self['mime_type'], '')}"
-        target.write_bytes(self.content)
+        data = self.content
+        try:
+            target.write_bytes(data)
+        except OSError as exc:
+            raise InvalidInputError(f"The image cannot be saved as {str(target)!r}: {exc.strerror}.") from exc
         return target
 
     def pil(self) -> Any:

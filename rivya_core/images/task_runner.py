@@ -15,7 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rivya_core.errors import ConfigurationError, RivyaError, TaskError, TaskFailedError, TaskInterruptedError
+from rivya_core.errors import (
+    ConfigurationError,
+    NotFoundError,
+    RivyaError,
+    TaskError,
+    TaskFailedError,
+    TaskInterruptedError,
+)
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
@@ -150,7 +157,9 @@ class TaskRun:
             self.release()
             yield from self._note(replace(self.record, state="failed"))
             raise
-        except TaskError:
+        except (TaskError, NotFoundError) as error:
+            if isinstance(error, NotFoundError) and self.record.body:  # a new task may not be visible yet
+                raise _interrupted(self.record, "Lost contact with image task {id}", error) from error
             raise
         except (RivyaError, OSError) as error:
             raise _interrupted(

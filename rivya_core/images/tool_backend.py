@@ -84,10 +84,12 @@ class ImageToolBackend:
         self._budgets = () if max_credits is None else (Budget(max_credits),)
         rules = fetching if isinstance(fetching, FetchRules) else FetchRules(allowed=fetching)
         registry = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
+        if not isinstance(images or {}, Mapping):
+            raise ConfigurationError(f"`images` must be a mapping of names to images, not {type(images).__name__}.")
         for name, image in (images or {}).items():
             registry.put(image, name, listed=True)
         retry = RetryPolicy(max_retries)
-        where = None if output_dir is None else Path(output_dir)
+        where = _path("output_dir", output_dir)
         polling = PollingPolicy(deadline)
         config = ImageConfig(endpoint, image_model(model), self._store, registry, retry, polling, where, rules)
         self._generator = ImageGenerator(config, UploadCache(endpoint, retry, model if config.model.known else None))
@@ -161,7 +163,11 @@ class ImageToolBackend:
             own = dict(prompt) if isinstance(prompt, Mapping) else {"prompt": prompt}
             if arguments.get("idempotency_key") is not None:
                 own.setdefault("idempotency_key", f"{arguments['idempotency_key']}-{place}")
-            request = self.request(own.pop("prompt", None), {**arguments, **own}, trusted=True)
+            if "prompt" not in own:
+                raise InvalidInputError(
+                    f"Item {place} has no `prompt`. Its keys are: {', '.join(map(str, own))}. Nothing was sent."
+                )
+            request = self.request(own.pop("prompt"), {**arguments, **own}, trusted=True)
             requests.append(request.within(budgets))
         with self._bar(len(requests)) as bar:
             outcomes = yield from generate_many(
@@ -312,11 +318,17 @@ def _no_reference() -> InvalidInputError:
     )
 
 
-def _directory(path: str | os.PathLike[str] | None) -> Path | None:
-    if path is None:
+def _path(name: str, given: str | os.PathLike[str] | None) -> Path | None:
+    if given is None:
         return None
-    found = Path(path)
-    if not found.is_dir():
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigurationError(f"`{name}` must be a path, not {type(given).__name__}.")
+    return Path(given)
+
+
+def _directory(path: str | os.PathLike[str] | None) -> Path | None:
+    found = _path("allowed_dir", path)
+    if found is not None and not found.is_dir():
         raise ConfigurationError(f"`allowed_dir` {str(found)!r} is not a directory.")
     return found
 

@@ -21,10 +21,18 @@ class ResultsFile:
 
     Args:
         path: The file; its directory must exist. It is created readable for its owner alone.
+
+    Raises:
+        ConfigurationError: There is no such directory, or the path is one.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser().absolute()
+        if not self.path.parent.is_dir() or self.path.is_dir():
+            raise ConfigurationError(
+                f"The results of a batch cannot be written to {str(self.path)!r}: it must be a file in a directory "
+                "that exists. Nothing was sent."
+            )
         self._lock = Lock()
 
     def read(self) -> Iterator[Record]:

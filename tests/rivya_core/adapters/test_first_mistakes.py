@@ -9,7 +9,7 @@ from both_frameworks import PACKAGES, url_of
 from langchain_core.messages import HumanMessage
 from llama_index.core.llms import ChatMessage, ImageBlock
 
-from langchain_rivya import ChatRivya, RivyaCreditsHandler, RivyaImageTool
+from langchain_rivya import ChatRivya, MemoryLedger, RivyaCreditsHandler, RivyaImageTool
 from llamaindex_rivya import Rivya, RivyaImageToolSpec
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotFoundError
 from rivya_core.providers import GMI, RIVYA
@@ -94,6 +94,81 @@ def test_a_ledger_is_made_from_a_path(framework: str, given: str, ledger: str, s
         getattr(package, f"{prefix}Rivya")(**account(sandbox), session_ledger=given)
 
     assert "pw" not in str(caught.value)
+
+
+@EVERY_FRAMEWORK
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"session_ledger": MemoryLedger}, r"`MemoryLedger\(\)`, not the class"),
+        ({"base_url": "http://127.0.0.1:9/api/v1/chat/completions"}, r"must end before `/chat/completions`"),
+        ({"api_key": "'rvya_sk_quoted'"}, "in quotes"),
+        ({"rate_limiter": 5}, "rate_?limiter"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_construction(framework: str, arguments: dict[str, Any], words: str) -> None:
+    package, prefix = PACKAGES[framework]
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        getattr(package, f"{prefix}Rivya")(**{"api_key": "rvya_sk_x", **arguments})
+
+    assert "quoted" not in str(caught.value)
+
+
+@EVERY_FRAMEWORK
+@pytest.mark.parametrize("kind", ["Rivya", "GMI"])
+def test_tools_and_messages_of_the_wrong_type(framework: str, kind: str, sandbox: Sandbox) -> None:
+    package, prefix = PACKAGES[framework]
+    url = url_of(sandbox, RIVYA if kind == "Rivya" else GMI)
+    model = getattr(package, f"{prefix}{kind}")(api_key=sandbox.api_key, base_url=url)
+    if framework == "langchain":
+        calls = [lambda: model.bind_tools(len), lambda: model.invoke("Hi", tools=["x"]), lambda: model.invoke(None)]
+        calls += [lambda: model.invoke([{"role": "usr", "content": "Hi"}])]
+    else:
+        calls = [lambda: model.chat_with_tools(len, "Hi"), lambda: model.chat_with_tools([len], "Hi")]
+        calls += [lambda given=given: model.chat(given) for given in ("Hi", None, ["Hi"], ChatMessage("Hi"))]
+        calls += [lambda: model.stream_chat("Hi"), lambda: model.complete(None), lambda: model.chat([], tools=["x"])]
+        calls += [lambda: model.structured_predict(dict, "Hi")]
+
+    for call in calls:
+        with pytest.raises(InvalidInputError, match="Nothing was sent"):
+            call()
+    assert sandbox.journal.requests == []
+
+
+@EVERY_FRAMEWORK
+def test_a_method_of_another_package_is_named(framework: str) -> None:
+    package, prefix = PACKAGES[framework]
+    model = getattr(package, f"{prefix}Rivya")(api_key="rvya_sk_x")
+    foreign, ours = ("complete", "`invoke`") if framework == "langchain" else ("invoke", "`complete`")
+    with pytest.raises(AttributeError, match=f"has no `{foreign}`: use {ours}"):
+        getattr(model, foreign)
+    assert not hasattr(model, foreign)
+
+
+@EVERY_FRAMEWORK
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"api_base": "http://127.0.0.1:9"}, "did you mean `base_url`"),
+        ({"aspect_ratio": "16:9"}, "passed with its prompt"),
+        ({"output_dir": 5}, "output_dir"),
+        ({"images": "cat.png"}, "images"),
+        ({"http_client": 5}, "http_client"),
+    ],
+)
+def test_a_wrong_argument_of_an_image_tool(
+    framework: str, arguments: dict[str, Any], words: str, sandbox: Sandbox
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        image_tool(framework, sandbox, **arguments)
+
+
+@EVERY_FRAMEWORK
+def test_an_unknown_task_is_not_said_to_be_running(framework: str, sandbox: Sandbox) -> None:
+    with pytest.raises(NotFoundError, match="Check the task id") as caught:
+        image_tool(framework, sandbox).resume("nope")
+
+    assert "still running" not in str(caught.value)
 
 
 @pytest.mark.parametrize("limit", [-1, "5", float("nan")])

@@ -81,6 +81,18 @@ def test_a_proxy_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.Mo
 
 
 @BOTH
+def test_the_proxy_of_the_callers_own_client_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the environment's, which the client may not even read."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:2")
+    client = (httpx.Client if kind == "sync" else httpx.AsyncClient)(proxy="http://user:secret@127.0.0.1:1")
+    with pytest.raises(
+        errors.APIConnectionError, match=r"through the proxy 127\.0\.0\.1:1 .*your own client"
+    ) as caught:
+        ask(kind, client)
+    assert "secret" not in str(caught.value)
+
+
+@BOTH
 def test_a_client_that_is_closed(kind: str) -> None:
     if kind == "sync":
         client: Any = httpx.Client()
