@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from both_frameworks import OPENAI_PROVIDERS, url_of
+from both_frameworks import OPENAI_PROVIDERS, model_of, url_of
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -52,9 +52,9 @@ class _Integration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        given = {"model": "gpt-5.2"} if self.provider is COMPATIBLE else {}
+        where = {"base_url": url_of(self.sandbox, self.provider), **model_of(self.sandbox, self.provider)}
         api = {"use_responses_api": True} if self.responses else {}
-        return {"api_key": self.sandbox.api_key, "base_url": url_of(self.sandbox, self.provider), **given, **api}
+        return {"api_key": self.sandbox.api_key, **where, **api}
 
     @property
     def supported_usage_metadata_details(self) -> dict[str, list[str]]:

@@ -142,6 +142,11 @@ def url_of(sandbox: Sandbox, provider: Provider) -> str:
     return getattr(sandbox, f"{provider.name}_url", sandbox.openai_url)
 
 
+def model_of(sandbox: Sandbox, provider: Provider) -> dict[str, str]:
+    """The `model` for the sandbox, where the provider's default is not one of its models."""
+    return {} if hasattr(sandbox, f"{provider.name}_url") else {"model": "gpt-5.2"}
+
+
 def make(way: Way, name: str, backend: Backend | None = None, **fields: Any) -> Any:
     """A model of *name* at the back end, or at one that cannot be reached."""
     needed = {"model": "m"} if name == "OpenAICompatible" else {}
