@@ -30,7 +30,6 @@ from rivya_core.adapters.arguments import configuration_error, unknown_argument
 from rivya_core.adapters.image_operations import ImageOperations
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.clients import Clients
-from rivya_core.http.endpoint import endpoint
 from rivya_core.http.httpx2_clients import check_client
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
@@ -246,27 +245,10 @@ class ImageToolBase(ImageOperations, RivyaTool):
         return {"type": "image", "url": image["url"], "mime_type": image["mime_type"]}
 
     def _build(self) -> ImageToolBackend:
-        where = endpoint(
-            self.provider,
-            api_key=self.api_key,
-            base_url=self.base_url,
-            headers=self.default_headers,
-            timeout=self.timeout,
-        )
-        self.api_key = where.key
-        return ImageToolBackend(
-            where,
-            model=self.model,
-            max_retries=self.max_retries,
-            deadline=self.deadline,
-            output_dir=self.output_dir,
-            progress=self.progress,
-            store=as_task_store(self.task_store),
-            allowed_dir=self.allowed_dir,
-            images=self.images,
-            fetching=self.fetch_image_urls,
-            max_credits=self.max_credits,
-        )
+        given = {**self.__dict__, "task_store": as_task_store(self.task_store)}
+        made = ImageToolBackend.from_arguments(self.provider, given)
+        self.api_key = made.api_key
+        return made
 
     def _show_model(self) -> None:
         """Describe the image model's options to the calling model, unless the application describes the tool itself."""

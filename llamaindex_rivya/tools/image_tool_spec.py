@@ -1,19 +1,24 @@
 """The image tools for LlamaIndex, as agents call them. The core's `tool_backend.py` does the work."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llama_index.core.base.llms.types import ContentBlock, ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata, ToolOutput
 from llama_index.core.workflow import Context
+from pydantic import SecretStr
 
 from llamaindex_rivya.tools.base import ImageSpecBase
 from llamaindex_rivya.tools.events import listener_for
 from rivya_core.errors import ConfigurationError
+from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
+from rivya_core.images.catalogue import DEFAULT_MODEL
 from rivya_core.images.result import GeneratedImage
 from rivya_core.images.schema import STATUS, WAIT, TaskArguments, arguments_schema, describe
-from rivya_core.images.tool_backend import Outcome, outcome_text
+from rivya_core.images.tool_backend import Outcome, Progress, outcome_text
+from rivya_core.media.fetch_url import FetchRules
 
 PAIRS = (
     ("generate_image", "agenerate_image"),
@@ -70,6 +75,30 @@ class RivyaImageToolSpec(ImageSpecBase):
     """
 
     spec_functions = [*PAIRS]  # noqa: RUF012 - as LlamaIndex declares it
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        timeout: float | httpx.Timeout | Any = None,
+        max_retries: int = 2,
+        http_client: httpx.Client | Any = None,
+        http_async_client: httpx.AsyncClient | Any = None,
+        default_headers: Mapping[str, str] | None = None,
+        deadline: float = 600.0,
+        output_dir: str | os.PathLike[str] | None = None,
+        progress: Progress = None,
+        wait: bool = True,
+        task_store: Any = None,
+        allowed_dir: str | os.PathLike[str] | None = None,
+        images: Mapping[str, Any] | None = None,
+        fetch_image_urls: bool | FetchRules = False,
+        max_credits: float | None = None,
+        image_blocks: bool | Literal["base64"] = False,
+    ) -> None:
+        super().__init__({name: value for name, value in locals().items() if name not in {"self", "__class__"}})
 
     def generate_image(
         self,

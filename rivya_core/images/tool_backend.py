@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import SecretStr
+from typing_extensions import Self
+
 from rivya_core.errors import ConfigurationError, InvalidInputError
-from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.endpoint import Endpoint, endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
+from rivya_core.http.secrets import KeySource
 from rivya_core.images.api import ImageTask
 from rivya_core.images.batch import generate_many
 from rivya_core.images.catalogue import DEFAULT_MODEL, fetch_models, image_model
@@ -32,6 +37,7 @@ from rivya_core.images.task_runner import ImageConfig
 from rivya_core.images.task_store import MemoryTaskStore, TaskRecord, TaskStore
 from rivya_core.images.uploads import UploadCache
 from rivya_core.media.fetch_url import FetchRules
+from rivya_core.providers import Provider
 from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
 STORE_VARIABLE = "RIVYA_TASK_STORE"
@@ -47,16 +53,16 @@ class ImageToolBackend:
     """The backend of an image tool.
 
     Args:
-        endpoint: Endpoint and credentials.
+        where: Endpoint and credentials.
         model: Image model id.
         max_retries: Extra requests after a retryable failure.
         deadline: Seconds after which waiting for an image ends.
         output_dir: Directory for the images, or None to keep them in memory.
         progress: True for a bar, False for none, None for a bar in terminals and notebooks only, or a listener.
-        store: Store of the task records: None for memory, a path, or a store.
+        task_store: Store of the task records: None for the default, a path, or a store.
         allowed_dir: Directory whose files an agent may name as references.
         images: Images that an agent may name from the start, by name.
-        fetching: Whether references may be named by URL, or the rules for them.
+        fetch_image_urls: Whether references may be named by URL, or the rules for them.
         max_credits: Limit on the credits that this tool spends.
 
     Raises:
@@ -65,34 +71,48 @@ class ImageToolBackend:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        where: Endpoint,
         *,
         model: str = DEFAULT_MODEL,
         max_retries: int = 2,
         deadline: float = 600.0,
         output_dir: str | os.PathLike[str] | None = None,
         progress: Progress = None,
-        store: object = None,
+        task_store: object = None,
         allowed_dir: str | os.PathLike[str] | None = None,
         images: Mapping[str, Any] | None = None,
-        fetching: bool | FetchRules = False,
+        fetch_image_urls: bool | FetchRules = False,
         max_credits: float | None = None,
     ) -> None:
-        self._store: TaskStore = task_store_from(store)
+        self._store: TaskStore = task_store_from(task_store)
         self._progress = progress
         bar_wanted(progress)
         self._budgets = () if max_credits is None else (Budget(max_credits),)
-        rules = fetching if isinstance(fetching, FetchRules) else FetchRules(allowed=fetching)
+        rules = fetch_image_urls
+        if not isinstance(rules, FetchRules):
+            rules = FetchRules(allowed=rules)
         registry = ReferenceRegistry(_directory(allowed_dir), rules, self._recall, self._refetch)
         if not isinstance(images or {}, Mapping):
             raise ConfigurationError(f"`images` must be a mapping of names to images, not {type(images).__name__}.")
         for name, image in (images or {}).items():
             registry.put(image, name, listed=True)
         retry = RetryPolicy(max_retries)
-        where = _path("output_dir", output_dir)
+        directory = _path("output_dir", output_dir)
         polling = PollingPolicy(deadline)
-        config = ImageConfig(endpoint, image_model(model), self._store, registry, retry, polling, where, rules)
-        self._generator = ImageGenerator(config, UploadCache(endpoint, retry, model if config.model.known else None))
+        config = ImageConfig(where, image_model(model), self._store, registry, retry, polling, directory, rules)
+        self._generator = ImageGenerator(config, UploadCache(where, retry, model if config.model.known else None))
+
+    @classmethod
+    def from_arguments(cls, provider: Provider, given: Mapping[str, Any]) -> Self:
+        """Return the backend for the arguments of a tool, of which it takes those that its own constructor names."""
+        account = {name: given[name] for name in ("api_key", "base_url", "timeout")}
+        where = endpoint(provider, headers=given["default_headers"], **account)
+        return cls(where, **{name: given[name] for name in signature(cls).parameters if name in given})
+
+    @property
+    def api_key(self) -> SecretStr | KeySource | None:
+        """The key in use."""
+        return self._config.endpoint.key
 
     @property
     def model(self) -> ImageModel:
@@ -229,7 +249,7 @@ class ImageToolBackend:
     @contextmanager
     def no_bars(self) -> Iterator[None]:
         """Show no bars for images that are generated in this context; the application's listener is still called."""
-        token = _shared_bar.set(self._progress if callable(self._progress) else _told_nothing)
+        token = _shared_bar.set(self._progress if callable(self._progress) else _no_bar)
         try:
             yield
         finally:
@@ -270,8 +290,8 @@ class ImageToolBackend:
         return found.data or b""
 
 
-def _told_nothing(progress: ImageProgress) -> None:
-    """A bar that is not there."""
+def _no_bar(progress: ImageProgress) -> None:
+    """A listener that shows nothing."""
 
 
 def outcome_text(outcome: Outcome) -> str:

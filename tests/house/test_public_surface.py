@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from langchain_core.tools import BaseTool
 
 import langchain_rivya
 import llamaindex_rivya
@@ -99,6 +100,16 @@ def test_every_public_thing_is_described(module: ModuleType, name: str) -> None:
 
     assert described(thing)
     assert not silent
+
+
+def test_both_image_tools_take_the_same_arguments() -> None:
+    """A field in LangChain, and in LlamaIndex a parameter that the docstring describes."""
+    tool, spec = langchain_rivya.RivyaImageTool, llamaindex_rivya.RivyaImageToolSpec
+    fields = tool.model_fields.keys() - BaseTool.model_fields.keys()
+    parameters = inspect.signature(spec).parameters
+
+    assert fields == parameters.keys()
+    assert [name for name in parameters if f"        {name}: " not in (spec.__doc__ or "")] == []
 
 
 def test_the_version_is_the_changelogs() -> None:
