@@ -47,14 +47,18 @@ class ToolCallingChat(HTTPChatModel):
 
         Raises:
             InvalidInputError: `tool_choice` names no tool.
+            OutputParserException: While it is called: a reply without a valid call, where a call is required and some
+                tools stand for structured output (`ToolStrategy`). An agent would end there without its object.
         """
+        from langchain_rivya.chat_models.structured_output import needs_call, with_call
         from langchain_rivya.chat_models.tools import tool_schemas
 
         schemas = tool_schemas(tools, strict=strict)
         choice = tool_choice_for(tool_choice, schemas)
         optional = {"tool_choice": choice, "parallel_tool_calls": parallel_tool_calls}
         present = {name: value for name, value in optional.items() if value is not None}
-        return self.bind(tools=schemas, **present, **kwargs)
+        bound = self.bind(tools=schemas, **present, **kwargs)
+        return bound | with_call if choice == "required" and needs_call(tools) else bound
 
     @as_model_errors()
     def with_structured_output(

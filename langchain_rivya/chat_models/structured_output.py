@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.tools import StructuredTool
 
 from langchain_rivya.chat_models.tools import schema_like
 from langchain_rivya.errors import RefusalError
@@ -169,6 +170,30 @@ def with_parser(
     )
     failed: Runnable[Any, Any] = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def needs_call(tools: Sequence[Any]) -> bool:
+    """Whether an agent with *tools* ends at a reply without a call, although it wants structured output.
+
+    `ToolStrategy` offers the schema as a tool without a function. If it is the only tool, the agent itself asks again.
+    """
+    schemas = [one for one in tools if isinstance(one, StructuredTool) and one.func is None and one.coroutine is None]
+    return 0 < len(schemas) < len(tools)
+
+
+def with_call(message: AIMessage) -> AIMessage:
+    """Return a reply that calls a tool.
+
+    Raises:
+        OutputParserException: It calls none; the message says what it does instead.
+    """
+    if message.tool_calls:
+        return message
+    wrong = [
+        str(call.get("error") or "the arguments of a call are no JSON object") for call in message.invalid_tool_calls
+    ]
+    why = "; ".join(wrong) or "it calls no tool, and a call is required"
+    raise OutputParserException(f"No structured output: {why}. Reply: {message.text[:500]!r}", llm_output=message.text)
 
 
 def reply_of(message: BaseMessage) -> Reply:

@@ -11,7 +11,8 @@ import pytest
 import respx
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware, SummarizationMiddleware
-from langchain.agents.structured_output import ProviderStrategy
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
@@ -113,6 +114,17 @@ def test_an_agent_reads_the_repaired_object_of_a_stream(model: Any, sandbox: San
     agent = create_agent(model, response_format=ProviderStrategy(Weather))
     *_, (_, last) = agent.stream(QUESTION, stream_mode=["messages", "values"])
     assert last["structured_response"] == Weather(city="Basel", degrees=21)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agent_never_ends_without_its_object(model: Any, sandbox: Sandbox, streaming: bool) -> None:
+    """LangChain itself ends silently where a model ignores `tool_choice`, although `ToolStrategy` wants an object."""
+    sandbox.answer("It is warm.")
+    sandbox.answer("Quite warm.")
+    model = model.model_copy(update={"streaming": streaming})
+    agent = create_agent(model, tools=[get_weather], response_format=ToolStrategy(Weather))
+    with pytest.raises(OutputParserException, match="calls no tool, and a call is required"):
+        agent.invoke(QUESTION)
 
 
 def test_summarisation_knows_the_models_size(model: Any) -> None:
