@@ -88,7 +88,7 @@ def read(prompt: Prompt, reply: str) -> Reading:
         return found
     problems = tuple(_problems_of_text(prompt, reply))
     if prompt.schema is not None and not problems and prompt.choice != "required":
-        return replace(found, text=object_text(prompt.schema, reply))
+        return replace(found, text=object_text(prompt.schema, reply, unwrapped=prompt.json_only))
     return replace(found, problems=problems)
 
 

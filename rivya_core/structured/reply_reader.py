@@ -110,13 +110,20 @@ def read_text(schema: Schema, text: str) -> Any:
     return _read_text(schema, text)[1]
 
 
-def object_text(schema: Schema, text: str) -> str:
+def object_text(schema: Schema, text: str, *, unwrapped: bool = False) -> str:
     """Return the JSON of the object in a reply's text, as it is written there, without what stands around it.
+
+    Args:
+        schema: What is wanted.
+        text: The reply's text.
+        unwrapped: Whether a value that is no object loses the object that it was asked for in.
 
     Raises:
         ReplyError: The text holds no object, or several.
     """
-    return text_of(_read_text(schema, text)[0], text)
+    value = _read_text(schema, text)[0]
+    is_wrapped = unwrapped and schema.wrapped and isinstance(value, dict) and value.keys() == {WRAPPER}
+    return json.dumps(value[WRAPPER], ensure_ascii=False) if is_wrapped else text_of(value, text)
 
 
 def _read_text(schema: Schema, text: str, *, cut: bool = False) -> tuple[Any, Any]:

@@ -107,6 +107,17 @@ def test_an_agent_reads_an_object_with_words_around_it(model: Any, sandbox: Sand
 
 
 @pytest.mark.parametrize("model", ["rivya", "prompted"], indirect=True)
+@pytest.mark.parametrize("reply", ['["Rhine", "Aare"]', '{"value": ["Rhine", "Aare"]}'])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agent_reads_a_list(model: Any, sandbox: Sandbox, reply: str, streaming: bool) -> None:
+    """A list is asked for inside an object. LangChain reads the text, so the text is the list alone."""
+    sandbox.answer(reply)
+    rivers = {"title": "Rivers", "type": "array", "items": {"type": "string"}}
+    agent = create_agent(model.model_copy(update={"streaming": streaming}), response_format=ProviderStrategy(rivers))
+    assert agent.invoke(QUESTION)["structured_response"] == ["Rhine", "Aare"]
+
+
+@pytest.mark.parametrize("model", ["rivya", "prompted"], indirect=True)
 def test_an_agent_reads_the_repaired_object_of_a_stream(model: Any, sandbox: Sandbox) -> None:
     """What did not fit is not shown, for the text must be the object alone."""
     sandbox.answer('{"city": "Basel"}')
