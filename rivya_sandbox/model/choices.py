@@ -12,15 +12,29 @@ from rivya_sandbox.model.text_utils import stems, subject_of
 def summary(match: re.Match[str]) -> str | None:
     """Choose one summary for a question: as JSON if the prompt asks for it, else as `ANSWER: n`."""
     text = match["text"]
-    asked = re.search(r"(?s)relevant to the question: '(.*?)'\n", text)
+    found = chosen(text)
+    if found is None:
+        return None
+    number, reason = found
+    if "JSON" in text:
+        return json.dumps([{"choice": int(number), "reason": reason}], ensure_ascii=False)
+    return f"ANSWER: {number}\nThis summary was selected because {reason}."
+
+
+def chosen(text: str) -> tuple[str, str] | None:
+    """Return the number of the summary that fits a question best, and the reason; `None` if there is no such choice."""
+    asked = re.search(r"(?s)relevant to the question: '(.*?)'\s*(?:\n|\Z)", text)
     options = dict(re.findall(r"(?m)^\s*\((\d+)\)\s*(.+)$", text))
     if asked is None or not options:
         return None
     number = max(options, key=lambda number: shared(asked[1], options[number]))
-    reason = f"it speaks of {subject_of(options[number])}"
-    if "JSON" in text:
-        return json.dumps([{"choice": int(number), "reason": reason}], ensure_ascii=False)
-    return f"ANSWER: {number}\nThis summary was selected because {reason}."
+    return number, f"it speaks of {subject_of(options[number])}"
+
+
+def as_fields(text: str) -> str | None:
+    """Return the choice that a prompt asks for as the fields of a selection; `None` if it asks for none."""
+    found = chosen(text) if "choices are given below" in text else None
+    return f"index: {found[0]}, reason: {found[1]}" if found else None
 
 
 def documents(match: re.Match[str]) -> str | None:

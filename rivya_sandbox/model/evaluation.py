@@ -23,10 +23,16 @@ def yes_or_no(match: re.Match[str]) -> str:
 
 
 def correctness(match: re.Match[str]) -> str:
-    """Score an answer from 1 to 5 against the reference, or against the question if there is none."""
-    reference = match["reference"] if "NO REFERENCE" not in match["reference"] else match["query"]
-    share = covered(reference, match["answer"])
-    exact = share >= SUPPORTED and set(numbers(reference)) <= set(numbers(match["answer"]))
+    """Score an answer from 1 to 5 against the reference, or against the question if there is none.
+
+    A short answer that only leaves words of the reference out is good, if it has the numbers.
+    """
+    reference, answer = (
+        match["reference"] if "NO REFERENCE" not in match["reference"] else match["query"],
+        match["answer"],
+    )
+    share = covered(reference, answer)
+    exact = max(share, covered(answer, reference)) >= SUPPORTED and set(numbers(reference)) == set(numbers(answer))
     score = FULL if share == 1 and exact else GOOD if exact else PARTIAL if share > RELATED else BAD
     return f"{score}\nThe generated answer has {share:.0%} of the words of the reference answer."
 

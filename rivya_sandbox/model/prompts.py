@@ -54,6 +54,13 @@ def answer_prompt(text: str, system: str) -> str | None:
     return next((reply for prompt in PROMPTS if (reply := prompt.answer(text, system)) is not None), None)
 
 
+def answer_from_passages(text: str) -> str | None:
+    """Return the answer to a question about passages, or `None` if the message is another prompt or finds nothing."""
+    asked = (prompt for prompt in PROMPTS if prompt.reply in (from_passages, refined))
+    answer = next((reply for prompt in asked if (reply := prompt.answer(text, "")) is not None), None)
+    return None if answer == NOT_FOUND else answer
+
+
 def from_passages(match: re.Match[str]) -> str:
     """Answer a question from the passages."""
     question, context = match["query"], match["context"]

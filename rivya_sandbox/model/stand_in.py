@@ -35,12 +35,18 @@ class StandIn:
 
     def __call__(self, request: Context, /) -> Completion:
         """Reply to the last message. A conversation that is written into one message counts as its messages."""
-        asked = ModelRequest(unfold(request), **getattr(request, "__dict__", {}))
+        asked = with_wanted(ModelRequest(unfold(request), **getattr(request, "__dict__", {})))
         reasoning = reasoning_about(asked)
         for read, write in TOOLS_IN_WORDS:
             if (in_words := read(asked)) is not None:
                 return Completion(write(reply_to(in_words), asked), reasoning)
         return replace(reply_to(asked), reasoning=reasoning)
+
+
+def with_wanted(request: ModelRequest) -> ModelRequest:
+    """Return the request with the schema that its rules name in words."""
+    wanted = None if request.schema is not None else tool_text.wanted(tool_text.rules(request))
+    return request if wanted is None else ModelRequest(request, **{**vars(request), "schema": wanted})
 
 
 def reply_to(request: ModelRequest) -> Completion:
@@ -53,8 +59,12 @@ def reply_to(request: ModelRequest) -> Completion:
 
 
 def question_and_results(request: ModelRequest) -> str:
-    """Return the user's newest message and the tool results since; the instructions if there is neither."""
+    """Return the user's newest message and the tool results since; the instructions if there is neither.
+
+    A question about passages is replaced by its answer.
+    """
     asked = next((message.text for message in reversed(request) if message.role == "user"), "")
+    asked = prompts.answer_from_passages(asked) or asked
     return "\n".join([asked or request[-1].text, *results_since_user(request)])
 
 

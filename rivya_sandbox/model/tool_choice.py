@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rivya_sandbox.model import arithmetic
+from rivya_sandbox.model.choices import as_fields
 from rivya_sandbox.model.schema_filling import fill
 from rivya_sandbox.model.text_utils import numbers, stems
 from rivya_sandbox.values import Call, Context, ModelRequest, Tool
@@ -37,6 +38,7 @@ def choose_calls(request: ModelRequest) -> Group:
     if not request.tools or request.tool_choice == "none":
         return ()
     question, made = since_user(request)
+    question = as_fields(question) or question
     if request.forced_tool:
         forced = next(tool for tool in request.tools if tool.name == request.forced_tool)
         return (filled(forced, question, question),)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from rivya_sandbox.model.json_output import objects_in
@@ -45,9 +47,26 @@ def read(request: ModelRequest) -> ModelRequest | None:
         return None
     first_call = next((at for at, message in enumerate(request) if message.role == "assistant"), len(request))
     messages = [step for at, message in enumerate(request) for step in steps(message, results=at > first_call)]
-    rules = "\n".join(message.text for message in asking if message.role == "system") + asking[-1].text
-    found = {"tools": tuple(tools.values()), "schema": request.schema or wanted(rules), **choice(rules, tools)}
-    return ModelRequest(messages, **{**vars(request), **found})
+    found = {"tools": tuple(tools.values()), **choice(rules(request), tools)}
+    return ModelRequest(numbered(messages), **{**vars(request), **found})
+
+
+def rules(request: ModelRequest) -> str:
+    """Return the texts that say how to reply now: the system messages and the newest message of the user."""
+    newest = next((message.text for message in reversed(request) if message.role == "user"), "")
+    return f"{request.system}\n{newest}"
+
+
+def numbered(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield the messages with ids in the calls and, in the same order, in their results."""
+    ids, waiting = count(1), list[str]()
+    for message in messages:
+        if message.role == "assistant":
+            waiting = [f"call_{next(ids)}" for _ in message.tool_calls]
+            calls = tuple({**call, "id": one} for call, one in zip(message.tool_calls, waiting, strict=True))
+            yield replace(message, tool_calls=calls)
+        else:
+            yield replace(message, tool_call_id=waiting.pop(0)) if message.role == "tool" and waiting else message
 
 
 def wanted(text: str) -> Mapping[str, Any] | None:
