@@ -20,8 +20,8 @@ SCHEMA_KEYS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "enum"
 
 
 def conforming(schema: Mapping[str, Any], text: str) -> str:
-    """Return a JSON text that conforms to a schema or, for the schema `{}`, to what the text asks for."""
-    wanted = schema or schema_in(text) or schema_of_keys(text)
+    """Return a JSON text that conforms to a schema or, for a schema of any object, to what the text asks for."""
+    wanted = schema if is_specific(schema) else schema_in(text) or schema_of_keys(text)
     return json.dumps(fill(wanted, without_instructions(text)), ensure_ascii=False)
 
 
@@ -29,8 +29,13 @@ def schema_in(text: str) -> Mapping[str, Any] | None:
     """Return the last JSON schema in a prompt that asks for JSON; earlier ones are examples."""
     if not re.search(r"(?i)\bJSON\b", text):
         return None
-    found = [one for one, _ in objects_in(single_braces(text)) if SCHEMA_KEYS & one.keys()]
+    found = [one for one, _ in objects_in(single_braces(text)) if SCHEMA_KEYS & one.keys() and is_specific(one)]
     return found[-1] if found else None
+
+
+def is_specific(schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema says more than that the reply is an object."""
+    return any(schema.get(key) for key in SCHEMA_KEYS) or schema.get("type") not in (None, "object")
 
 
 def single_braces(text: str) -> str:

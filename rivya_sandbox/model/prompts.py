@@ -19,7 +19,8 @@ END = r"(?:\n\s*(?:helpful |final )?answer\b[^\n]*:?\s*)?\Z"
 SOURCES = r"(?:context|documents?|passages?|sources?)\b[^\n:]{0,60}:\s*"
 SYSTEM_CONTEXT = re.compile(
     r"(?is)(?:relevant documents for the context:|context information (?:is below\.?|below to assist the user\.?)|"
-    r"\b(?:context|documents|passages|sources)\s*:|(?:retrieved|given|provided|following) (?:pieces of )?"
+    r"\b(?:context|documents|passages|sources)(?: (?:below|above|provided|given))?\s*:|"
+    r"(?:retrieved|given|provided|following) (?:pieces of )?"
     r"(?:retrieved )?context\b[^\n]*\n)(?P<context>.+?)(?:\n\s*Instruction:|\Z)"
 )
 """The documents in a system message."""
@@ -93,6 +94,14 @@ def standalone(match: re.Match[str]) -> str:
     if replaced == question:
         replaced = re.sub(r"(?i)\b(it|he|she|they|this|that|there)\b", longest, question, count=1)
     return replaced
+
+
+def rephrased(question: str, system: str, said: Sequence[str]) -> str | None:
+    """Return a follow-up question on its own, where the system message asks for that."""
+    if not re.search(r"(?i)\bstandalone question\b", system) or not said:
+        return None
+    match = re.match(r"(?s)(?P<history>.*)\0(?P<question>.*)", "\n".join(said) + "\0" + question)
+    return standalone(match) if match else None
 
 
 def without_speakers(history: str) -> str:

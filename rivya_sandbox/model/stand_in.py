@@ -64,7 +64,7 @@ def question_and_results(request: ModelRequest) -> str:
     A question about passages is replaced by its answer.
     """
     asked = next((message.text for message in reversed(request) if message.role == "user"), "")
-    asked = prompts.answer_from_passages(asked) or asked
+    asked = prompts.answer_from_passages(asked) or tool_text.without_description(asked)
     return "\n".join([asked or request[-1].text, *results_since_user(request)])
 
 
@@ -81,6 +81,9 @@ def respond(messages: ModelRequest) -> str:
     question = next((message.text for message in reversed(messages) if message.role == "user"), "")
     if (answer := prompts.answer_prompt(question, messages.system)) is not None:
         return answer
+    said = [message.text for message in messages[:-1] if message.role != "system"]
+    if (asked := prompts.rephrased(question, messages.system, said)) is not None:
+        return asked
     if (schema := schema_in(question) or schema_in(messages.system)) is not None:
         return conforming(schema, question_and_results(messages))
     return prompts.from_documents(question, messages.system) or talk(question, messages)
