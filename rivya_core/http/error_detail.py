@@ -111,7 +111,7 @@ def _detail(layer: Any) -> ErrorDetail:
     if isinstance(layer, str):
         return ErrorDetail(layer)
     if isinstance(layer, list):
-        return ErrorDetail("; ".join(_issue(item) for item in layer[:100]))
+        return ErrorDetail("; ".join(words for item in layer[:100] if (words := _issue(item))))
     words = next((words for key in MESSAGES if isinstance(words := layer.get(key), str) and words), "")
     param = layer.get("param")
     if isinstance(param, str) and " " in param.strip():  # a sentence, which some servers put there
@@ -127,12 +127,12 @@ def _detail(layer: Any) -> ErrorDetail:
 
 
 def _issue(item: Any) -> str:
-    """One of FastAPI's validation issues, `{loc, msg, type}`, or whatever else is in the list."""
+    """One of FastAPI's validation issues, `{loc, msg, type}`, or whatever else is in the list and has words."""
     if not isinstance(item, Mapping):
         return str(item)
-    location = item.get("loc")
+    location, words = item.get("loc"), next((str(item[key]) for key in MESSAGES if item.get(key)), "")
     place = ".".join(str(part) for part in location) if isinstance(location, list) else ""
-    return f"{place}: {item.get('msg', item)}" if place else str(item.get("msg") or item.get("message") or item)
+    return ": ".join(part for part in (place, words) if part)
 
 
 def _is_page(value: Any) -> bool:

@@ -28,7 +28,7 @@ BY_CODE: dict[str, type[errors.APIError]] = {
     **dict.fromkeys(MONEY.split(), errors.InsufficientCreditsError),
     **dict.fromkeys(
         "context_length_exceeded context_too_long exceed_context_size_error model_context_window_exceeded "
-        "context_window_exceeded input_too_long prompt_too_long".split(),
+        "context_window_exceeded input_too_long prompt_too_long tokens_limit_reached".split(),
         errors.ContextTooLongError,
     ),
     "chat_session_conflict": errors.SessionConflictError,
@@ -90,7 +90,10 @@ TOO_LONG_WORDS = (
     r"reduce the length of the (messages|prompt|input)",  # Groq, vLLM
     r"too many (input |prompt )?tokens\b(?!.{0,40}(per|/) ?(minute|min|day|hour|second))",
     r"(`?inputs`? tokens|prompt tokens?).{0,60}(must be|exceed|larger than|more than)",  # TGI
-    r"prompt.{0,10}(\u8d85\u957f|\u8fc7\u957f)",  # Zhipu, in Chinese: "too long"
+    r"prompt exceeds max",  # Zhipu
+    r"exceed max message tokens",  # Volcengine
+    r"(prompt|\u8f93\u5165|\u4e0a\u4e0b\u6587).{0,10}(\u8d85[\u957f\u8fc7\u51fa]|\u8fc7\u957f)",  # "too long"
+    r"(\u8d85\u8fc7|\u8d85\u51fa).{0,10}(\u8f93\u5165|\u4e0a\u4e0b\u6587)",  # "exceeds the input" or "context"
 )
 TOO_LONG = re.compile("|".join(TOO_LONG_WORDS), re.IGNORECASE | re.DOTALL)
 """How servers say that the input is too long for the model. A new wording is one line above."""

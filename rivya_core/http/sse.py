@@ -1,8 +1,9 @@
 """Server-sent events, fed piece by piece, cut anywhere.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, with two deviations for real servers: data stays bytes
-(a piece may end inside a UTF-8 character, a line cannot), and an event at the very end of the body counts without its
-blank line. The decoders of the wires interpret the data.
+https://html.spec.whatwg.org/multipage/server-sent-events.html, with deviations for real servers: data stays bytes
+(a piece may end inside a UTF-8 character, a line cannot), an event at the very end of the body counts without its
+blank line, and so does JSON without a field. A field `error` is an event of that name. The decoders of the wires
+interpret the data.
 """
 
 from __future__ import annotations
@@ -76,10 +77,15 @@ class SSEDecoder:
 def _event(block: bytes) -> Event | None:
     if block.startswith(b"data: ") and b"\n" not in block:  # the usual form
         return Event("", block[6:])
+    if block.lstrip()[:1] in (b"{", b"["):
+        return Event("", block)  # JSON without a field, as servers write when they fail
     name, data = "", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
         if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"error":  # of llama.cpp
+            name = "error"
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.removeprefix(b" ").decode("utf-8", "replace").strip()

@@ -25,6 +25,10 @@ FAILED = frozenset({"error", "network_error", "insufficient_system_resource"})
 """Finish reasons that mean that the server failed; what came before is no reply."""
 SUCCESSES = frozenset({"0", "200", "ok", "success"})
 """Codes that are none of a failure."""
+BARE_ERROR = frozenset(
+    {*MESSAGES, *ERROR_CODES, *"id request_id requestId param success data status type object timestamp path".split()}
+)
+"""Keys of an object that is nothing but an error."""
 SOURCE_KEYS = ("search_results", "citations", "web_search")
 """Keys next to `choices` under which gateways put sources. The first one is used; the others repeat it."""
 
@@ -46,8 +50,9 @@ def is_error(value: Any) -> bool:
         return True
     if value.get("choices") or value.get("output"):
         return False
-    named = value.get("object") == "error" or value.get("type") == "error" or bool(value.get("detail"))
-    return named or (_has_failed(value) and any(value.get(key) for key in MESSAGES))
+    named = value.get("object") == "error" or str(value.get("type")).endswith(("error", "failed"))
+    spoken = any(isinstance(value.get(key), str) and value[key] for key in MESSAGES)
+    return named or bool(value.get("detail")) or (spoken and (_has_failed(value) or value.keys() <= BARE_ERROR))
 
 
 def _has_failed(status: Any) -> bool:
@@ -58,10 +63,10 @@ def _has_failed(status: Any) -> bool:
 
 def failure_of(choice: Mapping[str, Any]) -> Any:
     """Return the error that a choice ends with, in the form of an error body, or None if it does not."""
-    reason = str(choice.get("finish_reason"))
+    reason = str(choice.get("finish_reason")).lower()
     message = choice.get("delta") or choice.get("message")
     inner = message.get("error") if isinstance(message, Mapping) else None
-    error = choice.get("error") or (inner if reason in FAILED else None)
+    error = choice.get("error") or inner
     if error:
         return {"error": error}
     if reason not in FAILED:

@@ -31,6 +31,18 @@ ERRORS: dict[str, tuple[Any, type[errors.APIError], str]] = {
     ),
     "flat": ({"code": "InternalError", "message": "Busy here", "request_id": "r"}, errors.APIError, "Busy here"),
     "error_msg": ({"error_code": 336, "error_msg": "Busy here"}, errors.APIError, "Busy here"),
+    "flat, with a type": ({"type": "server_error", "message": "Busy here", "status": 500}, errors.APIError, "Busy here"),
+    "a message alone": ({"message": "Busy here"}, errors.APIError, "Busy here"),
+    "details without words": (
+        {"error": {"code": 429, "message": "Busy here", "details": [{"@type": "RetryInfo", "retryDelay": "34s"}]}},
+        errors.RateLimitError,
+        "Busy here",
+    ),
+    "in a message that goes on": (
+        {"choices": [{"index": 0, "delta": {"error": {"message": "Busy here"}}, "finish_reason": None}]},
+        errors.APIError,
+        "Busy here",
+    ),
     "beside choices": (
         {"error": {"message": "Busy here"}, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]},
         errors.APIError,
@@ -78,6 +90,16 @@ def test_errors(way: Way, kind: str, after: str) -> None:
     with pytest.raises(error, match=words) as caught:
         way.ask(chat(), answer)
     assert not isinstance(caught.value, errors.InvalidResponseError)
+
+
+@pytest.mark.parametrize(
+    "line", ['error: {"code": 500, "message": "Busy here"}', '{"error": {"message": "Busy here"}}']
+)
+def test_an_error_in_a_line_that_is_no_data(way: Way, line: str) -> None:
+    """Of llama.cpp, and of servers that write an error body into the stream."""
+    for begun in ([], [chunk({"content": "Hel"})]):
+        with pytest.raises(errors.APIError, match="Busy here"):
+            Way(way.asynchronous, streamed=True).ask(chat(), events(*begun, line))
 
 
 @pytest.mark.parametrize(
@@ -164,6 +186,10 @@ TOO_LONG = [
     {"message": "Please reduce the length of the messages or completion.", "code": "context_length_exceeded"},
     {"message": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"},
     {"message": "input length and `max_tokens` exceed context limit: 199000 + 20000 > 200000"},
+    {"message": "Prompt exceeds max length", "code": "1261"},
+    {"message": "Total tokens of image and text exceed max message tokens.", "code": "InvalidParameter.OversizeText"},
+    {"message": "Request body too large for this model.", "code": "tokens_limit_reached"},
+    {"message": "\u8d85\u51fa\u6700\u5927\u4e0a\u4e0b\u6587\u957f\u5ea6"},
     {"message": "too many tokens: total number of tokens in the prompt exceeds the limit"},
 ]
 
