@@ -286,8 +286,9 @@ OUTPUT = ("completion_tokens", "output_tokens", "outputTokens", "completionToken
 TOTAL = ("total_tokens", "totalTokens", "totalTokenCount", "total")
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
-CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens")
-COUNTED = frozenset({*INPUT, *OUTPUT, *TOTAL, *INPUT_DETAILS, *OUTPUT_DETAILS, *CACHED})
+CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens", "cached_tokens")
+REASONING = ("reasoning_tokens",)
+COUNTED = frozenset({*INPUT, *OUTPUT, *TOTAL, *INPUT_DETAILS, *OUTPUT_DETAILS, *CACHED, *REASONING})
 DETAILS = frozenset("cached_tokens reasoning_tokens audio_tokens cache_write_tokens cache_creation_tokens".split())
 
 
@@ -310,7 +311,7 @@ def read_usage(value: Any) -> Usage | None:
         output_tokens=made or 0,
         total_tokens=total or (spent or 0) + (made or 0),
         cached_tokens=_count(value, CACHED) if cached is None else cached,
-        reasoning_tokens=_count(outputs, ("reasoning_tokens",)),
+        reasoning_tokens=_count(outputs, REASONING) if REASONING[0] in outputs else _count(value, REASONING),
         audio_input_tokens=_count(inputs, ("audio_tokens",)),
         audio_output_tokens=_count(outputs, ("audio_tokens",)),
         cache_write_tokens=_count(inputs, ("cache_write_tokens", "cache_creation_tokens")),

@@ -99,12 +99,13 @@ def _layers(value: Any, depth: int = 0) -> list[Any]:
 
 
 def _unusual(value: Mapping[str, Any]) -> Iterator[Any]:
-    """A message that is an error body itself, and what OpenRouter passes on of a provider's answer."""
+    """A message that is an error body itself, a vendor's object, and what OpenRouter passes on of a provider."""
     message, metadata = value.get("message"), value.get("metadata")
     if isinstance(message, (Mapping, list)) or (isinstance(message, str) and message.lstrip().startswith(("{", "["))):
         yield message
     if isinstance(metadata, Mapping):
         yield metadata.get("raw")
+    yield from (own.get("error") for key, own in value.items() if key.startswith("x_") and isinstance(own, Mapping))
 
 
 def _detail(layer: Any) -> ErrorDetail:

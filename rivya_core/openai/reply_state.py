@@ -23,7 +23,7 @@ STATE_KEY = "provider_state"
 VERSION = 1
 
 MESSAGE_KEYS = frozenset(
-    "role content name refusal annotations audio images tool_calls tool_call_id function_call".split()
+    "role content name refusal annotations audio images tool_calls tool_call_id function_call usage error".split()
 )
 """Keys of a message that have a place of their own; they are never part of its state."""
 CALL_KEYS = frozenset("id index type function custom name arguments".split())

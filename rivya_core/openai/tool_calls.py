@@ -19,6 +19,9 @@ from rivya_core.openai.custom_tools import arguments_of
 from rivya_core.openai.state_pieces import call_state, joined_state
 from rivya_core.types import ToolCallDelta
 
+NO_ARGUMENTS = "{}"
+"""What gateways send first for a call whose arguments follow; it is handed on when nothing follows."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -26,7 +29,7 @@ class _Call:
 
     Attributes:
         number: Its number among the calls that are handed on.
-        held: Its arguments do not begin like an object, so they are handed on at the end, when they can be read.
+        held: Its arguments do not begin like an object, or are empty so far; they are handed on at the end.
         custom: It is a call of a custom tool, whose free text is handed on at the end, as arguments.
     """
 
@@ -187,11 +190,12 @@ def _begins_anew(call: _Call, id_: str, name: str, text: str, *, placed: bool = 
         return False  # only a first piece has a name, and a call without one may still get it
     if name != call.name:  # before any argument it may be the rest of the name
         same_id = id_ == call.id if id_ else placed
-        return bool(call.length) or not same_id or is_object(text)
+        return bool(call.length) or not same_id or (is_object(text) and (bool(id_) or not call.id))
     opening = text.lstrip()[:1]
     if id_ and call.id and id_ != call.id:
         return not call.length or opening in {"", "{", '"'} or call.whole
-    return opening == "{" and text != call.text and call.whole
+    filled = call.text.strip() == NO_ARGUMENTS and id_ == call.id != ""
+    return opening == "{" and text != call.text and call.whole and not filled
 
 
 def _grow(call: _Call, id_: str, name: str, text: str) -> ToolCallDelta | None:
@@ -217,7 +221,9 @@ def _append(call: _Call, text: str) -> str:
         return ""
     if not call.length or call.held:
         every = call.text + text
-        call.held = call.custom or not every.lstrip().startswith("{")
+        if call.text.strip() == NO_ARGUMENTS and text.lstrip().startswith("{"):
+            every, call.pieces, call.length = text, [], 0
+        call.held = call.custom or not every.lstrip().startswith("{") or every.strip() == NO_ARGUMENTS
         passed = "" if call.held else every
     call.pieces.append(text)
     call.length += len(text)

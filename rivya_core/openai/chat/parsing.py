@@ -25,6 +25,7 @@ FAILED = frozenset({"error", "network_error", "insufficient_system_resource"})
 """Finish reasons that mean that the server failed; what came before is no reply."""
 SUCCESSES = frozenset({"0", "200", "ok", "success"})
 """Codes that are none of a failure."""
+USAGE_KEYS = ("usageMetadata", "usage_metadata", "usage")
 BARE_ERROR = frozenset(
     {*MESSAGES, *ERROR_CODES, *"id request_id requestId param success data status type object timestamp path".split()}
 )
@@ -48,11 +49,18 @@ def is_error(value: Any) -> bool:
         return False
     if value.get("error") or value.get("errors") or _has_failed(value.get("base_resp")):
         return True
+    if any(isinstance(own, Mapping) and own.get("error") for own in _vendors(value)):
+        return True
     if value.get("choices") or value.get("output"):
         return False
     named = value.get("object") == "error" or str(value.get("type")).endswith(("error", "failed"))
     spoken = any(isinstance(value.get(key), str) and value[key] for key in MESSAGES)
     return named or bool(value.get("detail")) or (spoken and (_has_failed(value) or value.keys() <= BARE_ERROR))
+
+
+def _vendors(value: Mapping[str, Any]) -> Iterator[Any]:
+    """What vendors add under names of their own, such as Groq's `x_groq`."""
+    return (found for key, found in value.items() if key.startswith("x_"))
 
 
 def _has_failed(status: Any) -> bool:
@@ -188,13 +196,11 @@ class Collected:
 
 
 def _usages(value: Mapping[str, Any]) -> Iterator[Any]:
-    """Where servers put the usage: in a vendor's object, in a choice, and at the top, which counts before others."""
-    yield from (
-        found.get("usage") for key, found in value.items() if key.startswith("x_") and isinstance(found, Mapping)
-    )
-    choice = first_choice(value)
-    yield choice.get("usage") if choice else None
-    yield value.get("usage")
+    """Where servers put the usage: in a vendor's object, in a choice or its message; at the top it counts most."""
+    choice = first_choice(value) or {}
+    inner = (*_vendors(value), value.get("metadata"), choice.get("delta"), choice.get("message"), choice)
+    yield from (found.get("usage") for found in inner if isinstance(found, Mapping))
+    yield from (value.get(key) for key in USAGE_KEYS)
 
 
 def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

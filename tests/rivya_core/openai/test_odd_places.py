@@ -38,11 +38,12 @@ ERRORS: dict[str, tuple[Any, type[errors.APIError], str]] = {
         errors.RateLimitError,
         "Busy here",
     ),
-    "in a message that goes on": (
+    "in a message without an end": (
         {"choices": [{"index": 0, "delta": {"error": {"message": "Busy here"}}, "finish_reason": None}]},
         errors.APIError,
         "Busy here",
     ),
+    "a vendor's object": ({"choices": [], "x_groq": {"id": "r", "error": "Busy here"}}, errors.APIError, "Busy here"),
     "beside choices": (
         {"error": {"message": "Busy here"}, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]},
         errors.APIError,
@@ -126,14 +127,18 @@ FURTHER = {key: BILL[key] for key in ("cost", "cost_details", "is_byok")} | {
 }
 
 
-@pytest.mark.parametrize("place", ["top", "x_groq", "choice"])
+@pytest.mark.parametrize("place", ["top", "x_groq", "metadata", "usageMetadata", "choice", "message"])
 def test_usage(way: Way, place: str) -> None:
     """Counted wherever it is; what has no name of its own is in the metadata."""
-    top: dict[str, Any] = {"top": {"usage": BILL}, "x_groq": {"x_groq": {"id": "r", "usage": BILL}}}.get(place, {})
+    inner = {"id": "r", "usage": BILL}
+    tops = {"top": {"usage": BILL}, "x_groq": {"x_groq": inner}, "metadata": {"metadata": inner}}
+    top: dict[str, Any] = {**tops, "usageMetadata": {"usageMetadata": BILL}}.get(place, {})
     top["provider"] = "Azure"
     last, only = chunk(finish="stop", **top), json.loads(reply(**top).content)
     if place == "choice":
         last["choices"][0]["usage"] = only["choices"][0]["usage"] = BILL
+    if place == "message":
+        last["choices"][0]["delta"]["usage"] = only["choices"][0]["message"]["usage"] = BILL
     answer = events(chunk({"content": "hi"}), last) if way.streamed else body(only)
 
     said = way.ask(chat(), answer)

@@ -77,6 +77,13 @@ FORMS: dict[str, list[Any]] = {
         [piece("", index=0, name="f")],
         [piece('{"y": 2}', index=0, name="g")],
     ],
+    "empty arguments first": [
+        [piece("{}", index=0, id="a", name="f")],
+        [piece('{"x"', index=0)],
+        [piece(": 1}", index=0)],
+        [piece("{}", index=1, id="b", name="g")],
+        [piece('{"y": 2}', index=1, id="b", name="g")],
+    ],
     "empty strings for what is not said": [
         [piece("", index=0, id="a", name="f")],
         [piece('{"x": 1}', index=0, id="", name="")],
