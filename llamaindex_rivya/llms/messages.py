@@ -10,6 +10,7 @@ from typing import Any
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
+    CitationBlock,
     MessageRole,
     TextBlock,
     ThinkingBlock,
@@ -96,6 +97,8 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         if role == "assistant" and not (facts.get("refusal") or facts.get("tool_calls") or facts.get("name")):
             return Message(role, (Text(blocks[0].text),), pointer=facts.get(POINTER_KEY), extras=_extras(facts))
     said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
+    if facts.get("citations"):  # of a reply, whose text holds the words already
+        said = [block for block in said if not isinstance(block, CitationBlock)]
     if role != "assistant" and len(said) < len(blocks):
         raise NotSupportedError(f"A {role} message cannot hold reasoning or tool calls; nothing was sent.")
     if role == "assistant":  # a refusal goes back in a place of its own

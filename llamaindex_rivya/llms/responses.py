@@ -11,6 +11,7 @@ from llama_index.core.base.llms.types import (
     AudioBlock,
     ChatMessage,
     ChatResponse,
+    CitationBlock,
     CompletionResponse,
     ContentBlock,
     ImageBlock,
@@ -31,6 +32,8 @@ from rivya_core.types import CLIENT_CALLS_KEY, ChatDelta, Usage
 M = TypeVar("M", bound=BaseModel)
 
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+PLACES = ("start_index", "end_index")
+SOURCES = ("url", "file_id", "filename")
 NOT_IN_MESSAGES = frozenset({"logprobs", "headers"})
 """Metadata that would only fill a memory; they are in `raw`."""
 
@@ -93,6 +96,7 @@ class Accumulator:
             asked = [dict(block) for block in self._blocks if is_client_run(block)]
             facts |= {CLIENT_CALLS_KEY: asked} if asked else {}
             blocks += [found for block in self._blocks if (found := _media(block)) is not None]
+            blocks += [_citation(block, self._text) for block in citations]
             message.blocks = self._with_refusal(blocks, facts.get("refusal"))
         return message
 
@@ -189,3 +193,16 @@ def _media(block: Mapping[str, Any]) -> ContentBlock | None:
     if block.get("type") == "audio" and isinstance(data, str) and data:
         return AudioBlock(audio=data.encode(), format=str(block.get("format") or "wav"))
     return None
+
+
+def _citation(block: Mapping[str, Any], text: str) -> CitationBlock:
+    """A citation as a block, with the part of the *text* that it is about, if that is known."""
+    places = {key: value for key in PLACES if isinstance(value := block.get(key), int)}
+    start, end = (places.get(key, 0) for key in PLACES)
+    source = next((str(block[key]) for key in SOURCES if block.get(key)), "")
+    return CitationBlock(
+        cited_content=TextBlock(text=text[max(0, start) : max(0, end)]),
+        source=source,
+        title=str(block.get("title") or block.get("filename") or source),
+        additional_location_info=places,
+    )

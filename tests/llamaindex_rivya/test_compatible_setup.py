@@ -7,7 +7,14 @@ import json
 import pytest
 from llama_backend import Backend, Call, OpenAIRouter, Raw, Reply, chunk, sse
 from llama_calls import user
-from llama_index.core.base.llms.types import AudioBlock, ChatMessage, ImageBlock, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    CitationBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+)
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
@@ -232,15 +239,17 @@ class TestReplies:
         assert [type(block) for block in blocks] == [TextBlock, ImageBlock, AudioBlock]
 
     def test_citations_are_plain_json(self, gmi, backend, calls):
-        """Sources are in the message's metadata and do not change what is sent back."""
+        """Sources are blocks and metadata of the message, and do not change what is sent back."""
         note = {"type": "url_citation", "url_citation": {"url": "https://example.com/", "title": "T"}}
         message = {"role": "assistant", "content": "So.", "annotations": [note]}
         body = {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
         backend.say(Raw((json.dumps(body).encode(),)))
 
         reply = calls.run(gmi, "chat", [user("Hi")]).message
-        calls.run(gmi, "chat", [user("Hi"), reply, user("Go")])
+        stored = ChatMessage.model_validate_json(reply.model_dump_json())
+        calls.run(gmi, "chat", [user("Hi"), stored, user("Go")])
 
+        assert [(type(block), block.source) for block in reply.blocks[1:]] == [(CitationBlock, "https://example.com/")]
         assert [cited["url"] for cited in reply.additional_kwargs["citations"]] == ["https://example.com/"]
         assert backend.requests[1].body["messages"][1] == {"role": "assistant", "content": "So."}
 

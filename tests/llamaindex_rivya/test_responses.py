@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 import respx
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, DocumentBlock, TextBlock, ThinkingBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CitationBlock,
+    DocumentBlock,
+    TextBlock,
+    ThinkingBlock,
+)
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 from responses_backend import Backend, said_message
@@ -94,6 +101,9 @@ def test_thinking_text_calls_citations_and_searches(backend: Backend, ask: Ask) 
         ("f", {"x": 1})
     ]
     assert message.additional_kwargs["citations"][0]["url"] == "http://a"
+    (cited,) = [block for block in message.blocks if isinstance(block, CitationBlock)]
+    assert (cited.source, cited.title, cited.cited_content.text) == ("http://a", "A", "Ye")
+    assert cited.additional_location_info == {"start_index": 0, "end_index": 2}
     assert message.additional_kwargs["built_in_tool_calls"][0]["action"]["query"] == "q"
     assert response.raw["usage"]["total_tokens"] == 5
     assert response.raw["api"] == "responses"
