@@ -54,14 +54,22 @@ class CallLog:
         """
         level = logging.DEBUG if wait is None else logging.INFO
         if log.isEnabledFor(level):
-            status = " ".join(str(part) for part in (error.status, error.code) if part)
-            what = f"{type(error).__name__}{f' ({status})' if status else ''}{_named(error.request_id)}"
             then = "" if wait is None else f"; retry {retry} of {retries} in {wait:.2f} s"
-            log.log(level, "[%d] %s: %s%s", self._number, self._place(), what, then)
+            log.log(level, "[%d] %s: %s%s", self._number, self._place(), _kind(error), then)
 
     def _place(self) -> str:
         """Method and URL, without a query, which may be a secret."""
         return f"{self._request.method} {self._request.url.copy_with(query=None, userinfo=b'')}"
+
+
+def log_repetition(what: str, error: RivyaError, wait: float) -> None:
+    """Log that *what* failed and is done again after *wait* seconds, outside the retries of a request."""
+    log.info("%s: %s; again in %.2f s", what, _kind(error), wait)
+
+
+def _kind(error: RivyaError) -> str:
+    status = " ".join(str(part) for part in (error.status, error.code) if part)
+    return f"{type(error).__name__}{f' ({status})' if status else ''}{_named(error.request_id)}"
 
 
 def _named(found: str | None) -> str:

@@ -34,7 +34,7 @@ from rivya_core.errors import (
 from rivya_core.http.endpoint import KEY_SOURCE, set_key
 from rivya_core.http.error_responses import error_from_response
 from rivya_core.http.library import httpx
-from rivya_core.http.observers import RequestObserver
+from rivya_core.http.observers import RequestObserver, announce, report
 from rivya_core.http.plan import Plan, Send, call, pause
 from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.request_log import CallLog
@@ -134,7 +134,7 @@ def send_with_retries(
     while True:
         if queue.waits:
             yield from queue.take_turn(attempts)
-        yield from _announce(request, retry)
+        yield from announce(request, retry.observers)
         queue.sends()
         log.sends()
         try:
@@ -143,7 +143,7 @@ def send_with_retries(
             wait = attempts.delay_after(error)
             queue.failed(error, joins=wait is not None)
             log.failed(error, retry=attempts.failures, retries=retry.max_retries, wait=wait)
-            yield from _report(error, wait, retry)
+            yield from report(error, wait, retry.observers)
             if wait is None:
                 final = attempts.final(error)
                 if final is error:
@@ -154,16 +154,6 @@ def send_with_retries(
             log.succeeded(response)
             return response
         yield from attempts.wait(wait, queue)
-
-
-def _announce(request: httpx.Request, retry: RetryPolicy) -> Plan[None]:
-    for observer in retry.observers:
-        yield from observer.sends(request)
-
-
-def _report(error: RivyaError, wait: float | None, retry: RetryPolicy) -> Plan[None]:
-    for observer in retry.observers:
-        yield from observer.failed(error, wait)
 
 
 class _Queue:

@@ -7,8 +7,8 @@ handles the results, `task_store.py` the records, and `references.py` what an ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from rivya_core.http.error_responses import invalid_response, parse_json
 from rivya_core.http.headers import retry_after
 from rivya_core.http.json_codec import finite_number, loads
 from rivya_core.http.library import httpx
+from rivya_core.http.observers import RequestObserver, report_repetition
 from rivya_core.http.plan import Plan, pause
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 from rivya_core.images.polling import PollingPolicy
@@ -111,7 +112,11 @@ def get_task(endpoint: Endpoint, task_id: str, retry: RetryPolicy) -> Plan[Image
 
 
 def wait_for_task(
-    endpoint: Endpoint, task_id: str, polling: PollingPolicy, on_poll: Callable[[ImageTask], Plan[None]]
+    endpoint: Endpoint,
+    task_id: str,
+    polling: PollingPolicy,
+    on_poll: Callable[[ImageTask], Plan[None]],
+    observers: Sequence[RequestObserver] = (),
 ) -> Plan[ImageTask]:
     """Poll a task until it has succeeded. A poll that fails is repeated until the deadline.
 
@@ -120,6 +125,7 @@ def wait_for_task(
         task_id: The provider's id.
         polling: When to poll and when to give up.
         on_poll: Plan that is run with the result of each poll.
+        observers: Follow the requests.
 
     Raises:
         TaskFailedError: The task failed.
@@ -127,18 +133,21 @@ def wait_for_task(
         APIError: The account may not see the task.
     """
     ends, delays = polling.clock() + polling.deadline, polling.delays()
-    asked, trouble = 0.0, ""
+    asked, trouble, retry = 0.0, "", replace(ONCE, observers=tuple(observers))
+    wait = next(delays)
     while True:
         left = ends - polling.clock()
         if left <= 0 or asked > left:
             raise _too_late(task_id, polling.deadline, trouble)
-        yield from pause(min(max(next(delays), asked), left))
+        yield from pause(min(max(wait, asked), left))
+        wait = next(delays)
         try:
-            task = yield from get_task(endpoint, task_id, ONCE)
+            task = yield from get_task(endpoint, task_id, retry)
         except RivyaError as error:
             if error.retryable == "never":  # the error concerns the task, not this one poll
                 raise
             asked, trouble = error.retry_after or 0.0, f" The last poll failed: {error}"
+            yield from report_repetition(f"Poll of image task {task_id}", error, max(wait, asked), observers)
             continue
         asked, trouble = task.retry_after or 0.0, ""
         yield from on_poll(task)

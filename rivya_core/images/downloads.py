@@ -32,7 +32,7 @@ SECONDS = 600.0
 """Seconds that the download of one result may take, with all retries."""
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
-RETRY = RetryPolicy(max_retries=5, longest_wait=15.0)
+DOWNLOAD_RETRY = RetryPolicy(max_retries=5, longest_wait=15.0)
 """Results have been charged, so a download is retried more often than other requests."""
 
 
@@ -57,7 +57,7 @@ def download(
     base_url: str,
     *,
     rules: FetchRules = PUBLIC_HOSTS,
-    retry: RetryPolicy = RETRY,
+    retry: RetryPolicy = DOWNLOAD_RETRY,
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan[Downloaded]:
     """Download the result at *url* to *directory*, as *name* with the suffix of its type, or to memory.

@@ -24,6 +24,7 @@ from rivya_core.images.task_runner import ImageConfig, TaskRun
 from rivya_core.images.task_store import TaskRecord, ask
 from rivya_core.images.uploads import UploadCache
 from rivya_core.media.image_file import OpenImage
+from rivya_core.reporting.tracing import ImageTrace, tracing, until_failure
 from rivya_core.rivya.credits import BudgetLike, price_key
 
 T = TypeVar("T")
@@ -95,15 +96,19 @@ class ImageGenerator:
             InvalidInputError: The request is invalid; nothing was sent and nothing was charged.
             APIError: The provider refused the request.
         """
-        started = self.config.polling.clock()
-        record = yield from self._record(request)
-        run = TaskRun(self.config, record, listener, started, (), request.index, request.total)
-        if record.task_id is not None:
-            return run
+        config, trace = self._traced()
+        with until_failure(trace):
+            started = config.polling.clock()
+            record = yield from self._record(request)
+            run = TaskRun(config, record, listener, started, (), request.index, request.total, trace)
+            return run if record.task_id is not None else (yield from self._create(run, request))
+
+    def _create(self, run: TaskRun, request: ImageRequest) -> Plan[TaskRun]:
+        """Return the run with its task, within the budgets and with the references uploaded."""
         where = self.config.output_dir
         if where is not None:
             yield from call(lambda: make_usable(where))
-        run = replace(run, held=self._hold(request.budgets, record.body))
+        run = replace(run, held=self._hold(request.budgets, run.record.body))
         return (yield from (yield from self._with_references(run, request)).create())
 
     def report_failure(self, request: ImageRequest, listener: Listener | None, error: RivyaError) -> Plan[None]:
@@ -126,7 +131,9 @@ class ImageGenerator:
         Raises:
             TaskError: As in `generate`.
         """
-        run = yield from self._run(record_id, listener)
+        config, trace = self._traced()
+        with until_failure(trace):
+            run = yield from self._run(record_id, config, listener, trace)
         return (yield from run.collect())
 
     def status(self, record_id: str) -> Plan[ImageTask | GeneratedImage]:
@@ -135,7 +142,7 @@ class ImageGenerator:
         Raises:
             TaskFailedError: The task failed.
         """
-        run = yield from self._run(record_id, None)
+        run = yield from self._run(record_id, self.config)
         return (yield from run.poll())
 
     def pending(self) -> Plan[list[TaskRecord]]:
@@ -187,7 +194,9 @@ class ImageGenerator:
             return run
         try:
             yield from run.report("uploading")
-            items, digests = yield from self._opened(request, self.uploads.items)
+            items, digests = yield from self._opened(
+                request, lambda images: self.uploads.items(images, run.config.retry)
+            )
         except BaseException:
             run.release()
             raise
@@ -238,12 +247,27 @@ class ImageGenerator:
             )
         return before
 
-    def _run(self, record_id: str, listener: Listener | None) -> Plan[TaskRun]:
+    def _traced(self) -> tuple[ImageConfig, ImageTrace | None]:
+        """Return the configuration for one image, and its span if traces are taken."""
+        if not tracing():
+            return self.config, None
+        where, retry = self.config.endpoint, self.config.retry
+        trace = ImageTrace(where.provider.name, self.config.model.id, where.base_url)
+        trace.begins()
+        return replace(self.config, retry=replace(retry, observers=(*retry.observers, trace))), trace
+
+    def _run(
+        self,
+        record_id: str,
+        config: ImageConfig,
+        listener: Listener | None = None,
+        trace: ImageTrace | None = None,
+    ) -> Plan[TaskRun]:
         """Return the run of a task. If the task may not exist yet, send its request again under its key."""
         record = yield from self.find(record_id)
         if record is None:  # a task of another process, or older than the store
             record = TaskRecord(record_id, self.config.origin, {}, "running", record_id)
-        run = TaskRun(self.config, record, listener, self.config.polling.clock())
+        run = TaskRun(config, record, listener, config.polling.clock(), trace=trace)
         return run if record.task_id is not None else (yield from run.create())
 
 

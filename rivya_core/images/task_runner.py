@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -27,7 +27,7 @@ from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.images.api import ImageTask, create_task, get_task, wait_for_task
-from rivya_core.images.downloads import download, safe_name
+from rivya_core.images.downloads import DOWNLOAD_RETRY, download, safe_name
 from rivya_core.images.durations import known_durations, note_duration
 from rivya_core.images.models import ImageModel
 from rivya_core.images.polling import PollingPolicy
@@ -36,6 +36,7 @@ from rivya_core.images.references import ReferenceRegistry
 from rivya_core.images.result import GeneratedImage, generated, image_id
 from rivya_core.images.task_store import TaskRecord, TaskStore, ask
 from rivya_core.media.fetch_url import FetchRules
+from rivya_core.reporting.tracing import ImageTrace, until_failure
 from rivya_core.rivya.credits import BudgetLike, price_key
 
 log = logging.getLogger("rivya")
@@ -83,6 +84,7 @@ class TaskRun:
         held: Credits that each budget reserves for the task.
         index: Position in a batch, from 0.
         total: Number of images in the batch.
+        trace: Span of the image, if traces are taken.
     """
 
     config: ImageConfig
@@ -92,6 +94,7 @@ class TaskRun:
     held: tuple[tuple[BudgetLike, float], ...] = ()
     index: int = 0
     total: int = 1
+    trace: ImageTrace | None = None
 
     def create(self) -> Plan[TaskRun]:
         """Send the request under its key and return the run with its task.
@@ -134,12 +137,25 @@ class TaskRun:
             yield from ask(store, lambda: store.drop(record.key))
             raise
 
+    def leave(self) -> TaskRecord:
+        """Return the record of the task, which nothing waits for now."""
+        if self.trace is not None:
+            self.trace.submitted(self.record.task_id)
+        return self.record
+
     def collect(self) -> Plan[GeneratedImage]:
         """Wait for the task and download its image.
 
         Raises:
             TaskError: The task failed, took too long, or contact was lost; `task_id` resumes it.
         """
+        with until_failure(self.trace):
+            image = yield from self._collect()
+        if self.trace is not None:
+            self.trace.made(image.task_id, image.credits, image.timings["polls"])
+        return image
+
+    def _collect(self) -> Plan[GeneratedImage]:
         polls = 0
 
         def on_poll(task: ImageTask) -> Plan[None]:
@@ -150,7 +166,7 @@ class TaskRun:
 
         try:
             with _leaving_id(self.record):
-                task = yield from wait_for_task(self.config.endpoint, self.record.id, self._polling(), on_poll)
+                task = yield from self._wait(on_poll)
                 note_duration(self._kind, task)
                 return (yield from self._download_results(task, polls))
         except TaskFailedError:
@@ -165,6 +181,10 @@ class TaskRun:
             raise _interrupted(
                 self.record, "Lost contact with image task {id}, which is still running", error
             ) from error
+
+    def _wait(self, on_poll: Callable[[ImageTask], Plan[None]]) -> Plan[ImageTask]:
+        where, observers = self.config.endpoint, self.config.retry.observers
+        return (yield from wait_for_task(where, self.record.id, self._polling(), on_poll, observers))
 
     def poll(self) -> Plan[ImageTask | GeneratedImage]:
         """Poll the task once; if it has succeeded, download its image.
@@ -194,7 +214,8 @@ class TaskRun:
         for number, url in enumerate(task.urls):
             name = safe_name(str(self.record.body.get("model") or task.model), image_id(task.id, number))
             where, rules = self.config.endpoint.base_url, self.config.fetching
-            files.append((yield from download(url, name, self.config.output_dir, where, rules=rules)))
+            retry = replace(DOWNLOAD_RETRY, observers=self.config.retry.observers)
+            files.append((yield from download(url, name, self.config.output_dir, where, rules=rules, retry=retry)))
         seconds = self.config.polling.clock() - self.started
         image = generated(task, self.record.body, files, seconds=seconds, polls=polls)
         for one in image.images:

@@ -100,7 +100,7 @@ class ImageToolBackend:
         directory = _path("output_dir", output_dir)
         polling = PollingPolicy(deadline)
         config = ImageConfig(where, image_model(model), self._store, registry, retry, polling, directory, rules)
-        self._generator = ImageGenerator(config, UploadCache(where, retry, model if config.model.known else None))
+        self._generator = ImageGenerator(config, UploadCache(where, model if config.model.known else None))
 
     @classmethod
     def from_arguments(cls, provider: Provider, given: Mapping[str, Any]) -> Self:
@@ -165,7 +165,7 @@ class ImageToolBackend:
 
     def start(self, request: ImageRequest) -> Plan[TaskRecord]:
         """Submit a request and return the record of its task, without waiting."""
-        return (yield from self._generator.submit(request)).record
+        return (yield from self._generator.submit(request)).leave()
 
     def generate_many(
         self,

@@ -31,29 +31,31 @@ class UploadCache:
 
     Attributes:
         endpoint: Endpoint and credentials.
-        retry: When requests are repeated.
         model: Model whose limits apply.
         clock: Returns the time in seconds.
     """
 
     endpoint: Endpoint
-    retry: RetryPolicy
     model: str | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _known: dict[str, tuple[float, UploadedFile | None]] = field(default_factory=dict, repr=False)
 
-    def items(self, images: Sequence[OpenImage]) -> Plan[list[dict[str, str]]]:
+    def items(self, images: Sequence[OpenImage], retry: RetryPolicy) -> Plan[list[dict[str, str]]]:
         """Upload *images* if needed and return them as `referenceMediaItems`, in the same order.
+
+        Args:
+            images: The images.
+            retry: When requests are repeated.
 
         Raises:
             RivyaError: An upload failed; nothing was charged.
         """
         distinct = {image.digest: image for image in images}
-        files = yield from together([self._upload(image) for image in distinct.values()], AT_ONCE)
+        files = yield from together([self._upload(image, retry) for image in distinct.values()], AT_ONCE)
         by_digest = dict(zip(distinct, files, strict=True))
         return [_item(by_digest[image.digest]) for image in images]
 
-    def _upload(self, image: OpenImage) -> Plan[UploadedFile]:
+    def _upload(self, image: OpenImage, retry: RetryPolicy) -> Plan[UploadedFile]:
         """Upload one image, or wait for an upload of the same content that is already running."""
         while not self._claim(image.digest):
             _, known = self._known.get(image.digest, (0.0, None))
@@ -62,7 +64,7 @@ class UploadCache:
             yield from pause(0.05)
         try:
             uploaded = yield from upload_file(
-                self.endpoint, image.file, image.name, image.mime_type, self.retry, model=self.model
+                self.endpoint, image.file, image.name, image.mime_type, retry, model=self.model
             )
         except BaseException:
             with _lock:

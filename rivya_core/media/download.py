@@ -17,6 +17,7 @@ from rivya_core.errors import APIConnectionError, APIError, InvalidResponseError
 from rivya_core.http.error_responses import error_class
 from rivya_core.http.headers import retry_after
 from rivya_core.http.library import httpx
+from rivya_core.http.observers import announce, report_repetition
 from rivya_core.http.plan import Plan, Receive, pause
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.http.transport_errors import NOT_SENT, is_transport_failure
@@ -93,7 +94,7 @@ class DownloadTarget:
         if size > self.largest:
             raise InvalidResponseError(f"{place(response)} sends more than the {self.largest:,} bytes allowed.")
         if self.clock() > self.ends:
-            raise _BrokenOffError(f"{place(response)} takes too long to send the image.")
+            raise DownloadBrokenOffError(f"{place(response)} takes too long to send the image.")
 
     def _restart(self) -> None:
         self.file.seek(0)
@@ -108,10 +109,14 @@ def download_to(url: str, build_request: RequestBuilder, target: DownloadTarget,
         RivyaError: *build_request* refused a URL, or the last failure when the retries are used up.
     """
     hops = failures = 0
+    host = "an image's host"
     while True:
         before = target.size
         try:
-            response = yield from _receive((yield from build_request(url)), target)
+            request = yield from build_request(url)
+            host = _host(request)
+            yield from announce(request, retry.observers)
+            response = yield from _receive(request, target)
             location = _redirect(response)
             if location is None and not target.lacks(response):
                 return
@@ -122,6 +127,7 @@ def download_to(url: str, build_request: RequestBuilder, target: DownloadTarget,
             wait = retry.delay_before(failures, error)
             if failures > retry.max_retries or wait is None or target.clock() > target.ends:
                 raise
+            yield from report_repetition(f"Download from {host}", error, wait, retry.observers)
             yield from pause(wait)
             continue
         hops += 1
@@ -133,7 +139,7 @@ def download_to(url: str, build_request: RequestBuilder, target: DownloadTarget,
 def _receive(request: httpx.Request, target: DownloadTarget) -> Plan[httpx.Response]:
     """Send one request; failures that may be repeated are lost responses or failed connections, others are final."""
     request.headers.update(target.range)
-    host = request.headers.get("host", request.url.host)
+    host = _host(request)
     try:
         response: httpx.Response = yield Receive(request, target.begin)
     except NOT_SENT as exc:
@@ -141,18 +147,18 @@ def _receive(request: httpx.Request, target: DownloadTarget) -> Plan[httpx.Respo
     except Exception as exc:
         if not is_transport_failure(exc):
             raise
-        raise _BrokenOffError(f"The download from {host} was interrupted ({type(exc).__name__}).") from exc
+        raise DownloadBrokenOffError(f"The download from {host} was interrupted ({type(exc).__name__}).") from exc
     status = response.status_code
     if status >= 400 and error_class(status).retryable != "never":  # noqa: PLR2004 - HTTP's own boundary
-        error: RivyaError = _BrokenOffError(f"{place(response)} answered {status}.")
-        error.retry_after = retry_after(response.headers)
+        error: RivyaError = DownloadBrokenOffError(f"{place(response)} answered {status}.")
+        error.status, error.retry_after = status, retry_after(response.headers)
         raise error
     if status >= 400 and status != 416:  # noqa: PLR2004 - HTTP's own boundaries
         raise APIError(f"{place(response)} answered {status} {response.reason_phrase}.", status=status)
     return response
 
 
-class _BrokenOffError(ResponseLostError):
+class DownloadBrokenOffError(ResponseLostError):
     """The error of an interrupted download. Downloads are not charged."""
 
     advice = "Try again."
@@ -160,7 +166,11 @@ class _BrokenOffError(ResponseLostError):
 
 def place(response: httpx.Response) -> str:
     """Return the host of a response for messages, without path and query, which may hold a signature."""
-    return str(response.request.headers.get("host", response.request.url.host))
+    return _host(response.request)
+
+
+def _host(request: httpx.Request) -> str:
+    return str(request.headers.get("host", request.url.host))
 
 
 def _joined(url: str, target: str) -> str:
@@ -171,7 +181,7 @@ def _joined(url: str, target: str) -> str:
 
 
 def _not_whole(response: httpx.Response) -> RivyaError:
-    return _BrokenOffError(f"The download from {place(response)} is incomplete.")
+    return DownloadBrokenOffError(f"The download from {place(response)} is incomplete.")
 
 
 def _redirect(response: httpx.Response) -> str | None:

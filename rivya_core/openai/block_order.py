@@ -7,8 +7,8 @@ from typing import Any
 
 from rivya_core.types import ChatDelta
 
-CITATIONS = frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"})
-"""Types of blocks that stand on a text."""
+CITATIONS = ("url_citation", "file_citation", "container_file_citation", "file_path")
+"""Types of blocks that stand on a text. No set, because the type may be a list."""
 
 
 def is_citation(block: Mapping[str, Any]) -> bool:

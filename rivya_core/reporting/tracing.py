@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of chat calls, named by the conventions for generative AI.
+"""OpenTelemetry spans of chat calls and images, named by the conventions for generative AI.
 
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/. A call gets a span if `opentelemetry-api` was imported
 and its tracer records; nothing is imported for it. No message, no key and no header is in a span.
@@ -7,7 +7,8 @@ and its tracer records; nothing is imported for it. No message, no key and no he
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,19 +32,18 @@ FACTS = {
 """Texts in a reply's metadata, and their attributes."""
 
 
-class CallTrace:
-    """The span of one call, a child of the span that is current when the call begins.
+class Trace:
+    """A span, a child of the span that is current when it begins; counts the requests and retries.
 
     Args:
+        operation: Name of the operation by the conventions.
         provider: Name of the provider.
         model: Model id of the request.
         base_url: URL of the API.
-        settings: Options of the call by our names.
     """
 
-    def __init__(self, provider: str, model: str, base_url: str, settings: Mapping[str, Any]) -> None:
-        self._name = f"chat {model}"
-        self._about = (provider, model, base_url, settings)
+    def __init__(self, operation: str, provider: str, model: str, base_url: str) -> None:
+        self._about = (operation, provider, model, base_url)
         self._retries = self._requests = 0
         self._span: Any = None
 
@@ -51,9 +51,12 @@ class CallTrace:
         """Begin the span."""
         from opentelemetry.trace import SpanKind, get_tracer
 
-        self._span = get_tracer("rivya", __version__).start_span(self._name, kind=SpanKind.CLIENT)
+        operation, provider, model, base_url = self._about
+        self._span = get_tracer("rivya", __version__).start_span(f"{operation} {model}", kind=SpanKind.CLIENT)
         if self._span.is_recording():
-            self._span.set_attributes(_call_attributes(*self._about))
+            facts = {"operation.name": operation, "provider.name": provider, "request.model": model}
+            self._span.set_attributes({f"gen_ai.{name}": fact for name, fact in facts.items()})
+            self._span.set_attributes({**_server(base_url), **self._details()})
 
     def sends(self, request: httpx.Request) -> Plan[None]:  # noqa: ARG002
         """Count a request."""
@@ -70,6 +73,37 @@ class CallTrace:
             self._span.add_event("rivya.retry", facts)
         yield from ()
 
+    def _details(self) -> dict[str, Any]:
+        return {}
+
+    def fails(self, error: BaseException) -> None:
+        """End the span with *error*."""
+        if self._span.is_recording():
+            from opentelemetry.trace import Status, StatusCode
+
+            self._span.set_status(Status(StatusCode.ERROR, _short(str(error))))
+            self._end({"error.type": type(error).__name__, **_error_attributes(error)})
+
+    def _end(self, attributes: Mapping[str, Any]) -> None:
+        counts = {"rivya.requests": self._requests, "rivya.retries": self._retries}
+        self._span.set_attributes({**attributes, **counts})
+        self._span.end()
+
+
+class CallTrace(Trace):
+    """The span of one chat call.
+
+    Args:
+        provider: Name of the provider.
+        model: Model id of the request.
+        base_url: URL of the API.
+        settings: Options of the call by our names.
+    """
+
+    def __init__(self, provider: str, model: str, base_url: str, settings: Mapping[str, Any]) -> None:
+        super().__init__("chat", provider, model, base_url)
+        self._settings = settings
+
     def replied(self, reply: ChatDelta) -> Plan[None]:
         """End the span with what the reply says."""
         self._end(reply_attributes(reply))
@@ -79,17 +113,49 @@ class CallTrace:
         """End the span with the error, or as a stream that was left."""
         if error is None:
             self._end({"rivya.stream.left": True})
-        elif self._span.is_recording():
-            from opentelemetry.trace import Status, StatusCode
-
-            self._span.set_status(Status(StatusCode.ERROR, _short(str(error))))
-            self._end({"error.type": type(error).__name__, **_error_attributes(error)})
+        else:
+            self.fails(error)
         yield from ()
 
-    def _end(self, attributes: Mapping[str, Any]) -> None:
-        counts = {"rivya.requests": self._requests, "rivya.retries": self._retries}
-        self._span.set_attributes({**attributes, **counts})
-        self._span.end()
+    def _details(self) -> dict[str, Any]:
+        return _request_attributes(self._settings)
+
+
+class ImageTrace(Trace):
+    """The span of one image: its uploads, the request, every poll and the download.
+
+    Args:
+        provider: Name of the provider.
+        model: Model id of the request.
+        base_url: URL of the API.
+    """
+
+    def __init__(self, provider: str, model: str, base_url: str) -> None:
+        super().__init__("generate_content", provider, model, base_url)
+
+    def submitted(self, task_id: str | None) -> None:
+        """End the span of a task that runs on."""
+        self._end({"rivya.task.id": _short(task_id or ""), "rivya.task.state": "submitted"})
+
+    def made(self, task_id: str, credits_: Mapping[str, float | None], polls: int) -> None:
+        """End the span of a task whose image is downloaded."""
+        amounts = {"rivya.credits": credits_.get("final"), "rivya.credits.reserved": credits_.get("reserved")}
+        known = {name: amount for name, amount in amounts.items() if amount is not None}
+        self._end({"rivya.task.id": _short(task_id), "rivya.task.state": "succeeded", "rivya.polls": polls, **known})
+
+    def _details(self) -> dict[str, Any]:
+        return {"gen_ai.output.type": "image"}
+
+
+@contextmanager
+def until_failure(trace: Trace | None) -> Iterator[None]:
+    """End the span of *trace* with the error that leaves this context."""
+    try:
+        yield
+    except BaseException as error:
+        if trace is not None:
+            trace.fails(error)
+        raise
 
 
 def tracing() -> bool:
@@ -125,18 +191,9 @@ def _error_attributes(error: BaseException) -> dict[str, Any]:
         "http.response.status_code": error.status,
         "rivya.error.code": error.code,
         "rivya.request_id": error.request_id,
+        "rivya.task.id": getattr(error, "task_id", None),
     }
     return {name: _short(fact) if isinstance(fact, str) else fact for name, fact in facts.items() if fact is not None}
-
-
-def _call_attributes(provider: str, model: str, base_url: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": provider,
-        "gen_ai.request.model": model,
-        **_server(base_url),
-        **_request_attributes(settings),
-    }
 
 
 def _request_attributes(settings: Mapping[str, Any]) -> dict[str, Any]:
