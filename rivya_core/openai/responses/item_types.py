@@ -14,7 +14,7 @@ PROVIDER_RUN = tuple(
     "web_search_call file_search_call code_interpreter_call image_generation_call mcp_call mcp_list_tools "
     "x_search_call".split()
 )
-"""Types of items that report what the provider did; `x_search_call` is xAI's. No set, because the type may be a list."""
+"""Types of items that report what the provider did; `x_search_call` is xAI's. No set: the type may be a list."""
 TOOL_CALLS = frozenset({"function_call", "custom_tool_call", "tool_call", "server_tool_call"})
 """Types of calls that are tool calls in every API, or blocks of a framework."""
 UNFINISHED = ("in_progress", "searching", "interpreting", "generating", "calling", "queued")
