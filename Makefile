@@ -107,7 +107,7 @@ docs: $(VENV)/.docs ## Build the documentation into site/; a warning is an error
 	@$(BIN)/python tests/support/reference_pages.py
 	@$(BIN)/zensical build --strict --clean > $(VENV)/docs.log 2>&1; built=$$?; cat $(VENV)/docs.log; exit $$built
 	@! grep 'griffe:' $(VENV)/docs.log  # what is wrong in a docstring does not end the build by itself
-	@$(BIN)/python docs/llms.py
+	@$(BIN)/python tests/support/llms_pages.py
 
 .PHONY: live
 live: $(VENV)/.test ## Check the real services against what is assumed; asks before it spends (RIVYA_API_KEY, EVOLINK_API_KEY, GMI_API_KEY)

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomllib
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
 DESCRIPTION = re.compile(r"\A---\ndescription: (.*?)\n---\n", re.DOTALL)
 SNIPPET = re.compile(r'^--8<-- "(.*?)"$', re.MULTILINE)
