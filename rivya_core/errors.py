@@ -117,11 +117,11 @@ class ConfigurationError(RivyaError):
 
 
 class InvalidInputError(RivyaError, ValueError):
-    """This call cannot be sent as it is; nothing was sent and nothing was paid."""
+    """This call cannot be sent as it is; nothing was sent and nothing was charged."""
 
 
 class ContextOverflowError(InvalidInputError):
-    """The messages are longer than the API takes, found out before anything was sent.
+    """The messages are longer than the API takes; nothing was sent.
 
     `ContextTooLongError`, a subclass, is the provider's own refusal.
     """
@@ -213,7 +213,7 @@ class BadRequestError(APIError):
 
 
 class ContextTooLongError(BadRequestError, ContextOverflowError):
-    """The provider refused the input as too long. `ContextOverflowError` covers what is found out before sending."""
+    """The provider refused the input as too long. `ContextOverflowError` also covers what is found before sending."""
 
     advice = "Shorten, trim or summarise the messages."
 
@@ -279,7 +279,7 @@ class InvalidResponseError(APIError):
 
 
 class RefusalError(RivyaError):
-    """The model refused to give the object or the tool call that was asked for; the turn was charged.
+    """The model refused to give the requested object or tool call; the turn was charged.
 
     Attributes:
         text: The words of the refusal.

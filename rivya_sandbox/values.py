@@ -140,7 +140,12 @@ class ModelRequest(tuple[Message, ...]):  # noqa: SLOT001 - a tuple of any lengt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model replies: the text, and the reasoning where the model shows it."""
+    """What a model replies.
+
+    Attributes:
+        text: The text.
+        reasoning: The reasoning, if the model shows it.
+    """
 
     text: str
     reasoning: str = ""
@@ -221,7 +226,11 @@ class Usage:
 
 
 class Model(Protocol):
-    """Anything that replies: `StandIn`, `Upstream`, or a callable of your own."""
+    """Anything that replies: `StandIn`, `Upstream`, or a callable of your own.
+
+    It is called with a `ModelRequest` and returns an `Answer`, a `Completion` or a `Wire`. It may block, because it
+    runs in a thread. An exception that it raises becomes a server error.
+    """
 
     def __call__(self, request: ModelRequest, /) -> Answer:
         """Reply to the last message of the request."""

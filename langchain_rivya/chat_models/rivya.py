@@ -1,4 +1,4 @@
-"""`ChatRivya`: chat whose history lives on the server, in sessions."""
+"""`ChatRivya`: chat whose history is kept in sessions on the server."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class ChatRivya(RivyaFields, ToolCallingChat):
-    """Rivya's chat, whose history lives on the server in sessions.
+    """Rivya's chat, whose history is kept in sessions on the server.
 
-    The messages that you pass are what the model sees, always: a reply carries a pointer to its session, and the
-    next call continues that session only if the messages up to the reply are still the ones that it holds.
-    Otherwise a new session is started with the whole transcript.
+    The model sees exactly the messages that you pass. A reply carries a pointer to its session. The next call continues
+    that session only if the messages up to the reply are those that it holds. Otherwise the whole transcript is sent to
+    a new session.
 
     Source: https://rivya.ai/docs/api-chat
 

@@ -11,7 +11,11 @@ from rivya_core.images.schema import STATUS, WAIT, TaskArguments
 
 
 class RivyaImageStatusTool(RivyaTool):
-    """Polls a task of an image tool once; a finished image is downloaded."""
+    """Polls a task of an image tool once; a finished image is downloaded.
+
+    `RivyaImageTool(wait=False).companions()` creates it. An agent calls it with the `task_id` that `generate_image`
+    returned, and gets the task's status, or the image as the artifact.
+    """
 
     name: str = "get_image_status"
     description: str = STATUS
@@ -31,7 +35,11 @@ class RivyaImageStatusTool(RivyaTool):
 
 
 class RivyaWaitForImageTool(RivyaTool):
-    """Waits for a task of an image tool until its image is ready."""
+    """Waits for a task of an image tool until its image is ready.
+
+    `RivyaImageTool(wait=False).companions()` creates it. An agent calls it with the `task_id` that `generate_image`
+    returned, and gets the image as the artifact.
+    """
 
     name: str = "wait_for_image"
     description: str = WAIT

@@ -39,7 +39,13 @@ KINDS: dict[type, tuple[MediaKind, str]] = {
 
 
 class RefusalBlock(TextBlock):
-    """The words with which a model refused; a text for code that does not know refusals."""
+    """The words with which a model refused.
+
+    It is a `TextBlock`, so code that does not know refusals sees a text.
+
+    Attributes:
+        text: The words.
+    """
 
 
 @dataclass(frozen=True, slots=True)

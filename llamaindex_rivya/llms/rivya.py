@@ -1,4 +1,4 @@
-"""`Rivya`: the chat whose history lives on the server. The other models are in `providers.py`."""
+"""`Rivya`: the chat whose history is kept in sessions on the server. The other models are in `providers.py`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,12 +14,12 @@ from rivya_core.errors import NotSupportedError
 
 
 class Rivya(RivyaFields, ToolCallingLLM):
-    """Rivya's chat, whose history lives on the server in sessions.
+    """Rivya's chat, whose history is kept in sessions on the server.
 
-    The messages that you pass are what the model sees, always: a reply carries a pointer to its session
-    (`message.additional_kwargs["rivya_session"]`), and the next call continues that session only if the messages
-    up to the reply are still the ones that it holds. Otherwise a new session begins with the whole transcript.
-    Memories, chat engines and agents need nothing special.
+    The model sees exactly the messages that you pass. A reply carries a pointer to its session
+    (`message.additional_kwargs["rivya_session"]`). The next call continues that session only if the messages up to the
+    reply are those that it holds. Otherwise the whole transcript is sent to a new session. Memories, chat engines and
+    agents work as usual.
 
     The chat takes one message of text and images at a time, at most 20,000 characters. It has no tools and no response
     formats of its own. Both are asked for in words, inside the session, and what comes back is checked against their

@@ -31,7 +31,12 @@ REPLIES: Sequence[Callable[[str, History], str | None]] = (
 
 
 class StandIn:
-    """A model without a model."""
+    """The sandbox's own model, which gives deterministic replies without a language model.
+
+    It answers questions from the passages in the prompt, calculates, remembers what the user said, calls tools that
+    fit, fills JSON schemas, and follows the formats of LangChain's and LlamaIndex's prompts. The same request always
+    gets the same reply.
+    """
 
     def __call__(self, request: Context, /) -> Completion:
         """Reply to the last message. A conversation that is written into one message counts as its messages."""

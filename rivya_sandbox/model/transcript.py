@@ -34,7 +34,11 @@ OPENING = re.compile(r"\[conversation ([0-9a-f]+)(?: continues)?\]\n")
 
 
 def unfold(context: Context) -> Context:
-    """Return the context, with its messages in place of every written conversation."""
+    """Return the context, with its messages in place of every written conversation.
+
+    A replay sends a whole transcript as one message. `unfold` turns it into the messages that it holds, as a model of
+    your own usually wants them.
+    """
     if not any(message.text.startswith(OPENED) for message in context):
         return context
     return tuple(message for folded in context for message in messages_in(folded))

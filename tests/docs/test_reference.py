@@ -1,6 +1,7 @@
 """The reference has a page for each public name and a row for each argument, made by `reference_pages.py`."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import llamaindex_rivya
 import rivya_sandbox
 from rivya_core import errors
 from rivya_core.adapters.connection import Connection
+from rivya_core.providers import PROVIDERS
+from rivya_sandbox.model.upstream import VARIABLE
 
 PAGES = reference_pages.pages()
 
@@ -74,3 +77,22 @@ def test_every_argument_of_the_image_tools_is_described():
 
     assert spec <= rows.keys()
     assert all(f"{name}:" in llamaindex_rivya.RivyaImageToolSpec.__doc__ for name in spec)
+
+
+def test_the_table_of_environment_variables_is_complete():
+    """Each variable that the packages read has a row, and each row names a variable that they read."""
+    root = Path(__file__).parents[2]
+    packages = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox")
+    source = "".join(path.read_text(encoding="utf-8") for name in packages for path in (root / name).rglob("*.py"))
+    read = set(re.findall(r'"((?:RIVYA|EVOLINK|GMI|COMPATIBLE)_[A-Z_]+)"', source))
+    read |= {provider.stored_headers_variable for provider in PROVIDERS}
+    read |= {f"{VARIABLE}_KEY", f"{VARIABLE}_MODEL"}
+    table = (root / "docs/reference/environment.md").read_text(encoding="utf-8")
+    rows = {
+        name
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+
+    assert read == rows
