@@ -170,7 +170,7 @@ class _Server(ThreadingHTTPServer):
     responses: Responses
 
     def handle_error(self, *_: Any) -> None:
-        """A reader who left is no error here."""
+        """A reader who left is not an error here."""
 
 
 @contextmanager

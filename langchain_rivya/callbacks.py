@@ -65,7 +65,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        """Refuse the call once the limit is reached, and hold back what it may cost."""
+        """Refuse the call once the limit is reached, and reserve what it may cost."""
         known = kwargs.get("metadata") or {}
         held = self._start(str(known.get("ls_model_name") or "unknown"), str(known.get("ls_provider") or ""))
         history = messages[0] if messages else []
@@ -116,7 +116,7 @@ def active_handlers(*callbacks: Any) -> list[RivyaCreditsHandler]:
     """Return the credit handlers that count a call made now, each once.
 
     Args:
-        callbacks: Where else to look, in the forms in which LangChain hands callbacks on: lists, managers, None.
+        callbacks: Further callbacks to search, in LangChain's forms: lists, managers, None.
     """
     found = [_active.get()]
     for given in (ensure_config().get("callbacks"), *callbacks):

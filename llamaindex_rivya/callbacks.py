@@ -58,7 +58,7 @@ class RivyaCreditsHandler(CreditsReportMixin, BaseCallbackHandler):
         parent_id: str = "",
         **kwargs: Any,
     ) -> str:
-        """Refuse a model's call once the limit is reached, and hold back what it may cost."""
+        """Refuse a model's call once the limit is reached, and reserve what it may cost."""
         if event_type is CBEventType.LLM:
             known = (payload or {}).get(EventPayload.SERIALIZED) or {}
             provider = "rivya" if known.get("class_name") == "rivya_llm" else ""
@@ -123,7 +123,7 @@ def _checked(but: Sequence[object] = ()) -> tuple[RivyaCreditsHandler, ...]:
 
 
 def with_cost_tracking(wire: Wire, callbacks: Sequence[object], model: str, provider: str) -> Wire:
-    """Return *wire*, counted by the handlers of this context, except *callbacks*, which count by themselves.
+    """Return *wire*, counted by the handlers of this context, except *callbacks*, which count on their own.
 
     Raises:
         CreditLimitError: One of them allows no further call.
@@ -180,7 +180,7 @@ class _Metered:
         return replace(streaming, settle=settle, abandon=abandon)
 
     def _start(self) -> list[float]:
-        """Hold credits back with every handler; what was held is emptied once it is given back."""
+        """Reserve credits with every handler; the list of reservations is emptied when they are released."""
         held: list[float] = []
         try:
             for handler in self._handlers:

@@ -21,9 +21,9 @@ from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
 from rivya_core.types import NOTHING, ChatDelta, Message, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
-"""What a stream of events begins with."""
+"""The first bytes of a stream of events."""
 WITHHELD = frozenset({"content_filter", "refusal", "safety", "prohibited_content", "blocklist"})
-"""Reasons why a reply ended that say that it was withheld, in lower case."""
+"""Finish reasons of replies that a filter withheld, in lower case."""
 LONGEST_QUOTE = 200
 """Characters of a frame that go into a message."""
 
@@ -71,15 +71,15 @@ class ChatStreamDecoder(ABC):
 
     @abstractmethod
     def whole(self, response: httpx.Response) -> ChatDelta:
-        """Return the reply in a plain answer."""
+        """Return the reply in a plain JSON response."""
 
     @property
     def done(self) -> bool:
-        """Whether nothing that may still come is worth waiting for."""
+        """Whether the rest of the body can be ignored."""
         return self.complete or self._failure is not None
 
     def parse_unusual(self, data: bytes) -> Any:
-        """Return the JSON of a frame that the quick reader refuses.
+        """Return the JSON of a frame that the fast reader refuses.
 
         Raises:
             ValueError: It is not JSON.
@@ -164,7 +164,7 @@ def with_refusal(metadata: Mapping[str, Any], *, said: bool) -> dict[str, Any]:
 
 
 class WrappedDecoder:
-    """Decodes as another decoder does; a sibling changes its events.
+    """Wraps another decoder; a subclass changes its events.
 
     Args:
         inner: The decoder of the body.

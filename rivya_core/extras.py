@@ -1,4 +1,4 @@
-"""What an installation may lack, said in words that help: the base install brings neither framework."""
+"""Clear errors for packages that are not installed: the base install includes neither framework."""
 
 from importlib import import_module
 from typing import Any
@@ -10,7 +10,7 @@ def import_attribute(module: str, name: str) -> Any:
     """Return *name* of *module* of this distribution.
 
     Raises:
-        ModuleNotFoundError: Something is not installed; if an extra brings it, the message names that.
+        ModuleNotFoundError: A package is not installed; if it belongs to an extra, the message names the extra.
     """
     try:
         return getattr(import_module(module), name)

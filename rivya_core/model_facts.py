@@ -26,9 +26,9 @@ IMAGE_MODELS = frozenset(
 )
 """Rivya's image models; `images/catalogue.py` has their options."""
 IMAGES_ONLY = re.compile(r"(gpt-image|dall-e)-", re.IGNORECASE)
-"""How the ids of models begin that chat nowhere."""
+"""Prefixes of the ids of models that do not chat with any provider."""
 VERSION = re.compile(r"\d{1,2}(?![\w])")
-"""What follows the name of another model: `gpt-5-2` is no variant of `gpt-5`, `gpt-5-2025-08-07` is one."""
+"""What follows the name of another model: `gpt-5-2` is not a variant of `gpt-5`, `gpt-5-2025-08-07` is one."""
 
 PROFILE_PACKAGES = (
     "langchain_openai",

@@ -76,7 +76,7 @@ class Provider:
 
     @property
     def stored_key_variable(self) -> str:
-        """Environment variable with the key of a model that was written down, which never holds its key."""
+        """Environment variable that holds the key of a stored model; a stored model never holds its key."""
         return self.key_variable or "COMPATIBLE_API_KEY"
 
     @property

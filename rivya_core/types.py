@@ -80,7 +80,7 @@ Part = Text | Media | RawBlock
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model's wish to call a tool; *arguments* is JSON text."""
+    """A tool call of a model; *arguments* is JSON text."""
 
     id: str
     name: str
@@ -124,7 +124,7 @@ class Message(NamedTuple):
 
     @property
     def client_calls(self) -> tuple[Mapping[str, Any], ...]:
-        """Items of calls that the caller runs and that are no tool calls: of a computer, a shell, a patch."""
+        """Items of calls that the caller runs and that are not tool calls: of a computer, a shell, a patch."""
         found = self.extras.get(CLIENT_CALLS_KEY)
         return tuple(call for call in found if isinstance(call, Mapping)) if isinstance(found, list) else ()
 
@@ -143,7 +143,7 @@ class ToolCallDelta:
         id: On one piece of the call only.
         name: Text to append to the call's name; nearly always on one piece of the call only.
         arguments: Text to append to the call's arguments.
-        invalid: The call is complete and must not be carried out: its arguments are no JSON object, or it has no name.
+        invalid: The call is complete and cannot be carried out: its arguments are not a JSON object or has no name.
         error: Why it is invalid, where more is known than that.
         custom: The call is one of a custom tool, which takes free text; the arguments are `{"input": text}`.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rivya_sandbox.faults import Fault
 
 
-class ConnectionBroken(Exception):  # noqa: N818 - a fault asks for it, so it is no error
+class ConnectionBroken(Exception):  # noqa: N818 - a fault asks for it, so it is not an error
     """Break the connection now."""
 
 

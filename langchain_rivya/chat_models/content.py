@@ -122,7 +122,7 @@ def _citation(block: Mapping[str, Any], start: int) -> dict[str, Any]:
 def _blocks(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """An image or sound as the standard block, a tool that the provider ran as its call and result, the rest unchanged.
 
-    A call that the caller must run is no standard block: nothing says that it is done.
+    A call that the caller must run is not a standard block: nothing says that it is done.
     """
     if not is_provider_run(block):
         yield _block(str(block.get("type")), block)

@@ -1,4 +1,4 @@
-"""LangChain's messages to the core's. Pure; no wire is known here, and the way back is in `replies`.
+"""LangChain's messages to the core's. Pure; no wire is known here, and `responses.py` converts replies.
 
 Whatever form a message is in (text, provider-style blocks, standard v1 blocks, a checkpoint's JSON read back), it
 becomes the same `Message`, so that its digest is the same.

@@ -49,7 +49,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     method: Method | None = None
     """How the object is asked for."""
     offered: Sequence[str] = ()
-    """Names of further tools. A reply that calls them is no error: it is passed on as the message that it is."""
+    """Names of further tools. A reply that calls them is not an error: it is passed on as the message that it is."""
     include_raw: bool = False
     """Whether the message is returned separately, so that the result is None for a reply that calls further tools."""
 
@@ -190,7 +190,7 @@ def with_call(message: AIMessage) -> AIMessage:
     if message.tool_calls:
         return message
     wrong = [
-        str(call.get("error") or "the arguments of a call are no JSON object") for call in message.invalid_tool_calls
+        str(call.get("error") or "the arguments of a call are not a JSON object") for call in message.invalid_tool_calls
     ]
     why = "; ".join(wrong) or "it calls no tool, and a call is required"
     raise OutputParserException(f"No structured output: {why}. Reply: {message.text[:500]!r}", llm_output=message.text)
@@ -209,7 +209,7 @@ def reply_of(message: BaseMessage) -> Reply:
 
 
 def _is_complete(message: BaseMessage | None) -> bool:
-    """Whether a message in a stream is a whole reply; a model that does not stream gives one that is no chunk."""
+    """Whether a message in a stream is a whole reply; a model that does not stream gives one that is not a chunk."""
     if isinstance(message, AIMessageChunk):
         return message.chunk_position == "last"
     return message is not None

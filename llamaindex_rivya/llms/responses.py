@@ -76,7 +76,7 @@ class Accumulator:
         return "" if not words else f"\n{words}" if self._text else str(words)
 
     def _said(self) -> ChatMessage:
-        """What all deltas so far come to."""
+        """All deltas so far, joined."""
         blocks: list[ContentBlock] = [*self._thinking, _built(TextBlock, {"block_type": "text", "text": self._text})]
         facts: dict[str, Any] = {}
         if self._calls:

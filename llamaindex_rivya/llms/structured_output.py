@@ -26,14 +26,14 @@ from rivya_core.structured.growing import GrowingObject
 OURS = (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM)
 """Program modes that are carried out here; the others are programs of other packages."""
 PROGRAM_KEYWORDS = frozenset({"tool_required", "tool_choice", "allow_parallel_tool_calls"})
-"""What callers pass for LlamaIndex's own programs; a form says these things itself."""
+"""Arguments of LlamaIndex's own programs; an output mode sets these itself."""
 
 dispatcher = get_dispatcher(__name__)
 logger = logging.getLogger("rivya.structured")
 
 
 class StructuredPrediction(LLM):
-    """`structured_predict` and its siblings."""
+    """`structured_predict` and its variants."""
 
     @abstractmethod
     def _output_modes(
@@ -198,7 +198,7 @@ class _Asking:
         return self.found is not None
 
     def _with_first(self, error: OutputError) -> OutputError:
-        """The error, with what came of the mode that was tried first."""
+        """The error, with the outcome of the mode that was tried first."""
         return type(error)(f"{error} Before that: {self._first}", text=error.text) if self._first else error
 
     def add(self, response: ChatResponse) -> Iterator[BaseModel]:

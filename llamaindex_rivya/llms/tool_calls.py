@@ -16,7 +16,7 @@ from llamaindex_rivya.errors import OutputError, RefusalError
 from rivya_core.openai.partial_arguments import PartialArguments, read_partial
 from rivya_core.types import ToolCall, ToolCallDelta
 
-NO_OBJECT = "its arguments are no JSON object"
+NO_OBJECT = "its arguments are not a JSON object"
 NAMELESS = "unnamed"
 """Placeholder for the name of a call that names no tool."""
 _arriving: WeakValueDictionary[str, PartialArguments] = WeakValueDictionary()

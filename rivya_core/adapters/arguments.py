@@ -1,4 +1,4 @@
-"""Arguments as people pass them: names from other packages, typing errors, and what one provider has and another not.
+"""Arguments as callers write them: names from other packages, typing errors, and arguments of other providers.
 
 The same tables serve constructors and calls of both frameworks. A name that a table knows is explained before any
 guess by edit distance.
@@ -134,8 +134,8 @@ ONLY_OPENAI = {
     "stop": "Rivya's chat has no stop sequences",
     "logprobs": "Rivya's chat returns no log probabilities",
     "top_logprobs": "Rivya's chat returns no log probabilities",
-    "use_previous_response_id": "sessions of Rivya are continued by themselves",
-    "previous_response_id": "sessions of Rivya are continued by themselves; `session_id` pins one",
+    "use_previous_response_id": "Rivya's sessions are continued automatically",
+    "previous_response_id": "Rivya's sessions are continued automatically; `session_id` pins one",
 }
 """What OpenAI-compatible chat classes take and Rivya's do not."""
 ONLY_RIVYA = {
@@ -219,7 +219,7 @@ class Signature:
         )
 
     def _unknown(self, name: str) -> str:
-        """Return what to say about *name*: an explanation, a near match, or what there is."""
+        """Return the message about *name*: an explanation, a near match, or the known arguments."""
         if name in EXPLAINED:
             return f"{self._refusal(name)}: {EXPLAINED[name]}."
         if name in BODY_ONLY:

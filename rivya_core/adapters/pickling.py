@@ -78,7 +78,7 @@ def from_pickle(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stored_key(key: Any) -> StoredKey:
-    """Return what stands for *key*; a function that gives keys is found nowhere again."""
+    """Return the stored form of *key*; a function that returns keys cannot be found again."""
     if isinstance(key, StoredKey):
         return key
     if isinstance(key, str):

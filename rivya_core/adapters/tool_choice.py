@@ -18,7 +18,7 @@ def tool_list(tools: Any) -> list[Any]:
     """Return *tools* as a list.
 
     Raises:
-        InvalidInputError: It is no list, for example a single tool; nothing was sent.
+        InvalidInputError: It is not a list, for example a single tool; nothing was sent.
     """
     single = isinstance(tools, (str, bytes, Mapping, BaseModel, type)) or not isinstance(tools, Iterable)
     if single:

@@ -12,7 +12,7 @@ from rivya_core.http.plan import Plan
 
 
 def together(run: Callable[[Plan[Any]], Any], plans: Sequence[Plan[Any]], at_once: int) -> list[Any]:
-    """Carry out *plans* in threads. An interrupt does not wait for the ones under way; they end by themselves."""
+    """Carry out *plans* in threads. An interrupt does not wait for running plans; they end on their own."""
     work = _Work(run, plans)
     threads = [Thread(target=copy_context().run, args=(work.share,), daemon=True) for _ in plans[:at_once]]
     try:

@@ -37,7 +37,7 @@ class Endpoint:
     Attributes:
         provider: The provider.
         base_url: URL of the API, without a trailing slash.
-        key: The account's key, what gives a fresh one for each request, or None where none is needed.
+        key: The account's key, a function that returns a fresh one for each request, or None if none is needed.
         headers: Further headers of every request.
         timeout: Overrides the client's.
         limits: What a response may take.
@@ -54,7 +54,7 @@ class Endpoint:
 
     @property
     def account(self) -> str:
-        """What tells accounts apart in fingerprints: the key, or that a function gives it."""
+        """Identifies the account in fingerprints: the key, or a note that a function returns it."""
         return self.key.get_secret_value() if isinstance(self.key, SecretStr) else str(self.key or "")
 
     def request(
@@ -84,7 +84,7 @@ class Endpoint:
         every = (self._headers if content is None else self._json_headers).copy()
         for name, value in (headers or {}).items():
             every[name] = value
-        lane = (self.base_url, path, self._account, (body or {}).get("model"))
+        lane = (self.base_url, path, self._key_hash, (body or {}).get("model"))
         extensions: dict[str, Any] = {EXTENSION: self.limits, LANE: lane}
         if self.timeout is not None:
             extensions["timeout"] = self.timeout.as_dict()
@@ -112,14 +112,14 @@ class Endpoint:
 
     @cached_property
     def _json_headers(self) -> httpx.Headers:
-        """What every request with a body of JSON says."""
+        """Headers of every request with a JSON body."""
         every = self._headers.copy()
         every["content-type"] = "application/json"
         return every
 
     @cached_property
-    def _account(self) -> int:
-        """Tells accounts apart, in this process."""
+    def _key_hash(self) -> int:
+        """Identifies the account in this process."""
         return hash(self.key)
 
     def idempotent(self, path: str) -> bool:
@@ -166,7 +166,7 @@ def endpoint(
     Raises:
         ConfigurationError: No key, or a key or URL that cannot be right; nothing was sent.
     """
-    url, own_query = where(provider, base_url)
+    url, own_query = find_url(provider, base_url)
     warn_unencrypted(url)
     return Endpoint(
         provider,
@@ -179,7 +179,7 @@ def endpoint(
     )
 
 
-def where(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[tuple[str, str], ...]]:
+def find_url(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return the base URL of *provider*'s API (the given one, the environment's or its own) and the query in it.
 
     Raises:
@@ -192,7 +192,7 @@ def where(provider: Provider, base_url: str | None = None) -> tuple[str, tuple[t
 
 
 def checked_headers(provider: Provider, headers: Headers) -> dict[str, str]:
-    """Return *headers* as text; values that were not written down with a model come from the environment.
+    """Return *headers* as text; values that were not stored with a model come from the environment.
 
     Raises:
         ConfigurationError: A value is missing or is not allowed in a header.
@@ -209,7 +209,7 @@ def checked_query(query: Mapping[str, Any]) -> dict[str, str]:
     """Return *query* as text.
 
     Raises:
-        ConfigurationError: A value was not written down with its model.
+        ConfigurationError: A value was not stored with its model.
     """
     gone = missing(query)
     if gone:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from rivya_core.http.library import httpx
 
 CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
-"""Header names that speak of credentials."""
+"""Header names that suggest credentials."""
 PUBLIC = frozenset(
     "accept accept-encoding accept-language connection content-length content-type host idempotency-key "
     "transfer-encoding user-agent".split()
@@ -92,7 +92,7 @@ def _secret_parameters(url: httpx.URL) -> list[tuple[str, str]]:
 
 
 def public_query(query: Mapping[str, str]) -> dict[str, str | None]:
-    """Return *query*, with None for the values whose names speak of credentials, for what is written down."""
+    """Return *query*, as it may be stored: with None for values whose names suggest credentials."""
     return {name: None if CREDENTIAL.search(name) else value for name, value in query.items()}
 
 

@@ -18,7 +18,7 @@ LOCAL_NAME = re.compile(r"[^.]*|.*\.(localhost|local|internal|localdomain|lan|in
 
 
 def is_public(address: str) -> bool:
-    """Whether *address* is one that anybody may reach; one that wraps an IPv4 address is judged by that."""
+    """Whether *address* is public; one that wraps an IPv4 address is judged by that address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -76,7 +76,7 @@ def is_object(text: str) -> bool:
 
 
 def finite_number(value: Any) -> int | float | None:
-    """Return a number that can be counted with, or None: no text, no truth value, no infinity, not beyond `float`."""
+    """Return *value* if it is a finite number, otherwise None; text and booleans are not numbers."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return value if abs(value) <= sys.float_info.max else None
@@ -85,7 +85,7 @@ def finite_number(value: Any) -> int | float | None:
 def arguments_text(value: Any) -> str:
     """Return a tool call's arguments as JSON text, whatever the server sent: text, object, text twice encoded, null.
 
-    What is no object stays as it is; `is_object` tells.
+    What is not an object stays as it is; `is_object` tells.
     """
     if value is None:
         return "{}"

@@ -82,7 +82,7 @@ class RatePacer:
             return self._issue()
 
     def delay(self, turn: int) -> float:
-        """Return the seconds until *turn*, as things stand; the rate may change meanwhile."""
+        """Return the seconds until *turn* at the current rate, which may change meanwhile."""
         with self._lock:
             return self._base_time + (turn - self._base_turn - 1) / self._rate - self._clock()
 

@@ -20,7 +20,7 @@ KeyFunction = Callable[[], "str | SecretStr | Awaitable[str | SecretStr]"]
 """Gives a fresh key for each request; sync or async."""
 ApiKey: TypeAlias = "SecretStr | str | KeyFunction | KeySource | StoredKey | None"
 Headers = Mapping[str, "str | SecretStr | None"]
-"""Names and values; a value of None was not written down with its model."""
+"""Names and values; a value of None was not stored with its model."""
 
 
 class KeySource:
@@ -53,7 +53,7 @@ class KeySource:
 
 
 class _Awaited:
-    """A key that is awaited and never stands anywhere as plain text."""
+    """A key that is awaited; it is never stored as plain text."""
 
     def __init__(self, given: Awaitable[Any]) -> None:
         self._given = given
@@ -142,12 +142,12 @@ def plain(headers: Headers) -> dict[str, str]:
 
 
 def missing(values: Headers) -> dict[str, None]:
-    """Return the names whose values were not written down with their model."""
+    """Return the names whose values were not stored with their model."""
     return {name: None for name, value in values.items() if value is None}
 
 
 def stored_headers(provider: Provider, names: Collection[str]) -> dict[str, str]:
-    """Return headers whose values were not written down with the model, from the environment.
+    """Return headers whose values were not stored with the model, from the environment.
 
     Raises:
         ConfigurationError: They are not there.

@@ -87,9 +87,7 @@ class ImageTask:
 
 
 def create_task(endpoint: Endpoint, body: Mapping[str, Any], key: str, retry: RetryPolicy) -> Plan[ImageTask]:
-    """Create a task.
-
-       *key* is the idempotency key of the request.
+    """Create a task under the idempotency key *key*.
 
     Raises:
         APIError: The provider refused the request; nothing was charged.

@@ -123,6 +123,6 @@ def _smaller(image: GeneratedImage) -> str:
             encoded = io.BytesIO()
             whole.save(encoded, "PNG" if whole.mode in {"RGBA", "LA", "P"} else "JPEG", quality=85)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""  # it is no image that Pillow reads; the browser may
+        return ""  # it is not an image that Pillow reads; the browser may
     kind = "png" if encoded.getvalue().startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode()}"

@@ -112,7 +112,7 @@ class ImageGenerator:
         return (yield from (yield from self._with_references(run, request)).create())
 
     def report_failure(self, request: ImageRequest, listener: Listener | None, error: RivyaError) -> Plan[None]:
-        """Tell *listener* that nothing will come of *order*, for now."""
+        """Report to *listener* that the image of *request* failed."""
         yield from report(
             listener,
             ImageProgress(

@@ -29,6 +29,8 @@ class PollingPolicy:
         shortest: Seconds between the first and the second poll.
         longest: Longest delay, in seconds.
         growth: Factor by which each delay is longer than the one before.
+        rare: Delay while the expected moment is far away, in seconds.
+        expected: Earliest and latest expected moment, in seconds from now; None if it is unknown.
         clock: Returns the time in seconds.
         random: Returns a number from 0 to 1.
     """

@@ -29,7 +29,7 @@ def image_id(task_id: str, number: int = 0) -> str:
 
 
 _in_memory: WeakValueDictionary[str, GeneratedImage] = WeakValueDictionary()
-"""Images whose bytes are saved nowhere, by id, as long as a tool or the application holds them."""
+"""Images whose bytes are not saved to disk, by id, as long as a tool or the application holds them."""
 
 
 class GeneratedImage(dict[str, Any]):

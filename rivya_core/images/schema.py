@@ -56,9 +56,7 @@ _REFERENCES = (
 
 def _field(shape: dict[str, Any], description: str, *, required: bool = False) -> Any:
     def show(schema: dict[str, Any]) -> None:
-        schema.pop(
-            "default", None
-        )  # an omitted option is not sent; the option's own schema names the provider's default
+        schema.pop("default", None)  # an omitted option is not sent; *shape* names the provider's default
         schema.update(shape)
 
     return Field(... if required else None, description=description, json_schema_extra=show)

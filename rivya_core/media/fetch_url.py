@@ -77,7 +77,7 @@ def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
         return data_url(url)
     if "://" not in url or (url[:5].lower() == "file:" and not rules.allowed):
         raise InvalidInputError(
-            f"The message names an image by {url[:100]!r}, which is no URL. Read the file and pass its bytes. "
+            f"The message names an image by {url[:100]!r}, which is not a URL. Read the file and pass its bytes. "
             "Nothing was sent."
         )
     if not rules.allowed:

@@ -33,7 +33,7 @@ BLANKS = " \t\r\n"
 
 
 def read_partial(text: str) -> dict[str, Any]:
-    """Return what can be read of an object whose text may be cut off; nothing if it is no object.
+    """Return what can be read of an object whose text may be cut off; nothing if it is not an object.
 
     A string at the end may be the beginning of a longer one; a number at the end is left out, because it may continue.
     """
@@ -129,7 +129,7 @@ class _Reader:
         """Return what can be read of *text*, or None if the object is complete.
 
         Raises:
-            ValueError: *text* is no beginning of a JSON object.
+            ValueError: *text* is not a beginning of a JSON object.
         """
         added, self.text = text[len(self.text) :], text
         if self.end is not None:

@@ -1,4 +1,4 @@
-"""A reply in words and its repair: what is read, what is asked for once more, and what comes of both.
+"""A reply in words and its repair: what is read, what is asked for once more, and the outcome.
 
 Written as a plan over the way in which a message is sent, which differs between chats with and without sessions.
 """
@@ -19,7 +19,7 @@ from rivya_core.prompted.text_filter import TextFilter
 from rivya_core.types import ChatDelta, Message, Text, ToolCall, Usage
 
 REPAIRED_KEY = "repaired"
-"""Metadata of a reply that was asked for twice: what was wrong, and what came of the repair."""
+"""Metadata of a reply that was asked for twice: what was wrong, and the outcome of the repair."""
 MOST_PROBLEMS = 5
 """Problems that a repair names; a hostile reply has more."""
 NOTHING = ChatDelta()
@@ -29,7 +29,7 @@ Ask = Callable[[str, ChatDelta], Plan[ChatDelta]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call in words came to.
+    """The outcome of a call in words.
 
     Attributes:
         delta: The reply: the text that was not shown yet, its calls, the usage and metadata of the whole exchange.

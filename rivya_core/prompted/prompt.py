@@ -166,7 +166,7 @@ def prompt_for(
         json_only: Whether the text of a streamed reply must be the object alone.
 
     Raises:
-        InvalidInputError: A tool is no function, two have the same name, or the choice names none of them.
+        InvalidInputError: A tool is not a function, two have the same name, or the choice names none of them.
     """
     offered = tuple(map(_tool, tools))
     names = [tool.name for tool in offered]

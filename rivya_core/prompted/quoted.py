@@ -1,4 +1,4 @@
-"""Parts of a reply in which a block is no call: reasoning, and code that only shows one. Pure."""
+"""Parts of a reply in which a block is not a call: reasoning, and code that only shows one. Pure."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class TextFilter:
         return ("" if self._only_json else reasoning) + self._take()
 
     def _take_object(self) -> str:
-        """Pass the first JSON value; what stands around it is read at the end."""
+        """Pass the first JSON value; the text around it is read at the end."""
         if self._object is None:
             start, opening = BRACKET.search(self._pending), OPENING.search(self._pending)
             if start is None or opening is not None:

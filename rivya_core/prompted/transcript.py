@@ -15,13 +15,13 @@ ATTACHED = "The result is attached."
 
 
 def in_words(messages: Sequence[Message], start: int = 0) -> list[Message]:
-    """Return the messages from *start* on with everything that is no text in words.
+    """Return the messages from *start* on, with everything that is not text written as text.
 
     Calls become `<tool_call>` blocks of the assistant's text. The results that follow one another become one user
     message of `<tool_response>` blocks. Tags in anybody's text are escaped.
 
     Args:
-        messages: The whole transcript; what stands before *start* gives results the names of their calls.
+        messages: The whole transcript; the ones before *start* give results the names of their calls.
         start: Where to begin.
 
     Raises:
@@ -45,7 +45,7 @@ def with_words(messages: Sequence[Message], words: str) -> list[Message]:
 
 
 def call_block(name: str, arguments: str) -> str:
-    """Return a call in the form that models are asked for; arguments that are no JSON stay a text."""
+    """Return a call in the form that models are asked for; arguments that are not JSON stay a text."""
     try:
         value: Any = json.loads(arguments or "{}")
     except (ValueError, RecursionError):

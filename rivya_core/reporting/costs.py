@@ -90,7 +90,7 @@ class CostTracker:
 
         Args:
             model: Model of the call.
-            assumed: Credits to hold back as long as no reply of the model has said what is reserved.
+            assumed: Credits to reserve until a reply of the model says what the provider reserves.
 
         Raises:
             CreditLimitError: The credits spent, with those of the calls under way, reach the limit.
@@ -113,7 +113,7 @@ class CostTracker:
             self._reserved = max(0.0, self._reserved - held)
 
     def keep_for_task(self, task_id: str, held: float) -> None:
-        """Leave an amount held back after its call, until the task is counted or forgotten."""
+        """Keep an amount reserved after its call, until the task is counted or forgotten."""
         with self._lock:
             self._tasks[task_id] = self._tasks.get(task_id, 0.0) + held
 

@@ -71,7 +71,7 @@ def step_of(reply: ChatDelta, messages: Sequence[Message]) -> Step:
 
 
 def facts_of(message: Any) -> Mapping[str, Any] | None:
-    """Return the metadata of a reply, wherever its framework keeps them, or None for what is no reply."""
+    """Return the metadata of a reply, wherever its framework keeps them, or None for what is not a reply."""
     for name in ("response_metadata", "raw", "additional_kwargs"):
         facts = getattr(message, name, None)
         if isinstance(facts, Mapping) and ("session_route" in facts or "finish_reason" in facts or "credits" in facts):

@@ -48,15 +48,15 @@ class BudgetLike(Protocol):
     """What must allow a task before it is submitted."""
 
     def hold(self, what: str, price: float | None) -> float:
-        """Hold back the price of *what*, or refuse it with an error, and return the amount."""
+        """Reserve the price of *what* and return the amount, or raise an error."""
         ...
 
     def learn(self, what: str, held: float, reserved: float | None) -> float:
-        """Hold back what the provider reserved instead of what was *held*, and return the amount."""
+        """Reserve the provider's amount instead of the *held* amount, and return it."""
         ...
 
     def settle(self, held: float, final: float | None) -> None:
-        """End what was *held*, with what was charged."""
+        """Replace the *held* amount by what was charged."""
         ...
 
 
@@ -66,7 +66,7 @@ class Budget:
 
     Attributes:
         limit: How many.
-        spent: Charged so far, with what is held back for tasks under way.
+        spent: Charged so far, including what is reserved for running tasks.
     """
 
     limit: float
@@ -83,7 +83,7 @@ class Budget:
             raise ConfigurationError(f"A credit budget must be a number from 0 up, not {self.limit!r}.")
 
     def hold(self, what: str, price: float | None) -> float:
-        """Hold back the price of *what*, as seen before or else as expected, and return it.
+        """Reserve the price of *what*, as seen before or else as expected, and return it.
 
         Raises:
             BudgetExceededError: The budget does not allow it, or the price is unknown.
@@ -104,7 +104,7 @@ class Budget:
             return amount
 
     def learn(self, what: str, held: float, reserved: float | None) -> float:
-        """Put what the provider reserved in the place of what was *held* back, and return it."""
+        """Reserve the provider's amount instead of the *held* amount, and return it."""
         with _lock:
             amount = held if reserved is None else float(reserved)
             self._prices[what] = amount
@@ -112,7 +112,7 @@ class Budget:
             return amount
 
     def settle(self, held: float, final: float | None) -> None:
-        """Put what was charged in the place of what was *held* back."""
+        """Replace the *held* amount by what was charged."""
         with _lock:
             self.spent += (held if final is None else final) - held
 

@@ -66,7 +66,7 @@ def upload_file(
     """Upload an image that was checked before.
 
     Args:
-        endpoint: Where, and as whom.
+        endpoint: Endpoint and credentials.
         file: The bytes, or a file that they are read from while they are sent, from its beginning.
         name: File name for the provider.
         mime_type: What the first bytes prove.

@@ -44,7 +44,7 @@ def run_ledger(ledger: Ledger, work: Callable[[], T]) -> Plan[T]:
 
 
 class Claim(NamedTuple):
-    """What came of a claim.
+    """Outcome of a claim.
 
     Attributes:
         refusal: Why the session cannot be continued; empty if it can.

@@ -73,7 +73,7 @@ def list_sessions(endpoint: Endpoint, retry: RetryPolicy) -> Plan[list[SessionRe
     """Return the account's sessions, as the server orders them.
 
     Raises:
-        InvalidResponseError: The response is no list of sessions.
+        InvalidResponseError: The response is not a list of sessions.
     """
     response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
     value = parse_json(response)
@@ -87,9 +87,9 @@ def read_session(endpoint: Endpoint, session_id: str, retry: RetryPolicy) -> Pla
     """Return one session with its messages; reading it costs nothing.
 
     Raises:
-        InvalidInputError: *session_id* is no text; nothing was sent.
+        InvalidInputError: *session_id* is not text; nothing was sent.
         NotFoundError: The account has no such session.
-        InvalidResponseError: The response is no session.
+        InvalidResponseError: The response is not a session.
     """
     if not isinstance(session_id, str) or not session_id:
         raise InvalidInputError(f"`session_id` must be the id of a session as text, not {session_id!r}.")

@@ -128,7 +128,7 @@ def after_settle(entry: Entry | None, head: Head) -> Entry:
 
 
 def after_release(entry: Entry | None, head: Head, *, own: bool) -> Entry | None:
-    """Return what a ledger knows after a claim on *head* that came to nothing.
+    """Return what a ledger knows after a claim on *head* that was released.
 
     Args:
         entry: What it knew.

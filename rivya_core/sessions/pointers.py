@@ -185,11 +185,6 @@ def origin_of(base_url: str, model: str, key: str) -> Origin:
     return Origin(hashlib.sha256(facts).hexdigest()[:24], hashlib.sha256(b"rivya-seal" + facts).digest())
 
 
-def digest_of(messages: Sequence[Message]) -> str:
-    """Return the digest of *messages*; see `TranscriptDigest`."""
-    return TranscriptDigest().upto(messages).hex
-
-
 def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch = "replay") -> Route:
     """Return how the next turn of *messages* is sent, before the ledger is read.
 

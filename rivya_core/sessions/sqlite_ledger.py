@@ -60,7 +60,7 @@ class SQLiteLedger(StoredLedger):
         clock: Gives the time in seconds since 1970.
 
     Raises:
-        ConfigurationError: *path* is no file that can be shared, or *when_down* is unknown.
+        ConfigurationError: *path* is not a file that can be shared, or *when_down* is unknown.
     """
 
     def __init__(

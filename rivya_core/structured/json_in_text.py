@@ -41,7 +41,7 @@ decoder = json.JSONDecoder(strict=False, object_pairs_hook=once)
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Text from a bracket on that is no JSON value.
+    """Text from a bracket on that is not a JSON value.
 
     Attributes:
         text: The text, to the closing bracket if there is one.

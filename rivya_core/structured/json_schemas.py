@@ -43,7 +43,7 @@ def strict_schema(schema: Mapping[str, Any], name: str = "output") -> dict[str, 
         schema = {**schema, "properties": {}}
     closed = _strict(schema, name)
     if closed.get("type") != "object":
-        raise _not_strict(name, "is no object")
+        raise _not_strict(name, "is not an object")
     for reference in _references(closed):
         if not resolved({"$ref": reference}, closed):
             raise _not_strict(name, f"refers to `{reference}`, which is not in the schema")

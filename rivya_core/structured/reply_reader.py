@@ -116,7 +116,7 @@ def object_text(schema: Schema, text: str, *, unwrapped: bool = False) -> str:
     Args:
         schema: What is wanted.
         text: The reply's text.
-        unwrapped: Whether a value that is no object loses the object that it was asked for in.
+        unwrapped: Whether a value that is not an object loses the object that it was asked for in.
 
     Raises:
         ReplyError: The text holds no object, or several.
@@ -196,7 +196,7 @@ def _candidates(text: str, schema: Schema) -> list[Any]:
     """The values in prose that could be the reply.
 
     Raises:
-        ReplyError: There are none, or a part of the text could be one but is no JSON.
+        ReplyError: There are none, or a part of the text could be one but is not JSON.
     """
     every = list(values_in(text))
     broken = next((value for value in every if isinstance(value, Fragment) and _is_meant(value, schema)), None)
@@ -213,7 +213,7 @@ def _candidates(text: str, schema: Schema) -> list[Any]:
 
 
 def _is_meant(fragment: Fragment, schema: Schema) -> bool:
-    """Whether text that is no JSON was probably meant as the reply."""
+    """Whether text that is not JSON was probably meant as the reply."""
     if schema.wrapped and fragment.is_cut:
         return bool(fragment.text[1:].strip())
     keys = {match[1] for match in QUOTED_KEY.finditer(fragment.text)}
@@ -257,7 +257,7 @@ def _shares_keys(value: Mapping[str, Any], schema: Schema) -> bool:
 
 
 def _is_like(value: Any, schema: Schema) -> bool:
-    """Whether a value that is no object has the type that the schema wants."""
+    """Whether a value that is not an object has the type that the schema wants."""
     try:
         fit(schema, value)
     except MismatchError:

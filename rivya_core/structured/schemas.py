@@ -37,7 +37,7 @@ class Schema:
         name: Legal name: letters, digits, `_` and `-`, at most 64.
         description: Description for the model; empty if there is none.
         parameters: JSON schema of an object.
-        wrapped: Whether the reply is in the property `value`, because its own schema is no object.
+        wrapped: Whether the reply is in the property `value`, because its own schema is not an object.
         adapter: Reads a value, for classes; None for a JSON schema, which is checked as it is.
         aliases: Further names that a class takes for its properties.
     """
@@ -204,7 +204,7 @@ def _aliases(kind: type[BaseModel]) -> frozenset[str]:
 
 
 def _own_doc(kind: type) -> str:
-    """The docstring of a class itself; those that pydantic and the standard library write are no description."""
+    """The docstring of a class itself; those that pydantic and the standard library write are not a description."""
     doc = kind.__dict__.get("__doc__") or ""
     generated = doc.startswith((f"{kind.__name__}(", "Usage Documentation")) or kind in (BaseModel, RootModel)
     return "" if generated else doc

@@ -28,7 +28,7 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         strict: Whether arguments must fit the schema exactly; by default what the tool itself says, if anything.
 
     Raises:
-        InvalidInputError: It is no tool, or its schema has no strict form. Nothing was sent.
+        InvalidInputError: It is not a tool, or its schema has no strict form. Nothing was sent.
     """
     if not isinstance(tool, Mapping):
         return schema_of(tool).function(strict=strict)
@@ -54,7 +54,7 @@ def response_format(wanted: Any, *, strict: bool | None = None) -> Any:
         strict: Whether the reply must fit the schema exactly; by default what the format itself says, if anything.
 
     Raises:
-        InvalidInputError: It is no format, or its schema has no strict form. Nothing was sent.
+        InvalidInputError: It is not a format, or its schema has no strict form. Nothing was sent.
     """
     if isinstance(wanted, str):
         return {"type": wanted}
@@ -120,13 +120,14 @@ def _format(inner: Mapping[str, Any], *, strict: bool | None) -> dict[str, Any]:
 def _of_object(schema: Mapping[str, Any], name: str) -> Schema:
     """The schema of a format, with a reference at its top written out, which recursive classes have.
 
-    A schema that is no object is refused, because what reads the reply does not expect the wrapper that servers need.
+    A schema that is not an object is refused, because the reader of the reply does not expect the wrapper that
+    servers need.
     """
     found = schema_of({**schema, "title": name})
     if found.wrapped:
         raise InvalidInputError(
-            f"`{name}` is no object, and servers take such a schema for objects only. Nothing was sent. Put it into a "
-            "property of an object."
+            f"`{name}` is not an object, and servers take such a schema for objects only. Nothing was sent. Put it "
+            "into a property of an object."
         )
     return found
 

@@ -90,7 +90,7 @@ def know(question: str, earlier: Sequence[str] = ()) -> str | None:
         earlier: The texts of the conversation so far, for `Name another one.`.
     """
     line = " ".join(question.split())
-    if len(line) > 200:  # noqa: PLR2004 - a longer text is no simple question
+    if len(line) > 200:  # noqa: PLR2004 - a longer text is not a simple question
         return None
     return capital(line) or listed(line, earlier) or fact(line)
 

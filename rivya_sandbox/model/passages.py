@@ -160,7 +160,7 @@ def names_unknown_things(names: frozenset[str], found: Sequence[Sentence]) -> bo
 def rank(question: str, candidates: Sequence[Sentence]) -> list[Match]:
     """Rank the sentences that contain any of the question's words, best first.
 
-    A sentence about none of the things that the question names is no answer.
+    A sentence about none of the things that the question names is not an answer.
     """
     wanted, names = stems(question), names_in(question)
     said = [covered(wanted, sentence.own) for sentence in candidates]

@@ -51,6 +51,9 @@ ENGLISH = {
     r"by itself": "automatically, or directly",
     r"cannot be said": "cannot be expressed",
     r"has no word for": "does not support",
+    r"written down": "stored",
+    r"(came|comes?) of (a|the|both|it)": "the outcome of",
+    r"(?<!there )(is|are) no (JSON|list|text|object|session|call|function|format|file|result|error|answer)": "is not a ...",
 }
 """Turns of phrase that read as translated, in prose."""
 

@@ -89,7 +89,7 @@ def test_a_tool_of_ones_own_around_an_image_is_counted_once() -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_task_that_is_waited_for_later_is_counted_once(box: Sandbox, asynchronous: bool) -> None:
-    """It is held back from the submission on, so that the limit holds, and counted when its image is ready."""
+    """Its cost is reserved at the submission, so that the limit holds, and counted when its image is ready."""
     tool = RivyaImageTool(wait=False, handle_tool_error=False)
     with RivyaCreditsHandler(limit=1) as spent:
         call = {"type": "tool_call", "id": "1", "name": tool.name, "args": {"prompt": "p"}}

@@ -366,7 +366,7 @@ class TestState:
             assert talk.continued == "resp_2"
 
     def test_json_and_pickle(self, backend: Backend, ask: Ask) -> None:
-        """A history that was written down is the same history."""
+        """A stored history is the same history."""
         talk = Talk(ask, backend)
         for again in (
             messages_from_dict(json.loads(json.dumps(messages_to_dict(talk.history)))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from core_messages import digest_of
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CachePoint,
@@ -24,7 +25,6 @@ from llamaindex_rivya.llms.blocks import InputCapabilities
 from llamaindex_rivya.llms.messages import to_core, to_message
 from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.http.plan import Call
-from rivya_core.sessions.pointers import digest_of
 from rivya_core.types import Media, ToolCall
 
 EVERYTHING = InputCapabilities("The test", frozenset({"image", "audio", "video", "file"}), "Do without.")
@@ -165,7 +165,7 @@ class TestText:
             core(block)
 
     def test_reasoning_is_kept_apart(self):
-        """They are no text, and no part of a digest."""
+        """They are not text, and no part of a digest."""
         message = core(ThinkingBlock(content="Hm."), TextBlock(text="a"), role="assistant")
 
         assert (message.text, message.reasoning) == ("a", "Hm.")

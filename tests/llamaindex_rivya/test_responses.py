@@ -183,7 +183,7 @@ class TestState:
         assert [text for _, text in backend.seen[-1]] == [message.content for message in changed]
 
     def test_json_round_trip(self, backend: Backend, ask: Ask) -> None:
-        """A memory that was written down is the same history."""
+        """A stored memory is the same history."""
         llm, history = self.talk(ask)
         again = [ChatMessage.model_validate(json.loads(message.model_dump_json())) for message in history]
         ask(llm, again)

@@ -1,4 +1,4 @@
-"""`output_mode`, what is no object in each mode, and objects that grow without contradicting themselves."""
+"""`output_mode`, what is not an object in each mode, and objects that grow without contradicting themselves."""
 
 from __future__ import annotations
 

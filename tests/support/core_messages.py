@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
+from rivya_core.sessions.pointers import TranscriptDigest
 from rivya_core.types import Media, Message, RawBlock, Text, ToolCall
 
 HOSTILE = [
@@ -65,3 +67,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
     ),
 )
 transcripts = st.lists(messages, min_size=1, max_size=5)
+
+
+def digest_of(messages: Sequence[Message]) -> str:
+    """The digest of *messages*."""
+    return TranscriptDigest().upto(messages).hex

@@ -17,7 +17,7 @@ from rivya_sandbox import Sandbox
 
 
 class Witness(BaseCallbackHandler):
-    """Holds what was passed and what came of it; `judge` compares it with what the model saw."""
+    """Holds what was passed and what came back; `judge` compares it with what the model saw."""
 
     run_inline = True
     raise_error = True

@@ -18,7 +18,7 @@ from rivya_sandbox import Sandbox
 
 
 class Witness(BaseEventHandler):
-    """Holds what was passed in each call and which reply came of it."""
+    """Holds what was passed in each call and its reply."""
 
     calls: list[tuple[list[Seen], dict[str, Any]]] = []
 

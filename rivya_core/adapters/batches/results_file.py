@@ -39,7 +39,7 @@ class ResultsFile:
         """Return the lines, oldest first; half a line at the end is left out.
 
         Raises:
-            ConfigurationError: A line is no result.
+            ConfigurationError: A line is not a result.
         """
         if not self.path.exists():
             return
@@ -85,6 +85,6 @@ class ResultsFile:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise ConfigurationError(
-                f"Line {number} of {str(self.path)!r} is no result of a batch; nothing was sent. Name another file."
+                f"Line {number} of {str(self.path)!r} is not a result of a batch; nothing was sent. Name another file."
             )
         return record

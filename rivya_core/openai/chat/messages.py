@@ -99,7 +99,7 @@ def _assistant(message: Message, state: ReplyState, custom: frozenset[str]) -> W
 
 
 def _call(call: ToolCall, state: Mapping[str, Any], custom: frozenset[str]) -> WireMessage:
-    """A call goes back as it came; what is no JSON object is wrapped into one, because servers refuse the rest."""
+    """A call goes back as it came; what is not a JSON object is wrapped into one, because servers refuse the rest."""
     if call.name in custom:
         called = {"name": call.name, "input": custom_tools.input_of(call.arguments)}
         return {**state, "id": call.id, "type": custom_tools.CUSTOM, custom_tools.CUSTOM: called}

@@ -22,7 +22,7 @@ REASONING_TYPES = frozenset(
     {"thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
 )
 FAILED = frozenset({"error", "network_error", "insufficient_system_resource"})
-"""Finish reasons that mean that the server failed; what came before is no reply."""
+"""Finish reasons that mean that the server failed; what came before is not a reply."""
 SUCCESSES = frozenset({"0", "200", "ok", "success"})
 """Codes that are none of a failure."""
 USAGE_KEYS = ("usageMetadata", "usage_metadata", "usage")

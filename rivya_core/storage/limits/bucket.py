@@ -107,7 +107,7 @@ def reserve(state: State, rates: Rates, tokens: float | None = None) -> tuple[St
 
 
 def seconds_until(state: State, slot: Slot) -> float:
-    """Return the seconds until *slot*, as things stand; it may be moved meanwhile."""
+    """Return the seconds until *slot* at present; it may be moved meanwhile."""
     return slot.at + state.shift - state.seen
 
 

@@ -26,7 +26,7 @@ class SQLiteLimitStore:
         clock: Gives the time in seconds, the same for all processes.
 
     Raises:
-        ConfigurationError: *path* is no file that can be shared.
+        ConfigurationError: *path* is not a file that can be shared.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from core_messages import digest_of
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import CachePoint, ChatMessage, TextBlock
 
@@ -16,7 +17,6 @@ from langchain_rivya import ChatOpenAICompatible, ChatRivya
 from langchain_rivya.chat_models.messages import to_core
 from llamaindex_rivya import OpenAICompatible
 from rivya_core.errors import NotSupportedError
-from rivya_core.sessions.pointers import digest_of
 from rivya_sandbox import Sandbox
 
 CACHE = {"type": "ephemeral"}

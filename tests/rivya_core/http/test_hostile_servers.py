@@ -237,7 +237,7 @@ def answering(body: bytes, kind: str, data: st.DataObject) -> Callable[[httpx.Re
 def outcome(
     plan: Plan[Any], answer: Callable[[httpx.Request], httpx.Response], *, asynchronous: bool, streamed: bool
 ) -> Any:
-    """What comes of it; an error of ours counts as a result, any other passes."""
+    """The result; an error of this package counts as one, any other error passes."""
     transport = httpx.MockTransport(answer)
     try:
         if not asynchronous:

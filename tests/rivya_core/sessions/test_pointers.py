@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from core_messages import messages, transcripts
+from core_messages import digest_of, messages, transcripts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from rivya_core.sessions.pointers import (
     POINTER_VERSION,
     Pointer,
     TranscriptDigest,
-    digest_of,
     origin_of,
     pinned,
     route,
@@ -275,7 +274,7 @@ class TestPointer:
 
     @pytest.mark.parametrize("session_id", ["", "x" * 513, "a\nb", "\ud800"])
     def test_there_is_none_for_a_session_id_that_cannot_be_kept(self, session_id: str) -> None:
-        """A server's absurd id is not written down."""
+        """A server's absurd id is not stored."""
         assert ORIGIN.pointer(session_id, 1, digest_of(RICH)) is None
 
     def test_it_holds_no_key(self) -> None:

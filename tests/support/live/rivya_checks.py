@@ -315,7 +315,7 @@ def _result_url(url: str) -> list[Finding]:
 def json_of_text(text: str) -> Any:
     try:
         return parse_json(httpx.Response(200, text=text, request=httpx.Request("GET", "http://local/")))
-    except Exception:  # noqa: BLE001 - a transcript that is no JSON has no status
+    except Exception:  # noqa: BLE001 - a transcript that is not JSON has no status
         return None
 
 
