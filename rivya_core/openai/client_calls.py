@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rivya_core.errors import NotSupportedError
 from rivya_core.openai import custom_tools
-from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
+from rivya_core.openai.responses.item_types import is_answer
 from rivya_core.types import Message, RawBlock
 
 RESULTS_OF_TOOLS = (f"{custom_tools.CALL}_output", "function_call_output")
@@ -21,8 +21,7 @@ def refuse_client_calls(message: Message) -> None:
         NotSupportedError: It holds a call that the caller runs, or the result of one.
     """
     parts = [part.block for part in message.parts if isinstance(part, RawBlock)]
-    outputs = [block for block in parts if str(block.get("type")).endswith(OUTPUT_SUFFIX)]
-    results = [block for block in outputs if block["type"] not in RESULTS_OF_TOOLS]
+    results = [block for block in parts if is_answer(block) and block["type"] not in RESULTS_OF_TOOLS]
     for block in (*message.client_calls, *results):
         raise NotSupportedError(
             f"The {message.role} message holds a `{block.get('type')}`. It can only be sent with the Responses API, to "

@@ -17,7 +17,7 @@ from wire import PATH, URL, chunk, events, reply
 
 from langchain_rivya import ChatOpenAICompatible
 from langchain_rivya.chat_models.messages import to_core
-from rivya_core.errors import NotSupportedError
+from rivya_core.errors import InvalidInputError, NotSupportedError
 from rivya_core.sessions.transcript import render
 
 Ask = Callable[..., Any]
@@ -138,14 +138,42 @@ def test_a_custom_tool_is_called_with_its_text(server: Backend, ask: Ask, versio
         assert result == {"type": "custom_tool_call_output", "call_id": "c1", "output": "hi"}
 
 
-def test_results_of_other_calls_go_back_in_their_form(server: Backend) -> None:
+SHOT = {"type": "computer_screenshot", "image_url": "data:image/png;base64,aGk="}
+OUTPUT = {"type": "computer_call_output", "call_id": "c2", "output": SHOT}
+REQUEST = {"type": "mcp_approval_request", "id": "mcpr", "server_label": "s", "name": "n", "arguments": "{}"}
+APPROVAL = {"type": "mcp_approval_response", "approval_request_id": "mcpr", "approve": True}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "sent"),
+    [
+        (CLIENT_RUN[0], ToolMessage([{**OUTPUT, "call_id": ""}], tool_call_id="c2"), OUTPUT),
+        (CLIENT_RUN[0], ToolMessage(json.dumps(OUTPUT), tool_call_id="c2"), OUTPUT),
+        (CLIENT_RUN[0], ToolMessage([{**SHOT, "type": "input_image"}], tool_call_id="c2"), OUTPUT),
+        (CLIENT_RUN[0], HumanMessage([OUTPUT]), OUTPUT),
+        (REQUEST, ToolMessage([APPROVAL], tool_call_id="mcpr"), APPROVAL),
+        (REQUEST, HumanMessage([APPROVAL]), APPROVAL),
+    ],
+)
+@pytest.mark.parametrize("chained", [False, True])
+def test_answers_to_other_calls_go_back_in_their_form(
+    server: Backend, asked: Any, answer: Any, sent: Any, chained: bool
+) -> None:
+    server.output = [asked]
+    llm = model(use_previous_response_id=chained)
+    message = llm.invoke("?")
+
+    llm.invoke([HumanMessage("?"), message, answer])
+    assert server.bodies[-1]["input"][-1] == sent
+
+
+def test_an_answer_in_words_is_refused(server: Backend) -> None:
     server.output = [CLIENT_RUN[0]]
     message = model().invoke("?")
-    shot = {"type": "computer_screenshot", "image_url": "data:image/png;base64,aGk="}
-    result = ToolMessage([{"type": "computer_call_output", "output": shot}], tool_call_id="c2")
 
-    model().invoke([HumanMessage("?"), message, result])
-    assert server.bodies[-1]["input"][2] == {"type": "computer_call_output", "output": shot, "call_id": "c2"}
+    with pytest.raises(InvalidInputError, match="answer to a `computer_call` must be the API's item"):
+        model().invoke([HumanMessage("?"), message, ToolMessage("done", tool_call_id="c2")])
+    assert len(server.bodies) == 1
 
 
 def test_an_agent_runs_a_custom_tool() -> None:

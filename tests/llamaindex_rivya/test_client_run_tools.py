@@ -33,7 +33,7 @@ def answer(request: Any) -> Raw:
 @pytest.mark.parametrize("streamed", [False, True])
 def test_items_of_a_response(scripted: Backend, calls: Any, streamed: bool) -> None:
     scripted.reset(OpenAIRouter())
-    scripted.say(answer, answer)
+    scripted.say(answer, answer, answer)
     llm = OpenAICompatible(model="m", base_url=scripted.url, use_responses_api=True, built_in_tools=[TOOL])
     asked = [user("?")]
     response = calls.each(llm, "stream_chat", asked)[-1] if streamed else calls.run(llm, "chat", asked)
@@ -51,6 +51,13 @@ def test_items_of_a_response(scripted: Backend, calls: Any, streamed: bool) -> N
     sent = scripted.requests[-1].body["input"]
     assert [item["type"] for item in sent[-2:]] == ["custom_tool_call", "custom_tool_call_output"]
     assert sent[-2]["input"] == CODE
+
+    shot = ChatMessage(role="tool", blocks=[ImageBlock(image=b"hi")], additional_kwargs={"tool_call_id": "c2"})
+    calls.run(llm, "chat", [user("?"), response.message, result, shot])
+    assert [item["type"] for item in scripted.requests[-1].body["input"][-2:]] == [
+        "custom_tool_call_output",
+        "computer_call_output",
+    ]
 
 
 @pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])

@@ -13,6 +13,7 @@ from typing import Any
 
 from rivya_core.errors import APIError
 from rivya_core.http.plan import Plan, Streaming
+from rivya_core.openai.responses.answers import with_answers
 from rivya_core.openai.responses.client import OpenAIResponses, is_unknown_response
 from rivya_core.openai.responses.items import ITEMS_KEY
 from rivya_core.openai.responses.output import read_output
@@ -54,6 +55,7 @@ class ResponseChain:
 
     def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
         """Send the turn and return the whole reply."""
+        messages = with_answers(messages)
         route = self._route(messages)
         try:
             delta = yield from self._on(route).reply(route.messages)
@@ -67,6 +69,7 @@ class ResponseChain:
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
         """Send the turn and return the reply that has begun."""
+        messages = with_answers(messages)
         route = self._route(messages)
         try:
             begun = yield from self._on(route).stream(route.messages)

@@ -18,7 +18,8 @@ from rivya_core.openai import custom_tools
 from rivya_core.openai.chat.messages import data_url, is_plain_text
 from rivya_core.openai.client_calls import refuse_client_calls
 from rivya_core.openai.late_media import with_late_media
-from rivya_core.openai.responses.item_types import OUTPUT_SUFFIX
+from rivya_core.openai.responses.answers import answers_in, image_source
+from rivya_core.openai.responses.item_types import APPROVAL
 from rivya_core.openai.responses.items import ITEMS_KEY, verified_items
 from rivya_core.openai.responses.output import read_output
 from rivya_core.sessions.pointers import Origin
@@ -54,24 +55,29 @@ def input_items(
             case "tool":
                 items.append(_result(message, items))
             case _:
-                named = (Text(f"{message.name}: "), *message.parts) if message.name else message.parts
-                items.append({"role": message.role, "content": _content(named, message.role)})
+                items += _said(message)
     return items
+
+
+def _said(message: Message) -> Iterator[Item]:
+    """The message of a user, or of the instructions; answers in it are items of their own."""
+    answers = answers_in(message)
+    parts = [part for part in message.parts if not isinstance(part, RawBlock) or part.block not in answers]
+    yield from answers
+    if parts or not answers:
+        named = (Text(f"{message.name}: "), *parts) if message.name else parts
+        yield {"role": message.role, "content": _content(named, message.role)}
 
 
 def _result(message: Message, items: Sequence[Item]) -> Item:
     """What a tool returned, in the form that fits the call which it answers."""
     call_id = message.tool_call_id or ""
-    own = next((p.block for p in message.parts if isinstance(p, RawBlock) and _is_output(p.block)), None)
+    own = next(iter(answers_in(message)), None)
     if own is not None:
-        return {**own, "call_id": call_id}
+        return own if own["type"] == APPROVAL else {**own, "call_id": call_id}
     is_custom = any(item.get("type") == custom_tools.CALL and item.get("call_id") == call_id for item in items)
     kind = custom_tools.CALL if is_custom else "function_call"
     return {"type": f"{kind}_output", "call_id": call_id, "output": _output(message)}
-
-
-def _is_output(block: Mapping[str, Any]) -> bool:
-    return str(block.get("type")).endswith(OUTPUT_SUFFIX)
 
 
 def _kept(message: Message, origin: Origin, send_back: SendBack) -> list[Item]:
@@ -149,8 +155,7 @@ def _media(media: Media, role: str) -> Item:
         )
     if media.kind == "image":
         detail = {"detail": media.extras["detail"]} if media.extras.get("detail") else {}
-        where = {"file_id": media.file_id} if media.file_id else {"image_url": media.url or data_url(media)}
-        return {"type": "input_image", **where, **detail}
+        return {"type": "input_image", **image_source(media), **detail}
     if media.kind == "file":
         return {"type": "input_file", **_file(media)}
     raise NotSupportedError(

@@ -21,6 +21,8 @@ UNFINISHED = ("in_progress", "searching", "interpreting", "generating", "calling
 FAILED = ("failed", "incomplete")
 OUTPUT_SUFFIX = "_call_output"
 """How the types of items end that hold what the caller answers."""
+APPROVAL_REQUEST, APPROVAL = "mcp_approval_request", "mcp_approval_response"
+"""An MCP server's question to the caller, and the answer."""
 
 
 def is_provider_run(item: Mapping[str, Any]) -> bool:
@@ -31,9 +33,15 @@ def is_provider_run(item: Mapping[str, Any]) -> bool:
 
 
 def is_client_run(item: Mapping[str, Any]) -> bool:
-    """Whether *item* is a call that the caller must run: of the computer, a shell, a patch, and whatever is new."""
+    """Whether the caller must answer *item*: a call of the computer, a shell, a patch, whatever is new, an approval."""
     kind = str(item.get("type"))
-    return kind.endswith("_call") and kind not in TOOL_CALLS and not is_provider_run(item)
+    is_call = kind.endswith("_call") and kind not in TOOL_CALLS and not is_provider_run(item)
+    return is_call or kind == APPROVAL_REQUEST
+
+
+def is_answer(item: Mapping[str, Any]) -> bool:
+    """Whether *item* is what the caller answers."""
+    return str(item.get("type")).endswith(OUTPUT_SUFFIX) or item.get("type") == APPROVAL
 
 
 def is_unfinished(item: Mapping[str, Any]) -> bool:
