@@ -35,6 +35,7 @@ ROLES: dict[MessageRole, Role] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
+CALL_IDS = ("id", "tool_call_id", "toolUseId", "tool_id", "call_id")
 
 
 def check_messages(messages: Any) -> None:
@@ -135,13 +136,22 @@ def tool_calls_of(message: ChatMessage) -> tuple[ToolCall, ...]:
 
 
 def _foreign_call(item: Any) -> ToolCall:
+    """A call in OpenAI's form, or flat as the integrations of Anthropic, Bedrock and others keep it."""
     plain = item.model_dump() if hasattr(item, "model_dump") else item
-    function = plain.get("function") if isinstance(plain, Mapping) else None
-    if not isinstance(plain, Mapping) or not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidInputError(
-            '`additional_kwargs["tool_calls"]` holds an entry that is not a tool call; nothing was sent.'
-        )
-    return ToolCall(str(plain.get("id") or ""), str(function["name"]), _arguments(function.get("arguments")))
+    if isinstance(plain, Mapping):
+        inner = plain.get("function")
+        function = inner if isinstance(inner, Mapping) else plain
+        name = _first(function, "name", "tool_name")
+        if name:
+            arguments = _first(function, "arguments", "input", "args", "tool_kwargs")
+            return ToolCall(str(_first(plain, *CALL_IDS) or ""), str(name), _arguments(arguments))
+    raise InvalidInputError(
+        '`additional_kwargs["tool_calls"]` holds an entry that is not a tool call; nothing was sent.'
+    )
+
+
+def _first(value: Mapping[str, Any], *names: str) -> Any:
+    return next((value[name] for name in names if value.get(name)), None)
 
 
 def _arguments(value: Any) -> str:

@@ -176,7 +176,9 @@ class TestToolCalls:
     def test_calls_of_other_integrations(self):
         """Objects of an SDK, or dicts, in `additional_kwargs` alone."""
         plain = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
-        for form in (plain, SDKCall.model_validate(plain)):
+        anthropic = {"id": "a", "type": "tool_use", "name": "f", "input": {"x": 1}}
+        bedrock = {"toolUseId": "a", "name": "f", "input": {"x": 1}}
+        for form in (plain, SDKCall.model_validate(plain), anthropic, bedrock):
             assert core(role="assistant", tool_calls=[form]).tool_calls == (ToolCall("a", "f", '{"x": 1}'),)
 
     @pytest.mark.parametrize("item", [None, "f", {"id": "a"}, {"id": "a", "function": {"arguments": "{}"}}])

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rivya_core.openai.chat.quirks import NONE, Quirks
-from rivya_core.openai.chat.refusals import is_blank
+from rivya_core.openai.chat.refusals import REASONING_KEY, is_blank, is_forced, left_out
 from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
+from rivya_core.structured.wire_forms import tool_name
 
 NO_TEXT = "(empty)"
 """Stands for the text of a message that has none, where a server refuses that."""
@@ -25,10 +26,12 @@ def adjusted(body: dict[str, Any], known: Quirks, keep: Collection[str] = ()) ->
     """Return the *body* for a back end with these quirks; the options in *keep* stay as they are."""
     if known is NONE:
         return body
-    left = {key: value for key, value in body.items() if key in keep or key not in known.refused}
+    refused = left_out(known, body)
+    left = {key: value for key, value in body.items() if key in keep or key not in refused}
     if isinstance(body.get("messages"), Sequence):
         left["messages"] = [_message(message, known) for message in body["messages"]]
-    return left if "response_format" in keep else _format(left, known)
+    made = left if "tool_choice" in keep else _tool_choice(left, known)
+    return made if "response_format" in keep else _format(made, known)
 
 
 def output_tool(body: Mapping[str, Any], known: Quirks) -> str | None:
@@ -49,20 +52,33 @@ def _format(body: dict[str, Any], known: Quirks) -> dict[str, Any]:
     rest = {key: value for key, value in body.items() if key != "response_format"}
     inner = form["json_schema"]
     if name is None:
-        return {**rest, "messages": with_words(rest["messages"], inner.get("schema"))}
+        return {**rest, "messages": with_words(rest["messages"], schema_words(inner.get("schema")))}
     about = inner.get("description") or f"Give the {name}."
     function = {"name": name, "description": about, "parameters": inner.get("schema") or {"type": "object"}}
     choice = {"type": "function", "function": {"name": name}}
     return {**rest, "tools": [{"type": "function", "function": function}], "tool_choice": choice}
 
 
+def _tool_choice(body: dict[str, Any], known: Quirks) -> dict[str, Any]:
+    choice = body.get("tool_choice")
+    if not known.no_forced_tool or not is_forced(choice):
+        return body
+    rest = {key: value for key, value in body.items() if key != "tool_choice"}
+    return {**rest, "messages": with_words(rest["messages"], tool_words(choice))}
+
+
+def tool_words(choice: Any) -> str:
+    """Return the instruction to call the tool that *choice* demands."""
+    name = tool_name(choice) if isinstance(choice, Mapping) else ""
+    return f"Answer with a call of {f'the tool `{name}`' if name else 'one of the tools'}."
+
+
 def _is_schema(form: Any) -> bool:
     return isinstance(form, Mapping) and isinstance(form.get("json_schema"), Mapping)
 
 
-def with_words(messages: Sequence[Message], schema: Any) -> list[Message]:
-    """Ask for the object in the instructions, which strict servers take at the beginning only."""
-    words = schema_words(schema)
+def with_words(messages: Sequence[Message], words: str) -> list[Message]:
+    """Add *words* to the instructions, which strict servers take at the beginning only."""
     first = messages[0] if messages else {}
     if first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
         return [{**first, "content": f"{first['content']}\n\n{words}"}, *messages[1:]]
@@ -81,6 +97,8 @@ def _message(message: Message, known: Quirks) -> Message:
         made["role"] = "system"
     if "name" in made and made.get("role") != "tool":
         made = _named(made, known)
+    if known.missing_reasoning != "absent" and made.get("role") == "assistant" and not made.get(REASONING_KEY):
+        made[REASONING_KEY] = NO_TEXT if known.missing_reasoning == "words" else ""
     return _filled(_without_state(made, known.refused_state), known)
 
 

@@ -37,6 +37,9 @@ class Quirks:
         schema_by: How it is asked for an object instead of with `response_format`.
         no_stored_responses: The server ignores or refuses `previous_response_id`.
         no_json_object: It refuses the response format `json_object`.
+        parallel_needs_tools: It refuses `parallel_tool_calls` in a request without tools.
+        no_forced_tool: It refuses a `tool_choice` that demands a call.
+        missing_reasoning: How an assistant's message whose reasoning is unknown has its `reasoning_content`.
     """
 
     no_stream_options: bool = False
@@ -52,6 +55,9 @@ class Quirks:
     schema_by: Literal["format", "tool", "words"] = "format"
     no_json_object: bool = False
     no_stored_responses: bool = False
+    parallel_needs_tools: bool = False
+    no_forced_tool: bool = False
+    missing_reasoning: Literal["absent", "empty", "words"] = "absent"
 
 
 NONE = Quirks()

@@ -78,6 +78,11 @@ TERMS = ("temperature", "verbosity", "developer")
 """Single words that name nothing else."""
 AS_A_KEY = r"(^|['\"`.\]]|\b(parameter|argument|field|key|input|option|property|keyword|role)s?\W{1,3})"
 """What is in front of an ordinary word where it is the name of a key."""
+ONLY_AUTO = re.compile(r"incompatible|only\W.{0,40}\bauto\b|must be\W.{0,10}\bauto\b", re.IGNORECASE)
+"""How servers say that the model decides whether it calls a tool."""
+DEMANDED = re.compile(r"missing|required|pass(ed)? back|must (be|include|contain|have)|not found", re.IGNORECASE)
+"""How servers say that something is not there."""
+REASONING_KEY = "reasoning_content"
 OF_A_SCHEMA = re.compile(r"\btools?\b|\bfunctions?\b|schema", re.IGNORECASE)
 OF_A_MESSAGE = re.compile(r"messages?\W{0,4}\d+\W{0,4}name\b|property 'name'|\bname\b.{0,80}(pattern|character|match)")
 
@@ -162,6 +167,13 @@ def _is_renamed(refusal: _Refusal, sent: str, other: str) -> bool:
     return unknown and (error.param == sent or sent in words.split("'") or f"`{sent}`" in words or other in words)
 
 
+def _parallel(refusal: _Refusal, before: Quirks) -> Quirks | None:
+    """`parallel_tool_calls` without tools, as OpenAI refuses it; with tools it is still sent."""
+    needless = "parallel_tool_calls" in refusal.body and not refusal.body.get("tools")
+    named = refusal.names("parallel_tool_calls") and re.search(r"\btools\b", refusal.words)
+    return replace(before, parallel_needs_tools=True) if needless and named else None
+
+
 def _optional(refusal: _Refusal, before: Quirks) -> Quirks | None:
     found = {name for name in OPTIONAL if name in refusal.body and refusal.refuses(name)}
     for name, (key, inner) in NESTED.items():
@@ -244,5 +256,47 @@ def _schema(refusal: _Refusal, before: Quirks) -> Quirks | None:
     return replace(before, schema_by="tool") if kind == "json_schema" else replace(before, no_json_object=True)
 
 
-READERS = (_stream_options, _labels, _limit, _optional, _developer, _content, _message_names, _state, _schema)
+def left_out(known: Quirks, body: Body) -> frozenset[str]:
+    """Return the options of *body* that are not sent to a back end with these quirks."""
+    needless = known.parallel_needs_tools and not body.get("tools")
+    return known.refused | ({"parallel_tool_calls"} if needless else frozenset())
+
+
+def _forced_tool(refusal: _Refusal, before: Quirks) -> Quirks | None:
+    """A tool that must be called, which models refuse while they reason."""
+    named = is_forced(refusal.body.get("tool_choice")) and re.search(r"tool[_ ]choice", refusal.words, re.IGNORECASE)
+    definite = REFUSAL.search(refusal.words) or ONLY_AUTO.search(refusal.words)
+    return replace(before, no_forced_tool=True) if named and definite else None
+
+
+def is_forced(choice: Any) -> bool:
+    """Whether a `tool_choice` demands a call."""
+    return choice in ("required", "any") or isinstance(choice, Mapping)
+
+
+def _missing_reasoning(refusal: _Refusal, before: Quirks) -> Quirks | None:
+    """Reasoning of earlier replies that is demanded, but is unknown: the replies came from elsewhere."""
+    if not refusal.names(REASONING_KEY) or not DEMANDED.search(refusal.words):
+        return None
+    said = [message for message in refusal.messages if message.get("role") == "assistant"]
+    if before.missing_reasoning == "absent" and any(REASONING_KEY not in message for message in said):
+        return replace(before, missing_reasoning="empty")
+    blank = before.missing_reasoning == "empty" and any(not message.get(REASONING_KEY) for message in said)
+    return replace(before, missing_reasoning="words") if blank else None
+
+
+READERS = (
+    _stream_options,
+    _labels,
+    _limit,
+    _parallel,
+    _optional,
+    _developer,
+    _missing_reasoning,
+    _content,
+    _message_names,
+    _state,
+    _schema,
+    _forced_tool,
+)
 """What reads a refusal; a new kind is one function more."""

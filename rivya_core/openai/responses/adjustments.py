@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from rivya_core.openai.chat.adjustments import NO_TEXT, schema_words
+from rivya_core.openai.chat.adjustments import NO_TEXT, schema_words, tool_words
 from rivya_core.openai.chat.quirks import NONE, Quirks
-from rivya_core.openai.chat.refusals import NESTED, is_blank
+from rivya_core.openai.chat.refusals import NESTED, is_blank, is_forced, left_out
 
 Body = dict[str, Any]
 
@@ -16,13 +16,15 @@ def adjusted(body: Body, known: Quirks, keep: Collection[str] = ()) -> Body:
     """Return the *body* for a back end with these quirks; the options in *keep* stay as they are."""
     if known is NONE:
         return body
-    refused = known.refused | ({"metadata"} if known.no_labels else frozenset())
+    refused = left_out(known, body) | ({"metadata"} if known.no_labels else frozenset())
     left = {key: value for key, value in body.items() if key in keep or key not in refused}
     for name, (key, inner) in NESTED.items():
         if name in refused and key not in keep:
             left = _without(left, key, inner)
     if isinstance(body["input"], list):
         left["input"] = [_item(item, known) for item in body["input"]]
+    if "tool_choice" not in keep and known.no_forced_tool and is_forced(left.get("tool_choice")):
+        left = _with_words(left, tool_words(left.pop("tool_choice")))
     return left if "text" in keep else _format(left, known)
 
 
@@ -60,6 +62,12 @@ def _item(item: Any, known: Quirks) -> Any:
     return made
 
 
+def _with_words(body: Body, words: str) -> Body:
+    said = body["input"]
+    listed = said if isinstance(said, list) else [{"role": "user", "content": said}]
+    return {**body, "input": [{"role": "system", "content": words}, *listed]}
+
+
 def _format(body: Body, known: Quirks) -> Body:
     form, rest = _form(body), _without(body, "text", "format")
     if form.get("type") == "json_object" and known.no_json_object:
@@ -68,9 +76,7 @@ def _format(body: Body, known: Quirks) -> Body:
         return body
     name, schema = output_tool(body, known), form.get("schema")
     if name is None:
-        said = rest["input"]
-        listed = said if isinstance(said, list) else [{"role": "user", "content": said}]
-        return {**rest, "input": [{"role": "system", "content": schema_words(schema)}, *listed]}
+        return _with_words(rest, schema_words(schema))
     about = form.get("description") or f"Give the {name}."
     tool = {"type": "function", "name": name, "description": about, "parameters": schema or {"type": "object"}}
     return {**rest, "tools": [tool], "tool_choice": {"type": "function", "name": name}}

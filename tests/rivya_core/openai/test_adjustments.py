@@ -363,6 +363,76 @@ def test_a_schema_that_is_wrong_is_the_callers(way: Way) -> None:
     assert len(backend.bodies) == 1
 
 
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+FORCED = [
+    "Thinking mode does not support this tool_choice",
+    "tool_choice 'required' is incompatible with thinking enabled",
+    "Only `auto` is allowed for tool_choice",
+    "The tool_choice parameter does not support being set to required or object in thinking mode",
+]
+
+
+@pytest.mark.parametrize("words", FORCED)
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}], ids=["any", "one"])
+def test_a_demand_for_a_call_that_is_refused(way: Way, words: str, choice: Any) -> None:
+    """It is made in the instructions; a free choice stays as it is."""
+    backend = server(lambda sent: words if sent.get("tool_choice") not in (None, "auto") else None)
+
+    for _ in range(2):
+        way.ask(chat(tools=[TOOL], tool_choice=choice), backend)
+    way.ask(chat(tools=[TOOL], tool_choice="auto"), backend)
+
+    assert [sent.get("tool_choice") for sent in backend.bodies] == [choice, None, None, "auto"]
+    said = [sent["messages"][0]["content"] for sent in backend.bodies]
+    asked = (
+        "Answer with a call of one of the tools." if choice == "required" else "Answer with a call of the tool `add`."
+    )
+    assert said == ["Hi", asked, asked, "Hi"]
+
+
+def test_parallel_calls_without_tools_that_are_refused(way: Way) -> None:
+    """They are still asked for where there are tools."""
+    words = "'parallel_tool_calls' is only allowed when 'tools' are specified."
+    backend = server(lambda sent: words if "parallel_tool_calls" in sent and "tools" not in sent else None)
+
+    way.ask(chat(parallel_tool_calls=False), backend)
+    way.ask(chat(parallel_tool_calls=False, tools=[TOOL]), backend)
+
+    assert ["parallel_tool_calls" in sent for sent in backend.bodies] == [True, False, True]
+
+
+def test_a_demand_that_the_model_did_not_meet_teaches_nothing(way: Way) -> None:
+    backend = server(lambda _: "Tool choice is required, but the model called no tool")
+
+    with pytest.raises(errors.BadRequestError):
+        way.ask(chat(tools=[TOOL], tool_choice="required"), backend)
+    assert len(backend.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    ],
+)
+@pytest.mark.parametrize("blank", [True, False], ids=["blank", "not blank"])
+def test_reasoning_of_replies_from_elsewhere_that_is_demanded(way: Way, words: str, blank: bool) -> None:
+    """Nothing is known of it, and that is said in the form that the server takes."""
+
+    def refuses(sent: dict[str, Any]) -> Any:
+        found = [message.get("reasoning_content") for message in sent["messages"] if message["role"] == "assistant"]
+        return words if None in found or ("" in found and not blank) else None
+
+    backend = server(refuses)
+
+    for _ in range(2):
+        way.ask(chat(), backend, [*HI, CALLED, RESULT])
+
+    found = [sent["messages"][1].get("reasoning_content") for sent in backend.bodies]
+    assert found == ([None, "", ""] if blank else [None, "", "(empty)", "(empty)"])
+
+
 @every_way
 def test_state_that_its_own_sender_refuses(way: Framework) -> None:
     """The agent continues without it; a server that requires it is not covered here."""
