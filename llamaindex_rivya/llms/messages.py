@@ -114,6 +114,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         reasoning="\n".join([b.content for b in blocks if isinstance(b, ThinkingBlock) and b.content]),
         pointer=facts.get(POINTER_KEY),
         extras=_extras(facts),
+        failed=role == "tool" and facts.get("is_error") is True,
     )
 
 

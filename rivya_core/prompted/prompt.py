@@ -1,7 +1,7 @@
 """What a call offers in words: tools, how they may be called, and the schema of the reply.
 
-Tools are described once per session. A later turn names only what has changed, so a call needs to know what the session
-knows already (`Told`).
+Tools and schemas are described once per session. A later turn names only what has changed, so a call needs to know what
+the session knows already (`Told`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from rivya_core.errors import InvalidInputError
-from rivya_core.prompted.escaping import escaped_json
+from rivya_core.prompted.escaping import escaped, escaped_json
 from rivya_core.structured.schemas import Schema
 
 Choice = Literal["auto", "none", "required"]
@@ -48,20 +48,22 @@ class PromptedTool:
     @property
     def fingerprint(self) -> str:
         """The same for the same description."""
-        return hashlib.sha256(self.line.encode()).hexdigest()[:12]
+        return fingerprint(self.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a session knows about tools.
+    """What a session knows about tools and schemas.
 
     Attributes:
         tools: Fingerprint of each tool that it may call, by name.
         single: Whether it knows that it may make one call at most.
+        schema: Fingerprint of the schema that it was given last; empty if there is none.
     """
 
     tools: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
+    schema: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,14 @@ class Prompt:
 
     def told_after(self, told: Told) -> Told:
         """Return what the session knows after this call."""
+        schema = fingerprint(answer_words(self.schema)) if self.schema else told.schema
         if self.choice == "none" and self.tools:
-            return told
-        return Told({tool.name: tool.fingerprint for tool in self.tools}, self.single and bool(self.tools))
+            return replace(told, schema=schema)
+        return Told({tool.name: tool.fingerprint for tool in self.tools}, self.single and bool(self.tools), schema)
 
     def words(self, told: Told) -> str:
         """Return the text that this call adds for a session that already knows *told*; empty if there is none."""
-        said = "\n".join((*self._tool_words(told), *self._choice_words(told), *self._schema_words()))
+        said = "\n".join((*self._tool_words(told), *self._choice_words(told), *self._schema_words(told)))
         return f"<tools>\n{said}\n</tools>" if said else ""
 
     def _tool_words(self, told: Told) -> Iterator[str]:
@@ -117,7 +120,7 @@ class Prompt:
             yield "New or changed tools:" if told.tools else HOW_TO_CALL
             yield from (tool.line for tool in new)
         if gone:
-            yield f"No longer available: {', '.join(gone)}"
+            yield escaped(f"No longer available: {', '.join(gone)}")
 
     def _choice_words(self, told: Told) -> Iterator[str]:
         if not self.tools:
@@ -129,21 +132,29 @@ class Prompt:
         if self.choice == "none" and told.tools:
             yield "Do not call a tool now."
         elif self.forced is not None:
-            yield f"You must call the tool `{self.forced}` now."
+            yield escaped(f"You must call the tool `{self.forced}` now.")
         elif self.choice == "required":
             yield "You must call a tool now."
 
-    def _schema_words(self) -> Iterator[str]:
+    def _schema_words(self, told: Told) -> Iterator[str]:
         if self.schema is not None:
-            yield answer_words(self.schema, after_tools=bool(self.callable))
+            is_known = told.schema == fingerprint(answer_words(self.schema))
+            yield answer_words(self.schema, after_tools=bool(self.callable), is_known=is_known)
 
 
-def answer_words(schema: Schema, *, after_tools: bool = False) -> str:
-    """Return the words that ask for an object of *schema*."""
-    told = {"title": schema.name, "description": schema.description, **schema.parameters}
+def answer_words(schema: Schema, *, after_tools: bool = False, is_known: bool = False) -> str:
+    """Return the words that ask for an object of *schema*, which the session may know already."""
     when = "When you need no more tools, answer" if after_tools else "Answer"
+    if is_known:
+        return f"{when} with one JSON object of the schema `{schema.name}` above and nothing else."
+    told = {"title": schema.name, "description": schema.description, **schema.parameters}
     form = escaped_json({key: value for key, value in told.items() if value != ""})
     return f"{when} with one JSON object and nothing else. It must fit this JSON schema:\n{form}"
+
+
+def fingerprint(words: str) -> str:
+    """Return a short value that is the same for the same words."""
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
 def prompt_for(
@@ -223,12 +234,14 @@ def told_from_json(value: Any) -> Told:
     tools = value.get("tools") if isinstance(value, Mapping) else None
     if not isinstance(tools, Mapping) or not all(isinstance(word, str) for word in (*tools, *tools.values())):
         return Told()
-    return Told(dict(tools), value.get("single") is True)
+    schema = value.get("schema")
+    return Told(dict(tools), value.get("single") is True, schema if isinstance(schema, str) else "")
 
 
 def told_to_json(told: Told) -> dict[str, Any]:
     """Return the form that is kept with a reply."""
-    return {"tools": dict(told.tools), "single": told.single}
+    schema = {"schema": told.schema} if told.schema else {}
+    return {"tools": dict(told.tools), "single": told.single, **schema}
 
 
 def canonical(told: Told) -> str:

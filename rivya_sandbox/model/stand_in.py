@@ -50,7 +50,7 @@ class StandIn:
 
 def with_wanted(request: ModelRequest) -> ModelRequest:
     """Return the request with the schema that its rules name in words."""
-    wanted = None if request.schema is not None else tool_text.wanted(tool_text.rules(request))
+    wanted = None if request.schema is not None else tool_text.wanted(request)
     return request if wanted is None else ModelRequest(request, **{**vars(request), "schema": wanted})
 
 

@@ -29,6 +29,7 @@ ONE_CALL = re.compile(r"(?i)\b(?:at most|only|exactly|no more than) one (?:tool 
 NO_CALL = re.compile(r"(?i)\b(?:do not|don't|must not) (?:call|use) (?:a |any )?(?:tool|function)s?\b")
 EXAMPLE = re.compile(r"(?s)<tool_(call|response)\b[^>]*>\s*\{.*?</tool_\1>")
 WANTED = re.compile(r"(?i)must fit this JSON schema:\s*")
+WANTED_AGAIN = re.compile(r"(?i)\bJSON object of the schema `([\w-]+)` above")
 PARAMETERS = ("parameters", "input_schema", "schema")
 TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "list": "array", "dict": "object"}
 
@@ -69,10 +70,19 @@ def numbered(messages: Iterable[Message]) -> Iterator[Message]:
             yield replace(message, tool_call_id=waiting.pop(0)) if message.role == "tool" and waiting else message
 
 
-def wanted(text: str) -> Mapping[str, Any] | None:
-    """Return the schema that the text of a reply must fit, if the rules name one."""
-    asked = WANTED.search(text)
-    return next((value for value, _ in objects_in(text[asked.end() :])), None) if asked else None
+def wanted(request: ModelRequest) -> Mapping[str, Any] | None:
+    """Return the schema that the text of a reply must fit, if the rules describe one or name one from before."""
+    said = rules(request)
+    if (asked := schemas_in(said)) or not (named := WANTED_AGAIN.search(said)):
+        return asked[0] if asked else None
+    known = (schema for message in reversed(request) for schema in schemas_in(message.text))
+    return next((schema for schema in known if schema.get("title") == named[1]), None)
+
+
+def schemas_in(text: str) -> list[dict[str, Any]]:
+    """Return the schemas that a reply must fit, in the order of the text."""
+    found = (next(objects_in(text[asked.end() :]), None) for asked in WANTED.finditer(text))
+    return [one[0] for one in found if one]
 
 
 def choice(rules: str, tools: Mapping[str, Tool]) -> dict[str, Any]:

@@ -202,3 +202,9 @@ class TestToolCalls:
         """A speaker's name goes along; anything but a text is none."""
         assert core(TextBlock(text="a"), name="Ann").name == "Ann"
         assert core(TextBlock(text="a"), name=5).name is None
+
+
+def test_a_result_that_is_marked_as_an_error_is_one():
+    """LlamaIndex itself has no such mark; callers with loops of their own set it."""
+    assert core(TextBlock(text="x"), role="tool", tool_call_id="1", is_error=True).failed
+    assert not core(TextBlock(text="x"), role="tool", tool_call_id="1").failed

@@ -342,7 +342,7 @@ def test_a_history_of_another_provider_is_replayed_with_its_calls(talk: Talk) ->
 
 
 def test_a_schema_is_asked_for_and_repaired(talk: Talk) -> None:
-    """Structured output in words: one repair turn comes before the error."""
+    """Structured output in words: one repair turn comes before the error, and a session gets a schema once."""
     river = {"title": "River", "type": "object", "properties": {"km": {"type": "integer"}}, "required": ["km"]}
     talk.sandbox.answer("It is long.")
     talk.sandbox.answer('{"km": 1233}')
@@ -352,7 +352,17 @@ def test_a_schema_is_asked_for_and_repaired(talk: Talk) -> None:
     assert json.loads(shown) == {"km": 1233}
     assert '"km":{"type":"integer"}' in talk.sent[0]
     talk.messages += [reply, talk.world.human("And the Danube?")]
-    talk.sandbox.answer("Longer.")
+    talk.sandbox.answer('{"km": 2850}')
+    reply = talk.world.ask(talk.model, talk.messages, talk.way, response_format=river)
+    assert "schema `River` above" in talk.sent[2]
+    assert '"km"' not in talk.sent[2]
+    talk.messages += [reply, talk.world.human("And in miles?")]
+    talk.sandbox.answer('{"miles": 1771}')
+    in_miles = {"title": "River", "type": "object", "properties": {"miles": {"type": "integer"}}}
+    reply = talk.world.ask(talk.model, talk.messages, talk.way, response_format=in_miles)
+    assert '"miles":{"type":"integer"}' in talk.sent[3]
+    talk.messages += [reply, talk.world.human("Which is longer?")]
+    talk.sandbox.answer("The Danube.")
     assert talk.world.route(talk.world.ask(talk.model, talk.messages, talk.way)) == "continue"
 
 
