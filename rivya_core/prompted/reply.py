@@ -83,6 +83,7 @@ class _Block:
 
 def read(prompt: Prompt, reply: str) -> Reading:
     """Return what the complete text of a reply says."""
+    reply = _object_in_call(prompt, reply) or reply
     found = _with_calls(prompt, reply)
     if found.calls or found.problems:
         return found
@@ -90,6 +91,17 @@ def read(prompt: Prompt, reply: str) -> Reading:
     if prompt.schema is not None and not problems and prompt.choice != "required":
         return replace(found, text=object_text(prompt.schema, reply, unwrapped=prompt.json_only))
     return replace(found, problems=problems)
+
+
+def _object_in_call(prompt: Prompt, reply: str) -> str | None:
+    """The object of a reply that is one call of the schema, as if that were a tool."""
+    if prompt.schema is None or prompt.schema.name in prompt.callable:
+        return None
+    values = [value for block in _blocks(reply) for value in (block.values or [None])]
+    if len(values) != 1 or not isinstance(values[0], Mapping) or values[0].get("name") != prompt.schema.name:
+        return None
+    arguments = _arguments(values[0])
+    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, Mapping) else None
 
 
 def _problems_of_text(prompt: Prompt, reply: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ proves nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy, send_with_retries
 
+log = logging.getLogger("rivya")
 PATH = "/chat/sessions"
 CONTAINERS = ("data", "session", "chat_session", "chatSession", "chat", "result")
 LIST_KEYS = ("data", "sessions", "items", "chat_sessions", "chatSessions", "results")
@@ -27,6 +29,7 @@ ROLE_KEYS = ("role", "author", "sender", "type")
 TEXT_KEYS = ("content", "text", "message", "body")
 ID_KEYS = ("id", "message_id", "messageId")
 MORE_KEYS = ("has_more", "hasMore", "next_cursor", "nextCursor", "next", "next_page")
+PAGING = ("pagination", "paging", "meta", "page_info", "pageInfo")
 ASSISTANT = frozenset({"assistant", "model", "ai", "bot"})
 USER = frozenset({"user", "human"})
 SHORTEST_ID = 8
@@ -78,9 +81,12 @@ def list_sessions(endpoint: Endpoint, retry: RetryPolicy) -> Plan[list[SessionRe
     response = yield from send_with_retries(endpoint.request("GET", PATH), retry)
     value = parse_json(response)
     listed = value if isinstance(value, list) else _first_list(value, LIST_KEYS)
-    if listed is None:
+    records = [_record(item) for item in listed or () if isinstance(item, Mapping)]
+    if listed is None or (listed and not records):
         raise invalid_response(response, "is not a list of sessions")
-    return [_record(item) for item in listed if isinstance(item, Mapping)]
+    if isinstance(value, Mapping) and _has_more(value):
+        log.warning("The server lists %d sessions and has more; how to ask for them is not documented.", len(records))
+    return records
 
 
 def read_session(endpoint: Endpoint, session_id: str, retry: RetryPolicy) -> Plan[SessionRecord]:
@@ -95,9 +101,10 @@ def read_session(endpoint: Endpoint, session_id: str, retry: RetryPolicy) -> Pla
         raise InvalidInputError(f"`session_id` must be the id of a session as text, not {session_id!r}.")
     response = yield from _fetch(endpoint, session_id, retry)
     value = parse_json(response)
-    if not isinstance(value, Mapping):
+    record = _record(value) if isinstance(value, Mapping) else None
+    if record is None or not (record.id or record.messages):
         raise invalid_response(response, "is not a session")
-    return _record(value)
+    return record
 
 
 def ends_with_reply(record: SessionRecord, reply: str, turn: int, reply_id: str) -> bool:
@@ -138,15 +145,20 @@ def _record(value: Mapping[str, Any]) -> SessionRecord:
     listed = _first_list(inner, MESSAGE_KEYS) or _first_list(value, MESSAGE_KEYS) or []
     messages = [_message(item) for item in listed]
     readable = all(message is not None for message in messages)
-    more = any(layer.get(key) for layer in (value, inner) for key in MORE_KEYS)
     return SessionRecord(
         id=_text(inner, (*ID_KEYS, "session_id", "sessionId")),
         title=_text(inner, ("title", "name")),
         model=_text(inner, ("model", "model_id", "modelId")),
         messages=_oldest_first([message for message in messages if message is not None]),
-        complete=readable and not more,
+        complete=readable and not _has_more(value),
         raw=value,
     )
+
+
+def _has_more(value: Mapping[str, Any]) -> bool:
+    """Whether the server says that it has more than it sent."""
+    layers = [value, *(value[key] for key in (*CONTAINERS, *PAGING) if isinstance(value.get(key), Mapping))]
+    return any(layer.get(key) for layer in layers for key in MORE_KEYS)
 
 
 def _message(item: Any) -> SessionMessage | None:
@@ -195,4 +207,6 @@ def _first_list(value: Any, keys: Sequence[str]) -> list[Any] | None:
 
 
 def _text(value: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return next((found for key in keys if isinstance(found := value.get(key), str)), "")
+    """The first text among some keys; a number as a text."""
+    found = (value.get(key) for key in keys)
+    return next((str(one) for one in found if isinstance(one, (str, int)) and not isinstance(one, bool)), "")

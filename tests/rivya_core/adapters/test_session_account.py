@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 import langchain_rivya
@@ -46,3 +47,25 @@ def test_a_session_that_does_not_exist_is_a_typed_error(model: Any) -> None:
         model.session("chatsess_none")
     with pytest.raises(package.InvalidInputError):
         model.session("")
+
+
+@pytest.mark.parametrize("framework", [langchain_rivya.ChatRivya, llamaindex_rivya.Rivya])
+@pytest.mark.parametrize("body", [{}, {"sessions": None}, {"data": [[1], "x"]}, "x"])
+def test_an_answer_that_is_no_session_is_a_typed_error(framework: Any, body: Any) -> None:
+    """It is neither an empty list nor a session without messages."""
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body)))
+    model = framework(api_key="sk-1", base_url="https://rivya.test", http_client=client)
+    package = llamaindex_rivya if framework is llamaindex_rivya.Rivya else langchain_rivya
+    with pytest.raises(package.InvalidResponseError, match="is not a list of sessions"):
+        model.sessions()
+    with pytest.raises(package.InvalidResponseError, match="is not a session"):
+        model.session("s")
+
+
+def test_a_list_that_is_not_all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The API documents no pages. A number is an id, too."""
+    body = {"data": [{"id": 7}], "pagination": {"has_more": True}}
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body)))
+    model = langchain_rivya.ChatRivya(api_key="sk-1", base_url="https://rivya.test", http_client=client)
+    assert [one.id for one in model.sessions()] == ["7"]
+    assert "lists 1 sessions and has more" in caplog.text

@@ -225,3 +225,14 @@ def test_half_a_character_is_replaced_when_it_is_read() -> None:
     """The arguments are the same wherever they are kept, so the session continues."""
     reading = read(PROMPT, call('{"name": "search", "arguments": {"query": "\\ud83d and \\ud83d\\ude00"}}'))
     assert json.loads(reading.calls[0].arguments) == {"query": "\ufffd and \U0001f600"}
+
+
+@pytest.mark.parametrize("tools", [[], TOOLS])
+@pytest.mark.parametrize("arguments", ['{"km": 1233}', '"{\\"km\\": 1233}"'])
+def test_a_call_of_the_schema_is_its_object(tools: list[Any], arguments: str) -> None:
+    """Models that are trained on calls write the object as one."""
+    river = schema_of({"title": "River", "type": "object", "properties": {"km": {"type": "integer"}}})
+    prompt, reply = prompt_for(tools, schema=river), call(f'{{"name": "River", "arguments": {arguments}}}')
+    assert read(prompt, reply) == Reading('{"km": 1233}')
+    assert streamed(prompt, list(reply)) == ""
+    assert read(prompt, reply + call(A)).problems
