@@ -13,8 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from rivya_core.chat_stream import WrappedDecoder
 from rivya_core.errors import APIError
-from rivya_core.http.library import httpx
-from rivya_core.http.plan import Decoder, Plan, Streaming
+from rivya_core.http.plan import Decoder, Plan
 from rivya_core.openai.chat import quirks
 from rivya_core.openai.chat.quirks import Quirks
 from rivya_core.openai.chat.refusals import quirk_from_error
@@ -83,32 +82,7 @@ class AdjustedRequest:
         return self.learn(error, found) is not None
 
 
-def adjusted_stream(
-    request: AdjustedRequest,
-    opens: Send[httpx.Response],
-    decode: Callable[[httpx.Response, Quirks], Decoder[ChatDelta]],
-    whole: Callable[[Quirks], Plan[ChatDelta]],
-) -> Plan[Streaming[ChatDelta]]:
-    """Send *request* and return the reply that has begun.
-
-    Args:
-        request: The request of the stream.
-        opens: Sends a body and leaves the response open.
-        decode: Returns the decoder of a response to a request that took some quirks into account.
-        whole: Asks for the whole reply, after a stream that began with a refusal.
-    """
-    response, known = yield from request.send(opens)
-    decoder = _RefusalDecoder(decode(response, known), partial(request.learn, found=known))
-
-    def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-        if decoder.learnt is None:
-            return closing
-        return [(yield from whole(decoder.learnt))]
-
-    return Streaming(response, decoder, settle, _nothing)
-
-
-class _RefusalDecoder(WrappedDecoder):
+class RefusalDecoder(WrappedDecoder):
     """Decodes a stream; a refusal before its first piece is kept instead of raised.
 
     Attributes:
@@ -136,7 +110,3 @@ class _RefusalDecoder(WrappedDecoder):
             if self.learnt is None:
                 raise
         return [ChatDelta(last=True)]
-
-
-def _nothing() -> Plan[None]:
-    yield from ()

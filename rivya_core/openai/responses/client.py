@@ -1,27 +1,25 @@
 """The Responses API: one turn, from a message list to a reply.
 
 https://platform.openai.com/docs/api-reference/responses and, for its `openai/` models, https://docs.gmicloud.ai. The
-plans and the request body are here; `input.py` writes the input, `output.py` and
-`stream.py` read the replies. Which earlier response may be continued is not decided here.
+request is here and the plans are in `base_wire.py`; `input.py` writes the input, `output.py` and `stream.py` read the
+replies. Which earlier response may be continued is not decided here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rivya_core.errors import APIError, BadRequestError, InvalidInputError, NotFoundError
-from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.library import httpx
-from rivya_core.http.plan import Decoder, Plan, Streaming
-from rivya_core.http.retry import RetryPolicy, send_with_retries
+from rivya_core.http.plan import Plan
+from rivya_core.http.retry import send_with_retries
 from rivya_core.openai import custom_tools
-from rivya_core.openai.adjusted_request import AdjustedRequest, Teaches, adjusted_stream
+from rivya_core.openai.adjusted_request import AdjustedRequest, Teaches
+from rivya_core.openai.base_wire import BaseOpenAIWire
 from rivya_core.openai.chat.quirks import NONE, Quirks
 from rivya_core.openai.options import RESPONSES_BODY, Options, present
-from rivya_core.openai.output_tool import OutputToolDecoder, as_text
 from rivya_core.openai.responses.adjustments import adjusted, output_tool
 from rivya_core.openai.responses.input import input_items
 from rivya_core.openai.responses.stored_check import is_refused
@@ -34,57 +32,22 @@ STATE = ("previous_response_id", "conversation", "background")
 """Options with which a request reads or changes what the provider stores."""
 
 
-@dataclass(frozen=True)
-class OpenAIResponses:
-    """A model behind the Responses API. It stores no conversation.
-
-    Attributes:
-        endpoint: Endpoint and credentials.
-        options: Options by the names in `openai/options.py`.
-        retry: How often requests are repeated, and after which delays.
-    """
-
-    endpoint: Endpoint
-    options: Options
-    retry: RetryPolicy = RetryPolicy()
+class OpenAIResponses(BaseOpenAIWire):
+    """The Responses API of an OpenAI-compatible back end."""
 
     @property
     def origin(self) -> Origin:
         """Origin of the stored responses; ids and items of another origin are not sent."""
         return origin_of(self.endpoint.base_url, "", self.endpoint.account)
 
-    def reply(self, messages: Sequence[Message]) -> Plan[ChatDelta]:
-        """Send *messages* and return the whole reply, in which every tool call is one piece.
+    def _reply_in(self, response: httpx.Response) -> ChatDelta:
+        return read_response(response, self._reading)
 
-        Raises:
-            InvalidInputError: This API cannot express the messages; nothing was sent.
-            NotFoundError: There is no response `previous_response_id`: send the whole conversation instead.
-            RivyaError: As in `send_with_retries`, or the response holds no reply.
-        """
-        return (yield from self._whole(messages))
+    def _decode(self, response: httpx.Response) -> ResponsesStreamDecoder:
+        return ResponsesStreamDecoder(response, self._reading)
 
-    def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:
-        """Send *messages* and return the reply that has begun.
-
-        Its last delta, and only that, has `last`, usage, metadata and blocks.
-        """
-        request = self._request(messages, stream=True)
-        opens, decode = partial(self._post, stream=True), partial(self._decoder, request)
-        return (yield from adjusted_stream(request, opens, decode, partial(self._whole, messages)))
-
-    def _whole(self, messages: Sequence[Message], found: Quirks | None = None) -> Plan[ChatDelta]:
-        """Ask for the whole reply; *found* is what a refusal has said about the back end."""
-        request = self._request(messages, stream=False)
-        delta, known = yield from request.send(self._read, found)
-        tool = output_tool(request.write(NONE), known)
-        return as_text(delta, tool, set()) if tool else delta
-
-    def _read(self, body: Mapping[str, Any], teaches: Teaches) -> Plan[ChatDelta]:
-        return read_response((yield from self._post(body, teaches, stream=False)), self._reading)
-
-    def _decoder(self, request: AdjustedRequest, response: httpx.Response, known: Quirks) -> Decoder[ChatDelta]:
-        decoder, tool = ResponsesStreamDecoder(response, self._reading), output_tool(request.write(NONE), known)
-        return OutputToolDecoder(decoder, tool) if tool else decoder
+    def _output_tool(self, request: AdjustedRequest, known: Quirks) -> str | None:
+        return output_tool(request.write(NONE), known)
 
     @property
     def _reading(self) -> ResponseReading:
@@ -92,7 +55,6 @@ class OpenAIResponses:
         return ResponseReading(self.origin, self.options.get("store") is not False, headers)
 
     def _request(self, messages: Sequence[Message], *, stream: bool) -> AdjustedRequest:
-        """Return the request, which leaves out what the back end does not take."""
         custom = custom_tools.custom_names(self.options.get("tools") or ())
         said = input_items(messages, self.origin, self.options.get("send_back") or "own", custom)
         body = response_body(self.options, said, stream=stream)
@@ -122,16 +84,6 @@ class OpenAIResponses:
 
     def _is_final(self, teaches: Teaches, error: APIError) -> bool:
         return teaches(error) or bool(self.options.get("previous_response_id") and is_refused(error))
-
-    @property
-    def _further(self) -> Mapping[str, Any]:
-        """What the caller has put into the body by hand; it is never changed."""
-        return self.options.get("extra_body") or {}
-
-    def _insists(self, found: Quirks) -> bool:
-        """Whether the caller set the option that the back end refuses."""
-        labels = self.options.get("metadata") and found.no_labels
-        return bool(labels or found.refused & self._further.keys())
 
 
 def response_body(options: Options, said: Any, *, stream: bool) -> dict[str, Any]:
