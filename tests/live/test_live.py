@@ -11,8 +11,8 @@ from both_frameworks import url_of
 from live import __main__ as live
 from live import openai_checks, rivya_checks
 from live.probe import Finding, Probe, carried_out, write_transcripts
+from reading import decoded, message
 
-from rivya_core.http.sse import SSEDecoder
 from rivya_core.providers import EVOLINK, GMI, RIVYA, Provider
 from rivya_sandbox import DIALECTS, Fault, Sandbox
 
@@ -66,6 +66,13 @@ FAULTS = {
     "expired result": Fault(task="expired"),
     "image fails": Fault(task="fail"),
     "idempotency is unknown": Fault(path="/chat/completions", status=500, after=1),
+    "result is gone": Fault(path="/media", status=410, after=1),
+    "another 5xx": Fault(path="/credits", status=599, body=b'{"error": {"code": "melted"}}'),
+    "another error code": Fault(
+        path="/chat/completions", status=400, body=b'{"error": {"code": "empty", "message": "m"}}'
+    ),
+    "rate headers": Fault(path="/chat/completions", body=BARE, headers={"x-ratelimit-remaining": "3"}),
+    "more fields": Fault(path="/credits", body=b'{"current_credits": 5, "plan": "pro"}'),
 }
 
 
@@ -74,6 +81,8 @@ def plant(sandbox: Sandbox, difference: str) -> None:
     sandbox.stream_idempotency = difference == "stream idempotency"
     if difference == "file id":
         sandbox.file_id_key = "handle"
+    if difference == "other events":
+        sandbox.dialect = "openai"
     if difference in FAULTS:
         sandbox.fault(FAULTS[difference])
 
@@ -90,6 +99,12 @@ PLANTED: dict[str, tuple[str, str]] = {
     "expired result": ("image", "image: URL without key"),
     "image fails": ("image", "image: result"),
     "idempotency is unknown": ("idempotency", "idempotency"),
+    "other events": ("stream", "stream: events"),
+    "result is gone": ("image", "image: lifetime"),
+    "another 5xx": ("credits server-errors", "error: 5xx codes"),
+    "another error code": ("errors", "error: empty message"),
+    "rate headers": ("whole-chat", "chat: rate headers"),
+    "more fields": ("credits", "credits: keys"),
 }
 
 
@@ -97,7 +112,7 @@ PLANTED: dict[str, tuple[str, str]] = {
 def test_a_planted_difference_is_found(sandbox: Sandbox, difference: str) -> None:
     check, named = PLANTED[difference]
     plant(sandbox, difference)
-    _, findings = found(sandbox, RIVYA, check)
+    _, findings = found(sandbox, RIVYA, *check.split())
 
     assert any(name.startswith(named) for name in differing(findings)), findings
 
@@ -136,7 +151,7 @@ def test_transcripts_hold_streams_and_no_secrets(sandbox: Sandbox, tmp_path: Pat
     streams = [file for file in files if file.suffix == ".sse"]
 
     assert streams
-    assert list(SSEDecoder().feed(streams[0].read_bytes()))
+    assert "pong" in message(decoded([streams[0].read_bytes()]))[0]
     assert not any(sandbox.api_key in file.read_text() for file in files)
 
 

@@ -16,6 +16,8 @@ from live import openai_checks, rivya_checks
 from live.probe import Check, Finding, Probe, carried_out, write_transcripts
 from rivya_core.providers import EVOLINK, GMI, RIVYA, Provider
 
+SHOWN = 60
+"""Characters of a column."""
 CHECKS: dict[Provider, list[Check]] = {
     RIVYA: rivya_checks.CHECKS,
     EVOLINK: openai_checks.CHECKS,
@@ -52,14 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(provider: Provider, findings: Sequence[Finding]) -> None:
     """Print a table."""
     rows = [("check", "assumed", "seen", "verdict"), *((f.check, f.assumed, f.seen, f.verdict) for f in findings)]
-    widths = [min(60, max(len(row[column]) for row in rows)) for column in range(4)]
+    widths = [min(SHOWN, max(len(row[column]) for row in rows)) for column in range(4)]
     print(f"\n== {provider.name}")
     for row in rows:
         print(
             "  ".join(
-                cell[:60].replace("\n", " ").ljust(width) for cell, width in zip(row, widths, strict=True)
+                cell[:SHOWN].replace("\n", " ").ljust(width) for cell, width in zip(row, widths, strict=True)
             ).rstrip()
         )
+    for finding in findings:
+        if finding.verdict != "as assumed" and len(finding.seen) > SHOWN:
+            print(f"{finding.check}: {finding.seen}")
     counts = {verdict: sum(f.verdict == verdict for f in findings) for verdict in ("as assumed", "differs", "unknown")}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 

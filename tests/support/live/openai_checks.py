@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from live.probe import ONCE, Check, Finding, Probe, error_seen, json_of, judged, keys_of
+import httpx
+
+from live.probe import (
+    ONCE,
+    Check,
+    Finding,
+    Probe,
+    attempted,
+    error_seen,
+    fields_seen,
+    json_of,
+    judged,
+    keys_of,
+    rate_headers,
+)
 from rivya_core.chat_stream import join
 from rivya_core.model_facts import AS_OF, IMAGES_ONLY, facts_for
 from rivya_core.models import list_models
@@ -16,6 +30,10 @@ from rivya_core.openai.responses.stream import ResponseReading, read_response
 from rivya_core.sessions.pointers import origin_of
 
 PATH = "/chat/completions"
+BAD_REQUEST = 400
+EITHER = "accepted, or 400 with JSON"
+CHAT_KEYS = frozenset("id object created model choices usage system_fingerprint service_tier metadata".split())
+"""The keys of OpenAI's replies."""
 TOOL = {
     "type": "function",
     "function": {
@@ -56,165 +74,127 @@ def models(probe: Probe) -> list[Finding]:
     ]
 
 
-def whole(probe: Probe) -> list[Finding]:
+def whole(probe: Probe) -> Iterator[Finding]:
     response = probe.send("POST", PATH, body(probe))
+    yield rate_headers("chat: rate headers", response)
+    yield fields_seen("chat: keys", json_of(response), CHAT_KEYS)
     reply = read_whole(response, Reading())
-    limits = [name for name in response.headers if re.search("rate-?limit|retry-after", name, re.IGNORECASE)]
-    return [
-        judged("chat: text", "readable, not empty", repr(reply.text[:60]), bool(reply.text.strip())),
-        judged(
-            "chat: finish reason",
-            "stop",
-            str(reply.metadata.get("finish_reason")),
-            reply.metadata.get("finish_reason") == "stop",
-        ),
-        judged(
-            "chat: usage", "tokens in the reply", str(reply.usage and reply.usage.total_tokens), reply.usage is not None
-        ),
-        judged("chat: rate headers", "none are known", ", ".join(limits) or "none", None if limits else True),
-    ]
+    yield judged("chat: text", "readable, not empty", repr(reply.text[:60]), bool(reply.text.strip()))
+    reason, tokens = str(reply.metadata.get("finish_reason")), reply.usage and reply.usage.total_tokens
+    yield judged("chat: finish reason", "stop", reason, reason == "stop")
+    yield judged("chat: usage", "tokens in the reply", str(tokens), reply.usage is not None)
 
 
-def stream(probe: Probe) -> list[Finding]:
+def stream(probe: Probe) -> Iterator[Finding]:
     asked = body(probe, stream=True, stream_options={"include_usage": True})
     response = probe.send("POST", PATH, asked, {"accept": "text/event-stream"})
     if not response.is_success:
-        return [judged("stream", "`stream_options` is accepted", error_seen(response), False)]
+        yield judged("stream", "`stream_options` is accepted", error_seen(response), False)
+        return
     data = [text for _, text in probe.events(response)]
     frames = [frame for text in data if (frame := _json(text)) is not None]
-    reply = join(CompletionsStreamDecoder(response, Reading()), response.content)
-    first = frames[0].get("choices") if frames else None
-    role = (
-        first[0].get("delta", {}).get("role")
-        if isinstance(first, list) and first and isinstance(first[0], dict)
-        else None
-    )
+    last = data[-1] if data else "nothing"
+    yield judged("stream: end", "`[DONE]`", last[:40], last.strip() == "[DONE]")
+    role = str(_role(frames[0])) if frames else "no JSON"
+    yield judged("stream: first role", "assistant", role, role == "assistant")
     with_usage = [place for place, frame in enumerate(frames) if frame.get("usage")]
-    return [
-        judged(
-            "stream: end", "`[DONE]`", data[-1][:40] if data else "nothing", bool(data) and data[-1].strip() == "[DONE]"
-        ),
-        judged("stream: text", "readable, not empty", repr(reply.text[:60]), bool(reply.text.strip())),
-        judged("stream: first role", "assistant", str(role), role == "assistant"),
-        judged(
-            "stream: usage",
-            "once, in the last chunk",
-            f"in {len(with_usage)} of {len(frames)} chunks",
-            with_usage == [len(frames) - 1],
-        ),
-    ]
+    seen = f"in {len(with_usage)} of {len(frames)} chunks"
+    yield judged("stream: usage", "once, in the last chunk", seen, with_usage == [len(frames) - 1])
+    reply = join(CompletionsStreamDecoder(response, Reading()), response.content)
+    yield judged("stream: text", "readable, not empty", repr(reply.text[:60]), bool(reply.text.strip()))
 
 
 def stream_without_asking(probe: Probe) -> list[Finding]:
     response = probe.send("POST", PATH, body(probe, stream=True), {"accept": "text/event-stream"})
     some = any((_json(text) or {}).get("usage") for _, text in probe.events(response))
-    return [judged("stream: usage unasked", "is not known; it is asked for", "given" if some else "none", None)]
+    seen = ("given" if some else "none") if response.is_success else error_seen(response)
+    return [judged("stream: usage unasked", "given or none; it is asked for", seen, response.is_success)]
 
 
-def options(probe: Probe) -> list[Finding]:
+def options(probe: Probe) -> Iterator[Finding]:
+    profile = probe.provider.completions_profile(probe.provider.default_model)
+    form = {"type": "json_schema", "json_schema": {"name": "word", "schema": SCHEMA, "strict": True}}
+    schema = "accepted" if profile.json_schema else EITHER
     tries: list[tuple[str, str, dict[str, Any]]] = [
-        (
-            "option: limit",
-            "accepted",
-            {probe.provider.completions_profile(probe.provider.default_model).limit_key: 200},
-        ),
-        ("option: reasoning_effort", "is not known; depends on the model", {"reasoning_effort": "low"}),
-        ("option: seed", "accepted", {"seed": 7}),
-        (
-            "option: json_schema",
-            "accepted",
-            {
-                "response_format": {
-                    "type": "json_schema",
-                    "json_schema": {"name": "word", "schema": SCHEMA, "strict": True},
-                }
-            },
-        ),
-        ("option: unknown", "is not known; none is sent", {"live_check_no_such_option": 1}),
+        ("limit", "accepted", {profile.limit_key: 200}),
+        ("reasoning_effort", EITHER, {"reasoning_effort": "low"}),
+        ("seed", "accepted", {"seed": 7}),
+        ("json_schema", schema, {"response_format": form}),
+        ("unknown", EITHER, {"live_check_no_such_option": 1}),
     ]
-    found = []
     for name, assumed, more in tries:
         response = probe.send("POST", PATH, body(probe, **more))
         seen = "accepted" if response.is_success else error_seen(response)
-        found.append(judged(name, assumed, seen, response.is_success if assumed == "accepted" else None))
-    return found
+        refused = assumed == EITHER and response.status_code == BAD_REQUEST and json_of(response) is not None
+        yield judged(f"option: {name}", assumed, seen, response.is_success or refused)
 
 
-def tools(probe: Probe) -> list[Finding]:
+def tools(probe: Probe) -> Iterator[Finding]:
     asked = body(probe, "What is the weather in Paris?", tools=[TOOL], tool_choice="required")
-    reply = read_whole(probe.send("POST", PATH, asked), Reading())
-    response = probe.send("POST", PATH, {**asked, "stream": True}, {"accept": "text/event-stream"})
-    streamed = join(CompletionsStreamDecoder(response, Reading()), response.content)
-    return [
-        judged(
-            f"tools: {kind}",
-            "one call of get_weather with JSON",
-            str([(c.name, c.arguments) for c in one.tool_calls])[:120],
-            _is_call(one),
-        )
-        for kind, one in (("whole", reply), ("streamed", streamed))
+    streamed = {**asked, "stream": True}
+    tries: list[tuple[str, Callable[[], Any]]] = [
+        ("whole", lambda: read_whole(probe.send("POST", PATH, asked), Reading())),
+        ("streamed", lambda: _joined(probe.send("POST", PATH, streamed, {"accept": "text/event-stream"}))),
     ]
+    for kind, send in tries:
+        reply, failure = attempted(send)
+        seen = failure or str([(call.name, call.arguments) for call in reply.tool_calls])[:120]
+        yield judged(f"tools: {kind}", "one call of get_weather with JSON", seen, not failure and _is_call(reply))
 
 
-def errors(probe: Probe) -> list[Finding]:
+def errors(probe: Probe) -> Iterator[Finding]:
     wrong = probe.send_as("sk-wrong", "POST", PATH, body(probe))
+    yield judged("error: wrong key", "401", error_seen(wrong), wrong.status_code == 401)
     model = probe.send("POST", PATH, {**body(probe), "model": "no-such-model"})
+    yield judged("error: unknown model", "400, 403 or 404", error_seen(model), model.status_code in {400, 403, 404})
     empty = probe.send("POST", PATH, {"model": probe.provider.default_model, "messages": []})
-    return [
-        judged("error: wrong key", "401", error_seen(wrong), wrong.status_code == 401),
-        judged("error: unknown model", "400, 403 or 404", error_seen(model), model.status_code in {400, 403, 404}),
-        judged(
-            "error: no messages",
-            "400 or 422, JSON",
-            error_seen(empty),
-            empty.status_code in {400, 422} and json_of(empty) is not None,
-        ),
-    ]
+    ok = empty.status_code in {400, 422} and json_of(empty) is not None
+    yield judged("error: no messages", "400 or 422, JSON", error_seen(empty), ok)
 
 
 def idempotency(probe: Probe) -> list[Finding]:
     key = {"idempotency-key": f"live-{uuid.uuid4().hex}"}
     ids = [(json_of(probe.send("POST", PATH, body(probe), key)) or {}).get("id") for _ in range(2)]
-    same = ids[0] is not None and ids[0] == ids[1]
+    if None in ids:
+        return [judged("idempotency", "not honoured", "replies without an id", None)]
+    same = ids[0] == ids[1]
     return [judged("idempotency", "not honoured", "the first reply again" if same else "another reply", not same)]
 
 
-def responses(probe: Probe) -> list[Finding]:
-    asked = {"model": probe.provider.default_model, "input": "Reply with the one word: pong"}
+def responses(probe: Probe) -> Iterator[Finding]:
+    model = probe.provider.default_model
+    asked = {"model": model, "input": "Reply with the one word: pong"}
     response = probe.send("POST", "/responses", asked)
     if not response.is_success:
-        return [judged("responses", "the API is there", error_seen(response), False)]
-    reply = read_response(
-        response, ResponseReading(origin_of(probe.where.base_url, probe.provider.default_model, probe.where.account))
+        yield judged("responses", "the API is there", error_seen(response), False)
+        return
+    reading = ResponseReading(origin_of(probe.where.base_url, model, probe.where.account))
+    reply, failure = attempted(lambda: read_response(response, reading))
+    yield judged(
+        "responses: text", "readable, not empty", failure or repr(reply.text[:60]), bool(reply and reply.text.strip())
     )
-    first = json_of(response) or {}
-    following = probe.send(
-        "POST", "/responses", {**asked, "input": "Which word was that?", "previous_response_id": first.get("id")}
-    )
-    kept = probe.send("GET", f"/responses/{first.get('id')}")
+    first = (json_of(response) or {}).get("id")
+    following = probe.send("POST", "/responses", {**asked, "input": "Which word?", "previous_response_id": first})
+    seen = "accepted" if following.is_success else error_seen(following)
+    yield judged("responses: previous_response_id", "accepted", seen, following.is_success)
+    kept = probe.send("GET", f"/responses/{first}")
+    seen, known = "read" if kept.is_success else error_seen(kept), kept.is_success or kept.status_code in {404, 405}
+    yield judged("responses: stored", "read or 404; it is not relied on", seen, known)
     streamed = probe.send("POST", "/responses", {**asked, "stream": True}, {"accept": "text/event-stream"})
     names = [(_json(text) or {}).get("type") or name for name, text in probe.events(streamed)]
-    return [
-        judged("responses: text", "readable, not empty", repr(reply.text[:60]), bool(reply.text.strip())),
-        judged(
-            "responses: previous_response_id",
-            "accepted",
-            "accepted" if following.is_success else error_seen(following),
-            following.is_success,
-        ),
-        judged(
-            "responses: stored",
-            "is not known; it is not relied on",
-            "read" if kept.is_success else error_seen(kept),
-            None,
-        ),
-        judged(
-            "responses: last event",
-            "response.completed",
-            str(names[-1]) if names else "none",
-            bool(names) and names[-1] == "response.completed",
-        ),
-    ]
+    last = str(names[-1]) if names else "none"
+    yield judged("responses: last event", "response.completed", last, last == "response.completed")
+
+
+def _joined(response: httpx.Response) -> Any:
+    return join(CompletionsStreamDecoder(response, Reading()), response.content)
+
+
+def _role(frame: dict[str, Any]) -> Any:
+    choices = frame.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    delta = first.get("delta") if isinstance(first, dict) else None
+    return delta.get("role") if isinstance(delta, dict) else None
 
 
 def _json(text: str) -> dict[str, Any] | None:
@@ -238,7 +218,7 @@ def _is_call(reply: Any) -> bool:
 
 CHECKS = [
     Check("models", 0, models),
-    Check("errors", 0, errors),
+    Check("errors", 2, errors),
     Check("whole", 1, whole),
     Check("stream", 1, stream),
     Check("stream-without-asking", 1, stream_without_asking),

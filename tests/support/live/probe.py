@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,9 @@ PERSONAL = re.compile(
 )
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 QUERY = re.compile(r"(https?://[^\s\"'?\\]+)\?[^\s\"'\\]+")
+KEY = re.compile(r"\b(rvya_sk_|sk-|Bearer )[\w*.…-]{4,}")
+LONGEST, LARGEST = 180.0, 32 * 1024 * 1024
+"""Seconds that a response may take with its body, and bytes that are read of it."""
 KEPT_HEADERS = re.compile(r"content-type|retry-after|ratelimit|rate-limit|request-id|idempot|location", re.IGNORECASE)
 
 
@@ -85,7 +90,7 @@ class Probe:
     secrets: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, provider: Provider, key: str, base_url: str | None = None, timeout: float = 120) -> Probe:
+    def of(cls, provider: Provider, key: str, base_url: str | None = None, timeout: float = 60) -> Probe:
         client = httpx.Client(timeout=timeout, follow_redirects=False)
         return cls(provider, endpoint(provider, api_key=SecretStr(key), base_url=base_url), client, secrets=(key,))
 
@@ -130,6 +135,7 @@ class Probe:
         """Return *text* without keys, addresses, account ids and the queries of URLs."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
+        text = KEY.sub(r"\1***", text)
         return QUERY.sub(r"\1?***", ADDRESS.sub("***@***", PERSONAL.sub(r'\1"***"', text)))
 
     def keep(self, request: httpx.Request, response: httpx.Response, sent: str) -> None:
@@ -148,8 +154,20 @@ class Probe:
             )
         )
 
+    def receive(self, request: httpx.Request) -> httpx.Response:
+        """Send *request* and read the response; a body that does not end is left after a while."""
+        with closing(self.client.send(request, stream=True)) as response:
+            ends, body = time.monotonic() + LONGEST, b""
+            for piece in response.iter_bytes():
+                body += piece
+                if time.monotonic() > ends or len(body) > LARGEST:
+                    break
+        gone = {"content-encoding", "content-length", "transfer-encoding"}
+        kept = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in gone]
+        return httpx.Response(response.status_code, headers=kept, content=body, request=request)
+
     def _sent(self, request: httpx.Request, sent: str) -> httpx.Response:
-        response = self.client.send(request)
+        response = self.receive(request)
         self.keep(request, response, sent)
         return response
 
@@ -161,15 +179,10 @@ class _Recorder(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         again = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
-        response = self._probe.client.send(again)
+        response = self._probe.receive(again)
         sent = request.content.decode("utf-8", "replace") if "json" in request.headers.get("content-type", "") else ""
         self._probe.keep(request, response, sent)
-        kept = [
-            (name, value)
-            for name, value in response.headers.multi_items()
-            if name.lower() not in {"content-encoding", "content-length", "transfer-encoding"}
-        ]
-        return httpx.Response(response.status_code, headers=kept, content=response.content)
+        return response
 
 
 def _is_text(response: httpx.Response) -> bool:
@@ -194,6 +207,31 @@ def judged(check: str, assumed: str, seen: str, ok: bool | None) -> Finding:
     return Finding(check, assumed, seen, "unknown" if ok is None else "as assumed" if ok else "differs")
 
 
+def attempted(work: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what *work* returns, or None and how it failed; whatever the service did, the other rows follow."""
+    try:
+        return work(), ""
+    except Exception as error:  # noqa: BLE001 - see above
+        return None, f"{type(error).__name__}: {error}"
+
+
+def fields_seen(check: str, value: Any, known: Collection[str]) -> Finding:
+    """Return whether an object has keys that are not known; a client ignores them."""
+    new = sorted(str(key) for key in value if key not in known) if isinstance(value, Mapping) else []
+    seen = f"also {', '.join(new)}" if new else "no others" if isinstance(value, Mapping) else keys_of(value)
+    return judged(check, f"the {len(known)} known keys or some of them", seen, isinstance(value, Mapping) and not new)
+
+
+def rate_headers(check: str, response: httpx.Response) -> Finding:
+    """Return which headers say something about limits."""
+    limits = [
+        f"{name}: {value}"
+        for name, value in response.headers.items()
+        if re.search("rate-?limit|retry-after|quota", name, re.IGNORECASE)
+    ]
+    return judged(check, "none are known", ", ".join(limits) or "none", not limits)
+
+
 def error_seen(response: httpx.Response) -> str:
     """Return status and code of an error, wherever it has one."""
     value = json_of(response)
@@ -204,15 +242,21 @@ def error_seen(response: httpx.Response) -> str:
 
 def carried_out(probe: Probe, checks: list[Check]) -> list[Finding]:
     """Run *checks* and return what they found; one that fails is a difference, not the end."""
-    findings = []
+    findings: list[Finding] = []
     for check in checks:
         probe.check = check.name
-        try:
-            findings.extend(check.run(probe))
-        except Exception as error:  # noqa: BLE001 - whatever the service did, the other checks run
-            said = probe.redacted(f"{type(error).__name__}: {error}")
-            findings.append(Finding(check.name, "can be read", said[:300], "differs"))
-    return findings
+        _, failure = attempted(lambda check=check: findings.extend(check.run(probe)))
+        if failure:
+            findings.append(Finding(check.name, "can be read", f"{failure}{_last_answer(probe)}", "differs"))
+    return [replace(finding, seen=probe.redacted(finding.seen)[:600]) for finding in findings]
+
+
+def _last_answer(probe: Probe) -> str:
+    """Return the status and keys of what the service answered last in this check."""
+    last = next((one for one in reversed(probe.records) if one.check == probe.check), None)
+    if last is None:
+        return " (no answer)"
+    return f" (the last answer: {last.status}, {keys_of(json_of(httpx.Response(200, text=last.body)))})"
 
 
 def write_transcripts(probe: Probe, folder: Path) -> list[Path]:
