@@ -211,7 +211,7 @@ def errors(probe: Probe) -> Iterator[Finding]:
 
 
 def server_errors(probe: Probe) -> list[Finding]:
-    """What the service failed with by itself while the other checks ran."""
+    """What the service failed with while the other checks ran."""
     seen = sorted({f"{one.status} {_code(one.body)!r}" for one in probe.records if one.status >= 500})
     assumed = "none, or 503 'public_api_disabled'"
     return [judged("error: 5xx codes", assumed, ", ".join(seen) or "none", set(seen) <= {"503 'public_api_disabled'"})]
