@@ -4,6 +4,7 @@ import inspect
 from functools import cached_property
 from typing import Any, Literal
 
+from llama_index.core.settings import Settings
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 from typing_extensions import Self
 
@@ -63,7 +64,10 @@ class ImageSpecBase(ImageOperations, BaseToolSpec):
         return shown
 
     def _credit_reports(self) -> tuple[RivyaCreditsHandler, ...]:
-        return active_handlers()
+        """The handlers of this context, and those of LlamaIndex's settings, which tools have no other way to."""
+        active = active_handlers()
+        shared = [handler for handler in Settings.callback_manager.handlers if isinstance(handler, RivyaCreditsHandler)]
+        return (*active, *(handler for handler in shared if handler not in active))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave key, headers and this process's state out of pickles.

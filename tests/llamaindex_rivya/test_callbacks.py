@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from llama_index.core import Document, SummaryIndex
+from llama_index.core import Document, Settings, SummaryIndex
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import ChatMessage
 
@@ -145,6 +145,18 @@ def test_images_count_once_and_a_limit_stops_the_next(prefix, spec, sandbox):
 
     assert spent.by_run == {image.task_id: spent.total}
     assert spent.by_model["gpt-image-2"].credits == 1_000_000 - sandbox.credits() > 0
+
+
+def test_images_count_for_a_handler_of_the_settings(spec, sandbox, monkeypatch):
+    """LlamaIndex's tools have no callback manager of their own. Inside a `with` of the same handler they count once."""
+    spent = RivyaCreditsHandler()
+    monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([spent]))
+
+    spec.to_tool_list()[0](prompt="A lighthouse")
+    with spent:
+        asyncio.run(spec.agenerate_image("Another"))
+
+    assert (spent.total.calls, spent.credits) == (2, 1_000_000 - sandbox.credits())
 
 
 def test_batches_count_every_image(spec, sandbox):
