@@ -5,7 +5,7 @@ Written as a plan over the way in which a message is sent, which differs between
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,13 +16,15 @@ from rivya_core.prompted.escaping import escaped
 from rivya_core.prompted.prompt import Prompt
 from rivya_core.prompted.reply import Reading, read
 from rivya_core.prompted.text_filter import TextFilter
-from rivya_core.types import ChatDelta, Message, Text, ToolCall, Usage
+from rivya_core.prompted.transcript import call_block
+from rivya_core.types import ChatDelta, Message, Text, ToolCall, ToolCallDelta, Usage
 
 REPAIRED_KEY = "repaired"
 """Metadata of a reply that was asked for twice: what was wrong, and the outcome of the repair."""
 MOST_PROBLEMS = 5
 """Problems that a repair names; a hostile reply has more."""
 NOTHING = ChatDelta()
+NO_CALL = ToolCallDelta(0)
 Ask = Callable[[str, ChatDelta], Plan[ChatDelta]]
 """Sends a message after a reply, and returns the reply to it."""
 
@@ -63,7 +65,7 @@ def finish(prompt: Prompt, reply: ChatDelta, said: str, shown: str, ask: Ask) ->
         facts: dict[str, Any] = {"problems": list(reading.problems), "error": f"{type(error).__name__}: {error}"}
         failed = replace(_outcome(prompt, reply, reading, shown), sure=False)
         return replace(failed, delta=_noted(failed.delta, facts))
-    second = read(prompt, again.text)
+    second = read(prompt, said_by(again))
     facts = {"problems": list(reading.problems)}
     if second.problems:
         facts["unsolved"] = list(second.problems)
@@ -79,6 +81,15 @@ def repair_words(prompt: Prompt, reading: Reading) -> str:
     wrong = escaped("; ".join(reading.problems[:MOST_PROBLEMS]))
     form = ", with each call in a <tool_call> block" if prompt.callable else ""
     return f"<tools>\nYour last reply cannot be used: {wrong}. Write the whole reply again{form}.\n</tools>"
+
+
+def said_by(reply: ChatDelta) -> str:
+    """Return the text of a whole reply, with the calls in words that the server itself took out of it."""
+    return _in_words(reply.text, reply.tool_calls)
+
+
+def _in_words(text: str, calls: Iterable[ToolCallDelta]) -> str:
+    return "\n".join([text, *(call_block(call.name or "", call.arguments) for call in calls)])
 
 
 def calls_of(reading: Reading) -> tuple[ToolCall, ...]:
@@ -156,11 +167,12 @@ class PromptedDecoder(WrappedDecoder):
         super().__init__(inner)
         holds_json = bool(prompt.callable) or prompt.json_only
         self._filter = TextFilter(holds_json=holds_json, only_json=prompt.schema is not None)
+        self._calls: dict[int, ToolCallDelta] = {}
 
     @property
     def raw(self) -> str:
-        """The complete text of the reply, with its calls."""
-        return self._filter.raw
+        """The complete text of the reply, with its calls, also those that the server took out of it."""
+        return _in_words(self._filter.raw, self._calls.values())
 
     @property
     def shown(self) -> str:
@@ -173,12 +185,23 @@ class PromptedDecoder(WrappedDecoder):
 
     def finish(self) -> Sequence[ChatDelta]:
         """Return the closing deltas; their text is read when the reply is settled."""
-        closing = super().finish()
+        closing = [self._without_calls(delta) for delta in super().finish()]
         for delta in closing:
             self._filter.hold(delta.text)
         return closing
 
+    def _without_calls(self, delta: ChatDelta) -> ChatDelta:
+        for call in delta.tool_calls:
+            before = self._calls.get(call.index, NO_CALL)
+            name, arguments = (before.name or "") + (call.name or ""), before.arguments + call.arguments
+            self._calls[call.index] = replace(before, name=name, arguments=arguments)
+        return delta._replace(tool_calls=()) if delta.tool_calls else delta
+
     def _shown(self, delta: ChatDelta) -> ChatDelta | None:
+        if delta.tool_calls:
+            delta = self._without_calls(delta)
+            if delta == NOTHING:
+                return None
         if not delta.text:
             return delta
         text = self._filter.feed(delta.text)

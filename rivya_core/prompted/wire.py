@@ -8,7 +8,7 @@ from functools import partial
 
 from rivya_core.chat_stream import Wire
 from rivya_core.http.plan import Plan, Streaming
-from rivya_core.prompted.exchange import PromptedDecoder, finish
+from rivya_core.prompted.exchange import PromptedDecoder, finish, said_by
 from rivya_core.prompted.prompt import Prompt, Told
 from rivya_core.prompted.transcript import in_words, with_words
 from rivya_core.types import ChatDelta, Message, Text
@@ -30,7 +30,8 @@ class PromptedWire:
         """Send the turn and return the whole reply."""
         words = self._words(messages)
         delta = yield from self.inner.reply(words)
-        outcome = yield from finish(self.prompt, delta, delta.text, "", partial(self._ask, words, delta.text))
+        said = said_by(delta)
+        outcome = yield from finish(self.prompt, delta, said, "", partial(self._ask, words, said))
         return outcome.delta
 
     def stream(self, messages: Sequence[Message]) -> Plan[Streaming[ChatDelta]]:

@@ -15,6 +15,7 @@ from llama_index.core.tools import FunctionTool
 
 from langchain_rivya import ChatOpenAICompatible
 from llamaindex_rivya import OpenAICompatible
+from rivya_sandbox import Call, Completion, Sandbox
 
 
 def add(a: int, b: int) -> int:
@@ -119,6 +120,28 @@ def test_a_misfit_that_stays_is_invalid(way: str) -> None:
     reply = langchain(scripted(BROKEN, BROKEN), way, [HumanMessage("Add.")])
     assert (reply.tool_calls, len(reply.invalid_tool_calls)) == ([], 1)
     assert reply.response_metadata["repaired"]["unsolved"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_calls_that_the_server_takes_out_of_the_text_are_checked_too(sandbox: Sandbox, streaming: bool) -> None:
+    """Some servers read `<tool_call>` themselves. What they find is a call only if it fits."""
+    model = ChatOpenAICompatible(
+        model="gpt-4.1",
+        api_key=sandbox.api_key,
+        base_url=sandbox.openai_url,
+        tool_calling="prompted",
+        streaming=streaming,
+    ).bind_tools([add])
+    sandbox.answer(Completion("Sure.", calls=(Call("add", {"a": 1, "b": 2}),)))
+    reply = model.invoke("Add.")
+    assert (reply.text, [(one["name"], one["args"]) for one in reply.tool_calls]) == (
+        "Sure.",
+        [("add", {"a": 1, "b": 2})],
+    )
+    for _ in range(2):
+        sandbox.answer(Completion(calls=(Call("delete_all"),)))
+    reply = model.invoke("Add.")
+    assert (reply.tool_calls, [one["name"] for one in reply.invalid_tool_calls]) == ([], ["delete_all"])
 
 
 @pytest.mark.parametrize(
