@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from rivya_core.errors import ConfigurationError, RivyaError
 from rivya_core.http.concurrency import together
+from rivya_core.http.headers import mask_reason
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
 from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
@@ -108,6 +109,7 @@ class Driver:
             case Send(request, keep_open):
                 client = self._client()
                 response = client.send(apply_client_defaults(request, client), stream=True)
+                mask_reason(response)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
                     self._read(response)
@@ -209,6 +211,7 @@ class AsyncDriver:
             case Send(request, keep_open):
                 client = self._client()
                 response = await client.send(apply_client_defaults(request, client), stream=True)
+                mask_reason(response)
                 limit_body(response, streamed=keep_open)
                 if not (keep_open and response.is_success):
                     await self._read(response)

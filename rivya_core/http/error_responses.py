@@ -225,7 +225,7 @@ def _facts(response: httpx.Response, text: str) -> dict[str, Any]:
         wait = rate_limit_reset(response.headers)
     return {
         "status": response.status_code,
-        "request_id": request_id(copy.headers),
+        "request_id": request_id(response),
         "body": text,
         "retry_after": wait,
         "response": copy,
@@ -234,7 +234,8 @@ def _facts(response: httpx.Response, text: str) -> dict[str, Any]:
 
 def _content_type(response: httpx.Response) -> bytes:
     """The media type of the response; the copy of its body is UTF-8."""
-    kind = response.headers.get("content-type", "text/plain").partition(";")[0].strip()
+    named = without_secrets(response.headers.get("content-type", "text/plain"), response)
+    kind = named.partition(";")[0].strip()
     return f"{kind if kind.isascii() and kind.isprintable() else 'text/plain'}; charset=utf-8".encode()
 
 

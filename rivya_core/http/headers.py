@@ -6,6 +6,7 @@ import html
 import json
 import re
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
@@ -33,9 +34,10 @@ EPOCH = 1e9
 """A plain number above this is a point in time, not a duration."""
 
 
-def request_id(headers: httpx.Headers) -> str | None:
-    """Return the provider's id of the request, if it gave one."""
-    return next((headers[name] for name in REQUEST_IDS if headers.get(name)), None)
+def request_id(response: httpx.Response) -> str | None:
+    """Return the provider's id of the request, if it gave one, without secrets of the request."""
+    found = next((response.headers[name] for name in REQUEST_IDS if response.headers.get(name)), None)
+    return found and without_secrets(found, response)
 
 
 def retry_after(headers: httpx.Headers, now: float | None = None) -> float | None:
@@ -117,13 +119,34 @@ def kept_headers(response: httpx.Response, dropped: frozenset[str], most: int = 
     return [(name, _without_secrets(value, response)) for name, value in kept[:most]]
 
 
+def reported_headers(response: httpx.Response) -> dict[str, str]:
+    """Return the headers of *response* as a reply reports them: without secrets and cookies."""
+    return dict(httpx.Headers(kept_headers(response, frozenset({"set-cookie"}))).items())
+
+
+def mask_reason(response: httpx.Response) -> None:
+    """Remove secrets from the reason after the status, which every repr of *response* shows."""
+    reason = response.extensions.get("reason_phrase", b"OK")
+    if reason != b"OK":
+        response.extensions["reason_phrase"] = _without_secrets(reason, response)
+
+
 def _without_secrets(value: bytes, response: httpx.Response) -> bytes:
     return without_secrets(value.decode("latin-1"), response).encode("latin-1")
 
 
 def _forms(secret: str) -> Iterator[str]:
     """The forms in which a server may repeat a secret."""
-    yield from dict.fromkeys((secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret, safe="")))
+    written = (secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret, safe=""))
+    yield from dict.fromkeys((*written, *_base64_forms(secret.encode())))
+
+
+def _base64_forms(secret: bytes) -> Iterator[str]:
+    """The secret in base64 after any text: without the first and the last characters, which hold bits of that text."""
+    for shift, shared in enumerate((0, 2, 3)):
+        size = (shift + len(secret)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(shift) + secret)[shared:size].decode()
 
 
 def _number(value: str | None) -> float | None:

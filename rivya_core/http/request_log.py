@@ -40,7 +40,7 @@ class CallLog:
     def succeeded(self, response: httpx.Response) -> None:
         """A success came back."""
         if log.isEnabledFor(logging.DEBUG):
-            seconds, named = time.monotonic() - self._sent_at, _named(request_id(response.headers))
+            seconds, named = time.monotonic() - self._sent_at, _named(request_id(response))
             log.debug("[%d] %d in %.3f s%s", self._number, response.status_code, seconds, named)
 
     def failed(self, error: RivyaError, *, retry: int, retries: int, wait: float | None) -> None:

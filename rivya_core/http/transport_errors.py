@@ -145,10 +145,15 @@ def _connections(error: BaseException) -> Iterator[Any]:
 
 
 def hide_secrets(error: BaseException, request: httpx.Request) -> None:
-    """Remove the secrets of *request* from the words of *error* and of what led to it; transports quote the server."""
+    """Remove the secrets of *request* from *error* and from what led to it.
+
+    Transports quote the server in their words and keep the request with its headers.
+    """
     for found in _chain(error):
         if not isinstance(found, RivyaError):
             found.args = tuple(_hidden(value, request) for value in found.args)
+        if isinstance(found, httpx.RequestError):
+            found.request = httpx.Request(request.method, request.url.copy_with(query=None, userinfo=b""))
 
 
 def _hidden(value: Any, request: httpx.Request) -> Any:

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.headers import reported_headers
 from rivya_core.http.json_codec import SurrogateBuffer, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
@@ -112,7 +113,7 @@ def _metadata(
         state = ReplyState(repaired(collected.state), repaired(dict(calls)))
         found[STATE_KEY] = seal_state(state, reading.origin)
     if reading.headers:
-        found["headers"] = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+        found["headers"] = reported_headers(response)
     return found
 
 

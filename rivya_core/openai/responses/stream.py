@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, further_usage, join, looks_like_sse, read_usage, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.headers import reported_headers
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai import custom_tools
@@ -86,7 +87,7 @@ def closing_delta(
         value.get("output"), reading.origin, stored=stored if isinstance(stored, bool) else reading.stored
     )
     if reading.headers:
-        facts["headers"] = {name: text for name, text in answer.headers.items() if name != "set-cookie"}
+        facts["headers"] = reported_headers(answer)
     further = further_usage(value.get("usage"))
     facts |= {"usage": further} if further else {}
     blocks, places = tuple(output.blocks), tuple(output.places)
