@@ -17,6 +17,7 @@ from typing import Any
 
 from rivya_core.errors import (
     ConfigurationError,
+    IdempotencyConflictError,
     NotFoundError,
     RivyaError,
     TaskError,
@@ -40,6 +41,11 @@ from rivya_core.reporting.tracing import ImageTrace, until_failure
 from rivya_core.rivya.credits import BudgetLike, price_key
 
 log = logging.getLogger("rivya")
+
+UPLOADED_AGAIN = (
+    "References that are uploaded again make a different request. Use a task store that outlives the program "
+    "(`task_store=` or `RIVYA_TASK_STORE`): it finds the earlier image by the key. Nothing was charged again."
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ class TaskRun:
                 raise _interrupted(record, "It is unknown whether image task {id} was created", error) from error
             self.release()
             yield from ask(store, lambda: store.drop(record.key))
+            if isinstance(error, IdempotencyConflictError) and record.references:
+                error.args = (f"{error} {UPLOADED_AGAIN}",)
             raise
 
     def leave(self) -> TaskRecord:

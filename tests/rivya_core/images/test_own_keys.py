@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from image_tools import ImageTools, image_file
 
-from rivya_core.errors import InvalidInputError
+from rivya_core.errors import IdempotencyConflictError, InvalidInputError
 from rivya_sandbox import Sandbox
 
 KEY = "ticket-4711"
@@ -77,6 +77,16 @@ def test_references_may_be_uploaded_again(box: Sandbox, tools: ImageTools, tmp_p
     again = make(tools, tools.tool(**store), "Bluer", reference_images=[image], idempotency_key=KEY)
 
     assert first["task_id"] == again["task_id"]
+
+
+def test_without_a_store_references_need_one(box: Sandbox, tools: ImageTools) -> None:
+    """Each upload has a new URL, so the provider sees another request. It charges nothing, and the error says what helps."""
+    options = {"reference_images": [image_file("orange")], "idempotency_key": KEY}
+    make(tools, tools.tool(), "Bluer", **options)
+
+    with pytest.raises(IdempotencyConflictError, match="`task_store=`"):
+        make(tools, tools.tool(), "Bluer", **options)
+    assert len(box.ledger()) == 1
 
 
 @pytest.mark.parametrize("other", [["blue"], [], ["orange", "blue"], ["blue", "orange"]])
