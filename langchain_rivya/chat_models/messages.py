@@ -143,7 +143,9 @@ def _reasoning(message: AIMessage) -> str:
         return ""
     blocks = [block for block in message.content if isinstance(block, dict)]
     reasonings = [
-        block.get("reasoning") or block.get("thinking") for block in blocks if block.get("type") in REASONING_BLOCKS
+        block.get("reasoning") or block.get("thinking")
+        for block in blocks
+        if str(block.get("type")) in REASONING_BLOCKS
     ]
     return "".join(reasoning for reasoning in reasonings if isinstance(reasoning, str))
 
@@ -175,7 +177,7 @@ def _parts(blocks: Sequence[str | dict[str, Any]], speaker: str) -> Iterator[Par
 
 def _part(block: Mapping[str, Any], role: Role) -> Part | None:
     """One content block; None for what is carried elsewhere in the message (tool calls, reasoning, refusals)."""
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind in TEXT_BLOCKS:
         text = block_text(block)
         return _media("file", block) if text is None else Text(text, "", caller_keys(block, role) or None)

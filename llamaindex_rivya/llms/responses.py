@@ -20,7 +20,7 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ThinkingBlock,
 )
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from llamaindex_rivya.llms.blocks import RefusalBlock
 from llamaindex_rivya.llms.tool_calls import CallsSoFar
@@ -171,16 +171,20 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 def _logprobs(token: Mapping[str, Any]) -> list[LogProb]:
     """The alternatives to a token, or the token alone."""
-    found = token.get("top_logprobs") or [token]
+    found = _listed(token.get("top_logprobs")) or [token]
     return [
         LogProb(
             token=str(item.get("token") or ""),
             logprob=item["logprob"] if isinstance(item.get("logprob"), (int, float)) else 0.0,
-            bytes=[byte for byte in item.get("bytes") or () if isinstance(byte, int)],
+            bytes=[byte for byte in _listed(item.get("bytes")) if isinstance(byte, int)],
         )
         for item in found
         if isinstance(item, Mapping)
     ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _media(block: Mapping[str, Any]) -> ContentBlock | None:
@@ -188,7 +192,10 @@ def _media(block: Mapping[str, Any]) -> ContentBlock | None:
     if block.get("type") == "image_url":
         inner = block.get("image_url")
         url = inner.get("url") if isinstance(inner, Mapping) else inner
-        return ImageBlock(url=url) if isinstance(url, str) and url else None
+        try:
+            return ImageBlock(url=url) if url else None
+        except ValidationError:
+            return None
     data = block.get("data")
     if block.get("type") == "audio" and isinstance(data, str) and data:
         return AudioBlock(audio=data.encode(), format=str(block.get("format") or "wav"))

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from rivya_core.http.library import httpx
+from rivya_core.http.network_watch import AsyncWatchedBackend, WatchedBackend, limited_wait, watch
 
 
 class FastClient(httpx.Client):
@@ -27,12 +28,15 @@ class FastClient(httpx.Client):
         self._direct = None if proxied else httpx.HTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
         self.headers.clear()
+        for reached in (self._transport, *self._mounts.values()):
+            watch(reached, WatchedBackend)
 
     def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, directly through the transport if possible."""
-        if self._direct is None or not is_unpatched(httpx.Client.send):
-            return super().send(request, stream=stream, **how)
-        response = self._direct.handle_request(request)
+        with limited_wait(request):
+            if self._direct is None or not is_unpatched(httpx.Client.send):
+                return super().send(request, stream=stream, **how)
+            response = self._direct.handle_request(request)
         response.request = request
         if not stream:
             response.read()
@@ -53,12 +57,15 @@ class FastAsyncClient(httpx.AsyncClient):
         self._direct = None if proxied else httpx.AsyncHTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
         self.headers.clear()
+        for reached in (self._transport, *self._mounts.values()):
+            watch(reached, AsyncWatchedBackend)
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, directly through the transport if possible."""
-        if self._direct is None or not is_unpatched(httpx.AsyncClient.send):
-            return await super().send(request, stream=stream, **how)
-        response = await self._direct.handle_async_request(request)
+        with limited_wait(request):
+            if self._direct is None or not is_unpatched(httpx.AsyncClient.send):
+                return await super().send(request, stream=stream, **how)
+            response = await self._direct.handle_async_request(request)
         response.request = request
         if not stream:
             await response.aread()

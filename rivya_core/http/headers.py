@@ -32,6 +32,8 @@ DURATION = re.compile(
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 EPOCH = 1e9
 """A plain number above this is a point in time, not a duration."""
+EPOCH_MILLISECONDS = 1e11
+"""Above this, the point in time is in milliseconds, as OpenRouter has it."""
 
 
 def request_id(response: httpx.Response) -> str | None:
@@ -71,6 +73,7 @@ def rate_limit_reset(headers: httpx.Headers, now: float | None = None) -> float 
 def _seconds_until(value: str, now: float | None) -> float | None:
     number = _number(value)
     if number is not None:
+        number /= 1000 if number > EPOCH_MILLISECONDS else 1
         passed = (time.time() if now is None else now) if number > EPOCH else 0.0
         return max(0.0, number - passed)
     found = DURATION.fullmatch(value.strip()) if value.strip() else None

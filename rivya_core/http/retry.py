@@ -4,7 +4,7 @@
 |---|---|---|---|
 | no connection | repeated | repeated | repeated |
 | 429 that is not about money, 425, 503, 529 | repeated | repeated | repeated |
-| 503 without a code of the provider, where that may come from a gateway | | repeated | repeated |
+| 503, 529 without a code of the provider, where that may come from a gateway | | repeated | repeated |
 | 408, other 5xx | | repeated | repeated |
 | a reused connection that ended before a response began | | repeated once | repeated |
 | timeouts and other lost responses | | with `retry_lost_answers` | repeated |
@@ -40,6 +40,8 @@ from rivya_core.http.rate_pacer import RatePacer, pacer_for
 from rivya_core.http.request_log import CallLog
 from rivya_core.http.transport_errors import died_on_reuse, translated
 
+TOO_EARLY = 425
+"""The status of a request that a server has not carried out, whoever sends it."""
 JITTER = 0.25
 """Share of each wait that is random."""
 MOST_DOUBLINGS = 30
@@ -287,7 +289,7 @@ class _Attempts:
 def outcome_unknown(error: RivyaError, *, bare_503_is_unknown: bool) -> bool:
     """Whether the request may have been carried out although *error* came instead of a success."""
     if isinstance(error, ServiceUnavailableError):
-        return bare_503_is_unknown and error.code is None
+        return bare_503_is_unknown and error.code is None and error.status != TOO_EARLY
     return error.retryable == "if_idempotent"
 
 

@@ -38,6 +38,7 @@ COLOURED = {
     "clients.py": "clients belong to an event loop",
     "client_pool.py": "so do several of them",
     "fast_clients.py": "what a client does without",
+    "network_watch.py": "what opens the connections of a client",
     "httpx2_clients.py": "clients again, of another library",
     "response_body.py": "a body is read by either driver",
     "account.py": "methods that people call, one line each",

@@ -7,6 +7,7 @@ import copy
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -73,6 +74,9 @@ TEXT = {
     "content": [{"type": "output_text", "text": "hi", "annotations": [{"type": "x"}]}],
 }
 REASONED = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "hm"}]}
+SAID, IMAGE = {"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "http://x/y.png"}}
+CITED = {"type": "url_citation", "url_citation": {"url": "http://x"}}
+SEARCHED = {"type": "web_search_call", "id": "w1", "status": "completed", "action": {"query": "x"}}
 ASKED = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "f", "arguments": "{}"}
 REPLY = {
     "id": "x",
@@ -80,9 +84,9 @@ REPLY = {
     "model": "m",
     "choices": [
         {
-            "message": {"content": "hi", "tool_calls": [CALL], "reasoning": "hm"},
+            "message": {"content": [SAID, IMAGE], "tool_calls": [CALL], "reasoning": "hm", "annotations": [CITED]},
             "finish_reason": "stop",
-            "logprobs": {"content": []},
+            "logprobs": {"content": [{"token": "hi", "logprob": -1, "top_logprobs": [{"token": "hi", "bytes": [1]}]}]},
         }
     ],
     "usage": USAGE,
@@ -93,7 +97,7 @@ WHOLE: dict[str, tuple[Callable[[], Plan[Any]], Any]] = {
     "chat": (lambda: OpenAIChat(OTHER_AT, {"model": "m", "think_tags": True, "include_response_headers": True}, ONCE).reply(HI), REPLY),
     "responses": (
         lambda: OpenAIResponses(OTHER_AT, {"model": "m", "include_response_headers": True}, ONCE).reply(HI),
-        {"id": "r", "status": "completed", "output": [TEXT, REASONED, ASKED], "usage": {"input_tokens": 1}, "created_at": 1},
+        {"id": "r", "status": "completed", "output": [SEARCHED, TEXT, REASONED, ASKED], "usage": {"input_tokens": 1}, "created_at": 1},
     ),
     "models": (lambda: list_models(OTHER_AT, ONCE), {"data": [{"id": "m", "owned_by": "x", "created": 1}]}),
     "credits": (lambda: read_credits(RIVYA_AT, ONCE), {"current_credits": 5}),
@@ -117,7 +121,7 @@ STREAMED: dict[str, tuple[Callable[[], Plan[Any]], list[Any]]] = {
             {"type": "response.output_text.delta", "delta": "hi", "output_index": 0},
             {"type": "response.function_call_arguments.delta", "delta": "{}", "output_index": 1, "item_id": "f1"},
             {"type": "response.output_item.done", "item": ASKED, "output_index": 1},
-            {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [TEXT, ASKED], "usage": USAGE}},
+            {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [TEXT, SEARCHED, ASKED], "usage": USAGE}},
         ],
     ),
 }  # fmt: skip
@@ -358,6 +362,42 @@ def test_through_the_frameworks(name: str, way: str, data: st.DataObject) -> Non
         result = error
 
     check_text(result if isinstance(result, errors.RivyaError) else None)
+
+
+def each_part(value: Any, odd: Any) -> Iterator[Any]:
+    """*value* with each of its parts in turn replaced by *odd*."""
+    yield odd
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        for other in each_part(value[key], odd):
+            made = copy.copy(value)
+            made[key] = other
+            yield made
+
+
+@pytest.mark.parametrize("odd", [True, "x", [{}], {"type": []}], ids=str)
+@pytest.mark.parametrize("way", ["whole", "stream"])
+@pytest.mark.parametrize("name", MODELS)
+def test_each_part_may_be_odd(name: str, way: str, odd: Any) -> None:
+    """What random changes meet too seldom."""
+    ways, kind, wire, options = MODELS[name]
+    good, frames = WHOLE[wire][1], STREAMED[wire][1]
+    bodies = [json.dumps(made).encode() for made in each_part(good, odd)]
+    if way == "stream":
+        streams = [
+            [*frames[:at], made, *frames[at + 1 :]] for at in range(len(frames)) for made in each_part(frames[at], odd)
+        ]
+        bodies = [b"".join(b"data: %s\n\n" % json.dumps(one).encode() for one in stream) for stream in streams]
+    waiting = iter(bodies)
+    media = "text/event-stream" if way == "stream" else "application/json"
+    client = httpx.Client(
+        transport=httpx.MockTransport(
+            lambda _: httpx.Response(200, headers={"content-type": media}, content=next(waiting))
+        )
+    )
+    model = kind(model="m", base_url="http://host.test/v1", api_key="k", max_retries=0, http_client=client, **options)
+    for _ in bodies:
+        with suppress(errors.RivyaError):
+            ways(model)[way]()
 
 
 @pytest.mark.parametrize("wire", [*WHOLE, *STREAMED])

@@ -289,6 +289,25 @@ def test_the_callers_own_time_does_not_count(server: RawServer) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("pause", [0.02, 0.0])
+@pytest.mark.parametrize("piece", [b"y", b"x: y\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_head_that_dribbles_ends(kind: str, piece: bytes, pause: float, streamed: bool, server: RawServer) -> None:
+    """However it is sent, and however fast; without a pause it may also be too large."""
+
+    def script(_: bytes) -> Iterator[bytes]:
+        yield b"" if piece.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\nx-first: "
+        while True:
+            yield piece
+            time.sleep(pause)
+
+    server.script = script
+    too_large = (errors.ResponseLostError,) if pause == 0 else ()
+    with pytest.raises((errors.APITimeoutError, *too_large)):
+        stream(kind, server) if streamed else run(kind, get(server))
+
+
+@BOTH
 def test_a_body_that_dribbles_ends(kind: str, server: RawServer) -> None:
     """A byte before each timeout would hold the caller for ever."""
 
