@@ -97,6 +97,12 @@ TOO_LONG_WORDS = (
 )
 TOO_LONG = re.compile("|".join(TOO_LONG_WORDS), re.IGNORECASE | re.DOTALL)
 """How servers say that the input is too long for the model. A new wording is one line above."""
+NO_MONEY = re.compile(
+    r"insufficient (account )?(credit|balance|fund|quota)|balance is (too low|insufficient)|"
+    r"(not enough|out of) (credit|balance|quota|fund)|(\u4f59\u989d|\u989d\u5ea6)\u4e0d\u8db3",  # Chinese
+    re.IGNORECASE,
+)
+"""How servers without a code of their own say that money is missing, which no waiting helps."""
 UNKNOWN_MODEL = re.compile(r"model_not_found|model_not_supported|invalid_model|unknown_model")
 ABOUT_MODEL = re.compile(
     r"\bmodel\b.{0,200}(does not exist|not exist|not found|not supported|unknown|invalid)", re.DOTALL
@@ -190,6 +196,8 @@ def _kind(status: int, detail: ErrorDetail) -> type[errors.APIError]:
     kind = next((table[word] for word in words if word in table), BY_STATUS.get(status))
     if kind in (None, errors.BadRequestError, errors.ServerError) and TOO_LONG.search(detail.message):
         return errors.ContextTooLongError
+    if kind in (errors.RateLimitError, errors.PermissionDeniedError) and NO_MONEY.search(detail.message):
+        return errors.InsufficientCreditsError
     return kind or (errors.BadRequestError if 300 <= status < 500 else errors.ServerError)  # noqa: PLR2004
 
 

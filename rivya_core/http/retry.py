@@ -41,7 +41,7 @@ from rivya_core.http.request_log import CallLog
 from rivya_core.http.transport_errors import died_on_reuse, translated
 
 TOO_EARLY = 425
-"""The status of a request that a server has not carried out, whoever sends it."""
+"""The status of a request that was not carried out, from a gateway as from the provider."""
 JITTER = 0.25
 """Share of each wait that is random."""
 MOST_DOUBLINGS = 30

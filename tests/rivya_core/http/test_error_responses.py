@@ -159,6 +159,13 @@ FORMS: dict[str, tuple[int, Any, type[errors.APIError], str | None, str]] = {
         "insufficient_user_quota",
         "Quota",
     ),
+    "429 about money in words alone": (
+        429,
+        {"error": {"message": "Insufficient balance, please recharge"}},
+        errors.InsufficientCreditsError,
+        None,
+        "Insufficient balance",
+    ),
     "Evolink, bad key": (
         401,
         {"error": {"code": "unauthorized", "message": "Bad", "type": "authentication_error"}},
@@ -384,6 +391,7 @@ def test_retry_after_in_all_its_forms(headers: dict[str, str], seconds: float | 
         ({"reset-tokens": "1h2m3.5s"}, 3723.5),
         ({"reset": "2.5"}, 2.5),
         ({"reset": f"{NOW.timestamp() + 9:.0f}"}, 9.0),
+        ({"reset": f"{1000 * NOW.timestamp() + 9000:.0f}"}, 9.0),
         ({"reset-requests": "1s", "reset-tokens": "6m0s"}, 1.0),
         ({"reset-requests": "1s", "reset-tokens": "6m0s", "remaining-tokens": "0", "remaining-requests": "3"}, 360.0),
         ({"reset-requests": ""}, None),

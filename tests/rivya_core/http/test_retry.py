@@ -145,6 +145,7 @@ TURNED_AWAY = [
     httpx.ConnectTimeout("x"),
 ]
 TURNED_AWAY += [httpx.PoolTimeout("x"), httpx.ProxyError("407")]
+FROM_A_GATEWAY = [(answer(425), 2), (answer(503), 1), (answer(529), 1), (answer(503, RATE), 2), (answer(529, RATE), 2)]
 LOST = [answer(500), answer(502), answer(504), answer(524), answer(408), httpx.ReadTimeout("x"), httpx.ReadError("x")]
 LOST += [httpx.RemoteProtocolError("x"), httpx.WriteError("x"), httpx.WriteTimeout("x"), httpx.DecodingError("x")]
 FINAL = [
@@ -164,6 +165,14 @@ FINAL += [httpx.UnsupportedProtocol("x"), httpx.LocalProtocolError("x")]
 
 def named(outcome: Any) -> str:
     return type(outcome).__name__ if isinstance(outcome, Exception) else f"{outcome.status_code} {outcome.text[:40]}"
+
+
+@pytest.mark.parametrize(("failure", "requests"), FROM_A_GATEWAY)
+def test_where_a_gateway_may_speak_only_its_own_code_proves_a_refusal(failure: Any, requests: int) -> None:
+    """But 425 means by definition that nothing was carried out."""
+    steps, _ = walked([failure, answer(200, {})], bare_503_is_unknown=True)
+
+    assert steps.count("send") == requests
 
 
 @pytest.mark.parametrize("how", [{}, {"idempotent": True}], ids=["charged", "idempotent"])
