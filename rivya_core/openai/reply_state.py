@@ -21,6 +21,12 @@ from rivya_core.types import SendBack
 STATE_KEY = "provider_state"
 """Under which the metadata of a reply of chat completions keep its state."""
 VERSION = 1
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Keys of a message that hold its reasoning as a text."""
+REASONING_TYPES = frozenset(
+    {"thinking", "redacted_thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
+)
+"""Types of parts of a content that are reasoning; they are state, because the message has only its text."""
 
 MESSAGE_KEYS = frozenset(
     "role content name refusal annotations audio images tool_calls tool_call_id function_call usage error".split()
@@ -39,14 +45,16 @@ class ReplyState:
     Attributes:
         message: Further keys of the message.
         calls: Further keys of its tool calls, by the id of the call. Those of the call's `function` are under that key.
+        parts: Parts of its content that are reasoning, as Mistral and Databricks send it.
     """
 
     message: Mapping[str, Any] = field(default_factory=dict)
     calls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parts: Sequence[Mapping[str, Any]] = ()
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return bool(self.message or self.calls)
+        return bool(self.message or self.calls or self.parts)
 
 
 NO_STATE = ReplyState()
@@ -74,7 +82,15 @@ def state_to_send(kept: Any, origin: Origin, *rules: SendBack) -> ReplyState:
     message, calls = _allowed(value["message"], MESSAGE_KEYS, rules), value["calls"]
     listed = calls.items() if isinstance(calls, Mapping) else ()
     found = {id_: _allowed(keys, CALL_KEYS, rules) for id_, keys in listed}
-    return ReplyState(message, {id_: keys for id_, keys in found.items() if keys})
+    content = value["message"].get("content") if isinstance(value["message"], Mapping) else None
+    parts = tuple(reasoning_parts(content)) if sends_back("content", *rules) else ()
+    return ReplyState(message, {id_: keys for id_, keys in found.items() if keys}, parts)
+
+
+def reasoning_parts(content: Any) -> list[Mapping[str, Any]]:
+    """Return the parts of a message's content that are reasoning."""
+    found = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    return [part for part in found if str(part.get("type")) in REASONING_TYPES]
 
 
 def sends_back(name: str, *rules: SendBack) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
+from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS, reasoning_parts
 
 TEXTS = ("content", "text", "thinking", "reasoning", "summary")
 """How the names of keys end that hold running text; its pieces are joined even if they are equal."""
@@ -19,9 +19,9 @@ REPLACED = frozenset({"id", "type", "format", "status", "role", "object", "name"
 
 def message_state(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a message or delta that are its state."""
-    if message.keys() <= MESSAGE_KEYS:
-        return {}
-    return {key: value for key, value in message.items() if key not in MESSAGE_KEYS and _counts(value)}
+    found = {key: value for key, value in message.items() if key not in MESSAGE_KEYS and _counts(value)}
+    parts = reasoning_parts(message.get("content"))
+    return {**found, "content": parts} if parts else found
 
 
 def call_state(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,5 +106,5 @@ def _same_item(group: Sequence[Any], item: Mapping[str, Any]) -> bool:
 
 def _is_open_text(group: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> bool:
     """Whether pieces without an index are one text: it has no signature yet, and *item* continues or signs it."""
-    texts = any(isinstance(group[0].get(key), str) for key in TEXTS)
+    texts = any(isinstance(group[0].get(key), (str, list)) for key in TEXTS)
     return texts and not any(piece.get("signature") for piece in group) and group[0].get("type") == item.get("type")

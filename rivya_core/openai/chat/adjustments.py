@@ -11,7 +11,7 @@ from typing import Any
 
 from rivya_core.openai.chat.quirks import NONE, Quirks
 from rivya_core.openai.chat.refusals import REASONING_KEY, is_blank, is_forced, left_out
-from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
+from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS, reasoning_parts
 from rivya_core.structured.wire_forms import tool_name
 
 NO_TEXT = "(empty)"
@@ -121,9 +121,20 @@ def _without_state(message: dict[str, Any], refused: frozenset[str]) -> dict[str
     if not refused:
         return message
     made = {key: value for key, value in message.items() if key in MESSAGE_KEYS or key not in refused}
+    if "content" in refused:
+        made["content"] = _without_reasoning(made.get("content"))
     if made.get("tool_calls"):
         made["tool_calls"] = [_call_without(call, refused) for call in made["tool_calls"]]
     return made
+
+
+def _without_reasoning(content: Any) -> Any:
+    """Return a content without reasoning, as a plain text if that is what is left."""
+    dropped = reasoning_parts(content)
+    left = [part for part in content if part not in dropped] if dropped else content
+    if not dropped or any(part.keys() != {"type", "text"} for part in left):
+        return left
+    return "".join(part["text"] for part in left) or None
 
 
 def _call_without(call: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:

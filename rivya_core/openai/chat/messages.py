@@ -95,7 +95,13 @@ def _assistant(message: Message, state: ReplyState, custom: frozenset[str]) -> W
     refusal = message.extras.get("refusal")
     if isinstance(refusal, str) and refusal and not content:
         wire["refusal"] = refusal
+    if state.parts:
+        wire["content"] = [*state.parts, *_as_parts(content)]
     return {**state.message, **wire}
+
+
+def _as_parts(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
 
 
 def _call(call: ToolCall, state: Mapping[str, Any], custom: frozenset[str]) -> WireMessage:

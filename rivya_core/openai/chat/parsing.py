@@ -12,15 +12,12 @@ from typing import Any
 
 from rivya_core.chat_stream import further_usage, read_usage
 from rivya_core.http.error_detail import ERROR_CODES, MESSAGES
+from rivya_core.openai.reply_state import REASONING_KEYS, REASONING_TYPES
 from rivya_core.openai.state_pieces import joined_state, message_state
 from rivya_core.types import Usage
 
 TOP_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier", "provider")
 CHOICE_FACTS = ("stop_reason", "native_finish_reason")
-REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-REASONING_TYPES = frozenset(
-    {"thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary", "summary"}
-)
 FAILED = frozenset({"error", "network_error", "insufficient_system_resource"})
 """Finish reasons that mean that the server failed; what came before is not a reply."""
 SUCCESSES = frozenset({"0", "200", "ok", "success"})
@@ -206,7 +203,7 @@ def _usages(value: Mapping[str, Any]) -> Iterator[Any]:
 def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     content = message.get("content")
     for part in content if isinstance(content, list) else ():
-        if isinstance(part, Mapping) and not any(_spoken(part)):
+        if isinstance(part, Mapping) and str(part.get("type")) not in REASONING_TYPES and not any(_spoken(part)):
             yield part
     for key in ("annotations", "images"):
         found = message.get(key)

@@ -17,7 +17,7 @@ from typing import Any
 from rivya_core import errors
 from rivya_core.openai.chat.echoes import without_echoes
 from rivya_core.openai.chat.quirks import CONTENT_FORMS, Quirks
-from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS
+from rivya_core.openai.reply_state import CALL_KEYS, FUNCTION_KEYS, MESSAGE_KEYS, REASONING_KEYS, reasoning_parts
 
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 OPTIONAL = (
@@ -83,6 +83,8 @@ ONLY_AUTO = re.compile(r"incompatible|only\W.{0,40}\bauto\b|must be\W.{0,10}\bau
 DEMANDED = re.compile(r"missing|required|pass(ed)? back|must (be|include|contain|have)|not found", re.IGNORECASE)
 """How servers say that something is not there."""
 REASONING_KEY = "reasoning_content"
+CONTENT_OR_THINKING = re.compile(r"both content and thinking", re.IGNORECASE)
+"""How the template of gpt-oss in llama.cpp refuses reasoning next to a text and calls."""
 OF_A_SCHEMA = re.compile(r"\btools?\b|\bfunctions?\b|schema", re.IGNORECASE)
 OF_A_MESSAGE = re.compile(r"messages?\W{0,4}\d+\W{0,4}name\b|property 'name'|\bname\b.{0,80}(pattern|character|match)")
 
@@ -226,8 +228,19 @@ def _message_names(refusal: _Refusal, before: Quirks) -> Quirks | None:
 def _state(refusal: _Refusal, before: Quirks) -> Quirks | None:
     if "messages" not in refusal.body:  # items of the Responses API hold no state of this kind
         return None
-    found = {key for key in _state_keys(refusal.messages) if refusal.refuses(key)}
+    keys = set(_state_keys(refusal.messages))
+    found = {key for key in keys if refusal.refuses(key)}
+    if CONTENT_OR_THINKING.search(refusal.words):
+        found |= keys & {*REASONING_KEYS}
+    if any(reasoning_parts(message.get("content")) for message in refusal.messages) and _refuses_parts(refusal):
+        found.add("content")
     return replace(before, refused_state=before.refused_state | found) if found else None
+
+
+def _refuses_parts(refusal: _Refusal) -> bool:
+    """Whether a content that is a list with reasoning is refused."""
+    named = re.search(r"content|thinking|reasoning", refusal.words)
+    return named is not None and any(how.search(refusal.words) for how in (REFUSAL, ONE_OF, NULL))
 
 
 def _state_keys(messages: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,10 +12,19 @@ from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage
 
+from rivya_core.openai.chat import quirks
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # LlamaIndex's own, about pydantic
     pytest.mark.filterwarnings("ignore:The function `load` is in beta"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned() -> None:
+    """What a back end of another test refuses is not known."""
+    quirks.forget()
+
 
 SIGNED = {"google": {"thought_signature": "c2ln"}}
 DETAILS = [
@@ -74,6 +83,64 @@ def test_the_state_of_a_call_comes_back_with_that_call(way: Way) -> None:
 
     assert run_agent(way, backend) == "Warm."
     assert backend.bodies[1]["messages"][1]["tool_calls"] == [one, call(2)]
+
+
+REASONED = {"type": "thinking", "thinking": [{"type": "text", "text": "Let me see."}]}
+SUMMARY = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Let me see.", "signature": "s1"}]}
+PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "of Mistral": (
+        REASONED,
+        [[{"type": "thinking", "thinking": [{"type": "text", "text": text}]}] for text in ("Let me ", "see.")],
+    ),
+    "of Databricks": (
+        SUMMARY,
+        [
+            [{"type": "reasoning", "summary": [{"type": "summary_text", "text": text, "signature": signature}]}]
+            for text, signature in (("Let me ", ""), ("see.", ""), ("", "s1"))
+        ],
+    ),
+}
+
+
+@every_way
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("said", ["Hi", ""], ids=["with text", "without text"])
+def test_reasoning_in_the_content_comes_back(way: Way, kind: str, said: str) -> None:
+    """Some servers send a list with the reasoning and the text."""
+    part, pieces = PARTS[kind]
+    content = [part, *([{"type": "text", "text": said}] if said else [])]
+    deltas = [*({"content": piece} for piece in pieces), {"content": said}, {"tool_calls": [{"index": 0, **call(1)}]}]
+    backend = Rounds([{"content": content, "tool_calls": [call(1)]}, {"content": "Warm."}], [deltas])
+
+    assert run_agent(way, backend) == "Warm."
+    assert backend.bodies[1]["messages"][1]["content"] == content
+
+
+@every_way
+def test_reasoning_in_the_content_that_is_refused(way: Way) -> None:
+    words = "messages.1.content: Input should be a valid string"
+
+    def refuses(sent: dict[str, Any]) -> Any:
+        return words if any(isinstance(message["content"], list) for message in sent["messages"]) else None
+
+    content = [REASONED, {"type": "text", "text": "Hi"}]
+    backend = Rounds([{"content": content, "tool_calls": [call(1)]}, {"content": "Warm."}], refuses=refuses)
+
+    assert run_agent(way, backend) == "Warm."
+    assert backend.bodies[-1]["messages"][1]["content"] == "Hi"
+
+
+@every_way
+def test_reasoning_next_to_a_text_that_is_refused(way: Way) -> None:
+    """The template of gpt-oss in llama.cpp takes one of them; the text is what the user has seen."""
+    words = "Cannot pass both content and thinking in an assistant message with tool calls!"
+    backend = Rounds(
+        [{"content": "Hi", "reasoning_content": "Hm.", "tool_calls": [call(1)]}, {"content": "Warm."}],
+        refuses=lambda sent: words if any("reasoning_content" in message for message in sent["messages"]) else None,
+    )
+
+    assert run_agent(way, backend) == "Warm."
+    assert backend.bodies[-1]["messages"][1]["content"] == "Hi"
 
 
 def asked(way: Way, *, base_url: str = "http://backend.test/v1", **fields: Any) -> tuple[Any, Any]:
