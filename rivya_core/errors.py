@@ -134,7 +134,7 @@ class NotSupportedError(InvalidInputError, NotImplementedError):
 class HistoryMismatchError(InvalidInputError):
     """The messages are not the history that the session holds, and replaying is not allowed.
 
-    Nothing was sent, unless the error says that the turn was charged: some servers show only in their answer that
+    Nothing was sent, unless the error says that the turn was charged: some servers show only in their response that
     they ignore `previous_response_id`.
     """
 

@@ -58,9 +58,9 @@ class Provider:
         default_model: Chat model when none is named.
         chat: How chat completions are to be written.
         completions_by_model: The same for the models whose id begins with the key; the longest that fits counts.
-        balance_at: Where the answer of `GET /credits` holds what can still be spent; empty without such an endpoint.
+        balance_at: Where the response of `GET /credits` holds what can still be spent; empty without such an endpoint.
         idempotent_paths: Paths where a POST with the same `Idempotency-Key` is carried out once. Only where a page
-            of the provider says so; elsewhere a lost answer is not repeated.
+            of the provider says so; elsewhere a request whose response was lost is not repeated.
     """
 
     name: str

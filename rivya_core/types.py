@@ -1,8 +1,8 @@
 """The values that pass between the rooms: messages in, deltas out. All frozen, none knows a framework or a wire.
 
-The adapters turn their framework's messages into `Message`; the wires turn those into request bodies and answers
-into `ChatDelta`. A whole reply is one `ChatDelta` with everything in it, so that streamed and whole answers take
-the same way on.
+The adapters turn their framework's messages into `Message`; the wires turn those into request bodies, and responses
+into `ChatDelta`. A whole reply is one `ChatDelta` with everything in it, so that streamed and whole replies are
+handled alike.
 """
 
 from __future__ import annotations

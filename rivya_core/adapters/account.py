@@ -81,7 +81,7 @@ class SessionAccount(Account):
         Source: https://rivya.ai/docs/api-chat
 
         Raises:
-            APIError: The server refuses, or its answer is not a list of sessions.
+            APIError: The server refused, or its response is not a list of sessions.
         """
         return self._execute(self._list_sessions())
 

@@ -77,7 +77,7 @@ class OpenAIFields(Connection):
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
     """Merged into the body of every request, for options without a field here."""
     retry_lost_answers: bool = False
-    """Whether to repeat a call whose answer was lost (a timeout, a broken connection), although it may be charged."""
+    """Whether to repeat a call whose response was lost (a timeout, a broken connection), although it may be charged."""
     include_response_headers: bool = False
     """Whether the reply's metadata include the response's headers."""
     think_tags: bool = False

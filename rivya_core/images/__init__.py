@@ -1,1 +1,1 @@
-"""Image tasks: models as data, references, jobs that survive a crash, downloads, batches."""
+"""Image tasks: models as data, references, tasks that survive a crash, downloads, batches."""

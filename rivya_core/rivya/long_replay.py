@@ -42,7 +42,7 @@ class SentParts:
         session_id: The new session.
         count: How many were sent.
         credits: What they cost, where the provider says.
-        tokens: Tokens of the parts and their answers.
+        tokens: Tokens of the parts and the replies to them.
     """
 
     session_id: str

@@ -1,7 +1,7 @@
 """One turn of a Rivya conversation, from a message list to a reply: route, claim, upload, send, remember.
 
 Written as plans. The promise: after a successful turn the session holds exactly the caller's list, and the turn was
-charged once. An unknown outcome (a stream left early, an answer lost after the last retry) invalidates the session, so
+charged once. An unknown outcome (a stream left early, a response lost after the last retry) invalidates the session, so
 the next turn replays into a new one.
 """
 
@@ -112,7 +112,7 @@ class RivyaWire:
             return Streaming(response, prompted, partial(turn.conclude_stream, prompted), turn.invalidate)
 
         def settle(closing: Sequence[ChatDelta]) -> Plan[Sequence[ChatDelta]]:
-            said = decoder.partial or closing[-1].text  # a plain answer to a stream request says all at its end
+            said = decoder.partial or closing[-1].text  # a plain response to a stream request has its text at the end
             last = yield from turn.conclude(closing[-1], said)
             return [*closing[:-1], last]
 

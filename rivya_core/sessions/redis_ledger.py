@@ -69,7 +69,7 @@ class RedisLedger(StoredLedger):
             or the variable, and raises at its first use if there is none.
         ttl: Seconds after which an unused session is forgotten, and replayed when it comes back. Default 30 days.
         prefix: Begins every key.
-        timeout: Seconds to wait for a connection and for an answer.
+        timeout: Seconds to wait for a connection and for a response.
         when_down: What to do while Redis cannot be reached: `"error"` or `"replay"`.
 
     Raises:

@@ -29,7 +29,7 @@ class RedisServer:
     Args:
         url: For example `redis://:password@host:6379/0`; from the environment variable `RIVYA_REDIS_URL` when it is
             not given.
-        timeout: Seconds to wait for a connection and for an answer.
+        timeout: Seconds to wait for a connection and for a response.
         user: What needs it, for the message if the client is not installed.
 
     Raises:

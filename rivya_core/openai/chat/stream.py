@@ -59,10 +59,10 @@ class Reading:
 
 
 def read_whole(response: httpx.Response, reading: Reading) -> ChatDelta:
-    """Return the reply in a whole answer; an answer that came as a stream is read as one.
+    """Return the reply in a whole response; a body that is a stream is read as one.
 
     Raises:
-        APIError: The answer is an error or not a chat completion.
+        APIError: The response is an error or not a chat completion.
     """
     if looks_like_sse(response):
         return join(CompletionsStreamDecoder(response, reading), response.content)
@@ -171,11 +171,11 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
         )
 
     def whole(self, response: httpx.Response) -> ChatDelta:
-        """Return the reply in a plain answer."""
+        """Return the reply in a plain JSON response."""
         return read_whole(response, self._reading)
 
     def _read_odd(self, event: Event) -> list[ChatDelta]:
-        """An event that is not plain JSON: the end, a sign of life, half a character, or rubbish."""
+        """An event that is not plain JSON: the end, a keep-alive, half a character, or invalid data."""
         if self._marked or is_keep_alive(event.data):
             return []
         if event.data.startswith(END_MARK):

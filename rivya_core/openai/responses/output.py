@@ -69,7 +69,7 @@ def read_item(item: Mapping[str, Any], output: Output) -> None:
 
 
 def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, Any]:
-    """Return a call item in the form of a chat completion's tool call; the answer names `call_id`."""
+    """Return a call item in the form of a chat completion's tool call; its result names `call_id`."""
     place = {"index": index, "id": item.get("call_id") or item.get("id")}
     if item.get("type") == custom_tools.CALL:
         return {**place, custom_tools.CUSTOM: {"name": item.get("name"), "input": item.get("input")}}

@@ -27,7 +27,7 @@ class RedisLimitStore:
     Args:
         url: As for `RedisLedger`; by default from `RIVYA_REDIS_URL`.
         prefix: Begins every key.
-        timeout: Seconds to wait for a connection and for an answer.
+        timeout: Seconds to wait for a connection and for a response.
 
     Raises:
         ConfigurationError: The URL cannot be right.
