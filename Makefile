@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+EXE := $(if $(filter Windows_NT,$(OS)),.exe)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
 
@@ -13,16 +14,16 @@ PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(BIN)/python:
+$(BIN)/python$(EXE):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade 'pip>=25.1'
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml
+$(VENV)/.demo: $(BIN)/python$(EXE) pyproject.toml
 	$(PIP) --editable '.[langchain,llamaindex,sandbox,notebooks]' --group demo
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml
+$(VENV)/.test: $(BIN)/python$(EXE) pyproject.toml
 	$(PIP) --editable '.[all,notebooks]' --group test
 	@touch $@ $(VENV)/.demo
 
