@@ -62,6 +62,12 @@ def answer_from_passages(text: str) -> str | None:
     return None if answer == NOT_FOUND else answer
 
 
+def material(text: str) -> str | None:
+    """Return the text between rules from which a prompt asks for an extract, or `None` if there is none."""
+    match = re.search(r"(?is)\bextract\b.*?\n-{3,}\n(.+?)\n-{3,}\s*\Z", text)
+    return match[1] if match else None
+
+
 def from_passages(match: re.Match[str]) -> str:
     """Answer a question from the passages."""
     question, context = match["query"], match["context"]

@@ -66,10 +66,10 @@ def reply_to(request: ModelRequest) -> Completion:
 def question_and_results(request: ModelRequest) -> str:
     """Return the user's newest message and the tool results since; the instructions if there is neither.
 
-    A question about passages is replaced by its answer.
+    A question about passages is replaced by its answer, and an extract by its material.
     """
     asked = next((message.text for message in reversed(request) if message.role == "user"), "")
-    asked = prompts.answer_from_passages(asked) or tool_text.without_description(asked)
+    asked = prompts.answer_from_passages(asked) or prompts.material(asked) or tool_text.without_description(asked)
     return "\n".join([asked or request[-1].text, *results_since_user(request)])
 
 

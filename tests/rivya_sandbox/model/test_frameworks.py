@@ -27,7 +27,11 @@ from llama_index.core.extractors import (
     SummaryExtractor,
     TitleExtractor,
 )
-from llama_index.core.indices.property_graph import DynamicLLMPathExtractor, SimpleLLMPathExtractor
+from llama_index.core.indices.property_graph import (
+    DynamicLLMPathExtractor,
+    SchemaLLMPathExtractor,
+    SimpleLLMPathExtractor,
+)
 from llama_index.core.program import LLMTextCompletionProgram
 from llama_index.core.question_gen import LLMQuestionGenerator
 from llama_index.core.schema import QueryBundle, TextNode
@@ -127,6 +131,12 @@ def test_a_graph_is_made_of_triplets(llm: Any, extractor: Any) -> None:
     found = {(one.source_id.lower(), one.label.lower(), one.target_id.lower()) for one in node.metadata["relations"]}
     assert ("the rhine", "flows into", "the north sea") in found
     assert ("the golden gate bridge", "was designed by", "joseph strauss") in found
+
+
+def test_a_graph_with_a_schema_is_made_of_the_text_alone(llm: Any) -> None:
+    [node] = SchemaLLMPathExtractor(llm=llm)([TextNode(text=TEXT)])
+    assert node.metadata["nodes"]
+    assert all(one.name in TEXT for one in node.metadata["nodes"])
 
 
 def test_a_question_is_split_for_the_tools_that_fit(llm: Any) -> None:
