@@ -1,6 +1,6 @@
-"""What real OpenAI-compatible back ends send, through ours and through langchain-openai, side by side.
+"""What real OpenAI-compatible back ends send, through this package, langchain-openai and OpenAILike.
 
-Each row is one liberty that servers take. A local server takes it; both clients are asked; the check says whether the
+Each row is one deviation of servers. A local server sends it, every client is asked, and the check says whether the
 message that came out (or the error) is right. Prints a table and a score; asserts nothing.
 """
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import _llamaindex_backends
+from _bodies import calls, chunk, piece, response, said, sse, whole
 from langchain_core.exceptions import ContextOverflowError, ModelError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
@@ -40,38 +42,6 @@ class Row:
     method: str = ""
     """How an object is asked for; empty where a message is."""
     schema: Any = None
-
-
-def chunk(delta: Any = None, finish: str | None = None, **top: Any) -> dict[str, Any]:
-    """One chunk of a stream."""
-    choice: dict[str, Any] = {"index": 0, "delta": {} if delta is None else delta, "finish_reason": finish}
-    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **top}
-
-
-def sse(*frames: Any, done: bool = True) -> bytes:
-    """A stream of frames."""
-    lines = [frame if isinstance(frame, str) else f"data: {json.dumps(frame)}" for frame in frames]
-    return "".join(f"{line}\n\n" for line in [*lines, *(["data: [DONE]"] if done else [])]).encode()
-
-
-def whole(message: Any, **top: Any) -> bytes:
-    """A whole reply."""
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return json.dumps(
-        {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **top}
-    ).encode()
-
-
-def piece(arguments: Any, name: str | None = None, **fields: Any) -> dict[str, Any]:
-    """One fragment of a tool call."""
-    function = {"arguments": arguments, **({"name": name} if name is not None else {})}
-    return {**fields, "function": function}
-
-
-def calls(*deltas: Any, finish: str = "tool_calls") -> bytes:
-    """A stream of tool-call deltas."""
-    frames = [chunk({"tool_calls": delta if isinstance(delta, list) else [delta]}) for delta in deltas]
-    return sse(*frames, chunk(finish=finish))
 
 
 def text(expected: str) -> Check:
@@ -131,19 +101,6 @@ def not_done(got: Any) -> bool:
     """A call that the caller must run, which nothing reports as run."""
     kinds = [block["type"] for block in got.content_blocks] if isinstance(got, AIMessage) else ["server_tool_result"]
     return bool(kinds) and not any(kind.startswith("server_tool") for kind in kinds)
-
-
-def said(content: str) -> bytes:
-    """A whole reply with this text."""
-    return whole({"role": "assistant", "content": content})
-
-
-def response(*items: dict[str, Any]) -> bytes:
-    """A whole response of the Responses API."""
-    usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
-    facts = {"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "usage": usage}
-    settings = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "error": None}
-    return json.dumps({**facts, **settings, "output": list(items)}).encode()
 
 
 class Tree(BaseModel):
@@ -226,7 +183,7 @@ ROWS = [
     Row("refusal, streamed", sse(chunk({"refusal": "N"}), chunk({"refusal": "o."}), chunk(finish="stop")), refused),
     Row("refusal, Responses API", response({"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [{"type": "refusal", "refusal": "No."}]}), refused, stream=False, options={"use_responses_api": True}),
     Row("a filter withheld the reply", sse(chunk({"content": ""}), chunk(finish="content_filter")), refused),
-    Row("custom_tool_call is a call", response({"type": "custom_tool_call", "id": "i", "call_id": "c", "name": "run", "input": "x"}), lambda got: isinstance(got, AIMessage) and [c["args"] for c in got.tool_calls] == [{"__arg1": "x"}], stream=False, options={"use_responses_api": True}),
+    Row("custom_tool_call is a call", response({"type": "custom_tool_call", "id": "i", "call_id": "c", "name": "run", "input": "x"}), lambda got: isinstance(got, AIMessage) and [c["args"] for c in got.tool_calls] in ([{"__arg1": "x"}], [{"input": "x"}]), stream=False, options={"use_responses_api": True}),
     Row("computer_call is not done", response({"type": "computer_call", "id": "i", "call_id": "c", "action": {"type": "wait"}, "pending_safety_checks": [], "status": "completed"}), not_done, stream=False, options={"use_responses_api": True}),
     Row("38 a tool that failed", "tool errors", text("said")  , stream=False, ask=HISTORY),
     Row("GMI: nested error as text", json.dumps(GMI).encode(), says("use max_completion_tokens"), stream=False, status=400),
@@ -363,20 +320,53 @@ def verdict(row: Row, got: Any) -> str:
     return f"{type(got).__name__}: {str(got)[:60]}" if isinstance(got, Exception) else "wrong message"
 
 
+def langchain(kind: Any) -> Callable[[Row, dict[str, Any]], Any]:
+    """Return what asks a chat model of LangChain."""
+    return lambda row, options: outcome(kind(**options), row)
+
+
+def llamaindex(make: Any) -> Callable[[Row, dict[str, Any]], Any]:
+    """Return what asks a model of LlamaIndex, which has one form of messages."""
+
+    def ask(row: Row, options: dict[str, Any]) -> Any:
+        given = {key: value for key, value in options.items() if key != "output_version"}
+        return _llamaindex_backends.outcome(make(row, given), row)
+
+    return ask
+
+
+LLAMAINDEX = ("ours, LlamaIndex", "OpenAILike")
+
+
+def clients() -> dict[str, Callable[[Row, dict[str, Any]], Any]]:
+    """The clients that are compared, by the names of the columns."""
+    incumbent = _llamaindex_backends.incumbent()
+    if incumbent is None:
+        print("OpenAILike is not compared: `llama-index-llms-openai-like` is not installed.\n")
+    return {
+        "ours": langchain(ChatOpenAICompatible),
+        "langchain-openai": langchain(ChatOpenAI),
+        "ours, LlamaIndex": llamaindex(_llamaindex_backends.ours),
+        **({"OpenAILike": llamaindex(incumbent)} if incumbent else {}),
+    }
+
+
 def main() -> None:
-    """Ask both clients every row and print the table."""
+    """Ask every client every row and print the table."""
+    asked = clients()
+    results: dict[str, list[str]] = {name: [] for name in asked}
+    print(f"{'row':36} " + " ".join(f"{name:38}" for name in asked))
     with server() as url:
-        scores = {"ours": 0, "langchain-openai": 0}
-        print(f"{'row':40} {'ours':14} langchain-openai")
         for row in ROWS:
             Handler.row = row
             options = {"model": "m", "base_url": url, "api_key": "k" * 8, "max_retries": 0, **(row.options or {})}
-            ours = verdict(row, outcome(ChatOpenAICompatible(**options), row))
-            theirs = verdict(row, outcome(ChatOpenAI(**options), row))
-            scores["ours"] += ours == "ok"
-            scores["langchain-openai"] += theirs == "ok"
-            print(f"{row.name:40} {ours:14} {' '.join(theirs.split())}")
-        print(f"\nright: ours {scores['ours']}/{len(ROWS)}, langchain-openai {scores['langchain-openai']}/{len(ROWS)}")
+            for name, ask in asked.items():
+                skipped = name in LLAMAINDEX and row.name in _llamaindex_backends.NOT_ASKED
+                results[name].append("-" if skipped else verdict(row, ask(row, options)))
+            print(f"{row.name:36} " + " ".join(f"{' '.join(found[-1].split()):38.38}" for found in results.values()))
+    print()
+    for name, found in results.items():
+        print(f"{name}: {found.count('ok')} of {len(found) - found.count('-')} right")
 
 
 if __name__ == "__main__":

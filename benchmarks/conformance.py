@@ -24,7 +24,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITE = ROOT / "tests" / "llamaindex" / "conformance"
+SUITE = ROOT / "tests" / "llamaindex_rivya" / "conformance"
 SECONDS_PER_CHECK = 20
 OURS, INCUMBENT = "ours", "OpenAILike"
 
