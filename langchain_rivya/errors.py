@@ -119,20 +119,29 @@ class InvalidResponseError(core.InvalidResponseError, lc.ModelAPIError):
     is_retryable = False
 
 
+class OutputError(core.OutputError, lc.OutputParserException):
+    """The model replied without the requested object or tool call; also LangChain's `OutputParserException`.
+
+    Attributes:
+        text: The model's text, also as `llm_output`.
+        raw_message: The reply, if the error comes from one message.
+    """
+
+    def __init__(self, message: str, raw_message: BaseMessage | None = None, *, text: str = "") -> None:
+        super().__init__(message, text=text)
+        self.raw_message, self.llm_output = raw_message, text
+
+
 _ModelRefusalError: type[lc.ModelError] = getattr(lc, "ModelRefusalError", lc.ModelError)
 
 
-class RefusalError(core.RefusalError, lc.OutputParserException, _ModelRefusalError):  # type: ignore[misc, valid-type]
+class RefusalError(core.RefusalError, OutputError, _ModelRefusalError):  # type: ignore[misc, valid-type]
     """The model refused, so there is no object; also LangChain's `ModelRefusalError`, in versions that have it.
 
     Attributes:
         text: Text of the refusal.
         raw_message: The reply with its refusal.
     """
-
-    def __init__(self, message: str, raw_message: BaseMessage | None = None, *, text: str = "") -> None:
-        super().__init__(message, text=text)
-        self.raw_message = raw_message
 
 
 if not TYPE_CHECKING:

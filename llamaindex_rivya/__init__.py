@@ -22,7 +22,6 @@ else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "OutputError": "llamaindex_rivya.errors",
             "ResumableBatch": "llamaindex_rivya.batches",
             "RivyaCreditsHandler": "llamaindex_rivya.callbacks",
             "SharedRateLimiter": "llamaindex_rivya.rate_limiter",
@@ -31,7 +30,6 @@ else:
             **chat_classes("llamaindex_rivya.llms"),
             **error_classes("rivya_core.errors"),
             "RefusalBlock": "llamaindex_rivya.llms.blocks",
-            "RefusalError": "llamaindex_rivya.errors",
             **SHARED,
         },
     )

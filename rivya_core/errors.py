@@ -2,7 +2,7 @@
 
     RivyaError
       ConfigurationError            the model or tool is set up wrongly: key, URL, option
-      InvalidInputError             this call cannot be sent; nothing was sent or paid
+      InvalidInputError             this call cannot be sent; nothing was sent or charged
         ContextOverflowError        the messages are longer than the API takes: shorten, trim or summarise them
         NotSupportedError           the provider cannot do it; the message names what can
         HistoryMismatchError        the messages are not what the session holds, and replaying is not allowed
@@ -25,7 +25,8 @@
         ServerError                 5xx: the provider failed
           ServiceUnavailableError   503, 529: turned away before anything was done
         InvalidResponseError        a success status with HTML, broken JSON or no choices
-      RefusalError                  the model refused to give the object or the call that was asked for
+      OutputError                   the reply has no such object or tool call; the turn was charged
+        RefusalError                the model refused to give it
       TaskError                     an image task, with its `task_id`
         TaskFailedError             the provider gave up the task
         TaskTimeoutError            the deadline passed while the task runs: resume it by its id
@@ -64,6 +65,7 @@ __all__ = [
     "LedgerError",
     "NotFoundError",
     "NotSupportedError",
+    "OutputError",
     "PermissionDeniedError",
     "RateLimitError",
     "RefusalError",
@@ -278,7 +280,19 @@ class InvalidResponseError(APIError):
     retryable: ClassVar[Retryable] = "never"
 
 
-class RefusalError(RivyaError):
+class OutputError(RivyaError, ValueError):
+    """The model replied without the requested object or tool call; the turn was charged.
+
+    Attributes:
+        text: The model's text.
+    """
+
+    def __init__(self, message: str, *, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
+
+
+class RefusalError(OutputError):
     """The model refused to give the requested object or tool call; the turn was charged.
 
     Attributes:
@@ -286,10 +300,6 @@ class RefusalError(RivyaError):
     """
 
     advice = "The same request will most likely be refused again."
-
-    def __init__(self, message: str, *, text: str = "") -> None:
-        super().__init__(message)
-        self.text = text
 
 
 class TaskError(RivyaError):

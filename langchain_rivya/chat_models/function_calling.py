@@ -47,7 +47,7 @@ class ToolCallingChat(HTTPChatModel):
 
         Raises:
             InvalidInputError: `tool_choice` names no tool.
-            OutputParserException: While it is called: a reply without a valid call, where a call is required and some
+            OutputError: While it is called: a reply without a valid call, where a call is required and some
                 tools stand for structured output (`ToolStrategy`). An agent would end there without its object.
         """
         from langchain_rivya.chat_models.structured_output import needs_call, with_call

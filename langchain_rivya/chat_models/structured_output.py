@@ -11,7 +11,6 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, Literal
 
-from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
@@ -20,7 +19,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import StructuredTool
 
 from langchain_rivya.chat_models.tools import schema_like
-from langchain_rivya.errors import RefusalError
+from langchain_rivya.errors import OutputError, RefusalError
 from rivya_core.adapters.prompting import text_that_counts
 from rivya_core.errors import InvalidInputError
 from rivya_core.structured.growing import GrowingObject
@@ -68,13 +67,13 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         try:
             return read_text(self.schema_, text)
         except ReplyError as error:
-            raise OutputParserException(f"No structured output: {error}.", llm_output=text) from error
+            raise OutputError(f"No structured output: {error}.", text=text) from error
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         """Return the object in a reply, or the part of it so far if *partial* and the reply is incomplete.
 
         Raises:
-            OutputParserException: The complete reply holds no object of the schema; the message says what it holds. If
+            OutputError: The complete reply holds no object of the schema; the message says what it holds. If
                 the model refused, it is also LangChain's `ModelRefusalError`.
         """
         generation = result[0]
@@ -93,7 +92,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         try:
             return read_reply(self.schema_, reply, by_tool=self._by_tool)
         except ReplyError as error:
-            raise OutputParserException(self._advised(error), llm_output=reply.text) from error
+            raise OutputError(self._advised(error), message, text=reply.text) from error
 
     @property
     def _by_tool(self) -> bool:
@@ -185,7 +184,7 @@ def with_call(message: AIMessage) -> AIMessage:
     """Return a reply that calls a tool.
 
     Raises:
-        OutputParserException: It calls none; the message says what it does instead.
+        OutputError: It calls none; the message says what it does instead.
     """
     if message.tool_calls:
         return message
@@ -193,7 +192,7 @@ def with_call(message: AIMessage) -> AIMessage:
         str(call.get("error") or "the arguments of a call are not a JSON object") for call in message.invalid_tool_calls
     ]
     why = "; ".join(wrong) or "it calls no tool, and a call is required"
-    raise OutputParserException(f"No structured output: {why}. Reply: {message.text[:500]!r}", llm_output=message.text)
+    raise OutputError(f"No structured output: {why}. Reply: {message.text[:500]!r}", message, text=message.text)
 
 
 def reply_of(message: BaseMessage) -> Reply:

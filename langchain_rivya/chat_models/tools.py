@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from typing_extensions import is_typeddict
 
 from rivya_core.adapters.tool_choice import tool_list
+from rivya_core.errors import InvalidInputError
 from rivya_core.structured.schemas import is_model_class, schema_of
 from rivya_core.structured.wire_forms import wire_tool
 
@@ -29,7 +30,7 @@ def tool_schemas(tools: Sequence[ToolLike], *, strict: bool | None = None) -> li
 def schema_like(schema: Any) -> Any:
     """Return *schema* in a form that `schema_of` takes: tools and functions stand for their arguments."""
     is_class = isinstance(schema, (Mapping, type)) or is_typeddict(schema)
-    is_tool = isinstance(schema, BaseTool) or (callable(schema) and not is_class)
+    is_tool = isinstance(schema, BaseTool) or (callable(schema) and not is_class and get_origin(schema) is None)
     return _tool(schema) if is_tool else schema
 
 
@@ -40,7 +41,12 @@ def _tool(tool: ToolLike, *, strict: bool | None = None) -> dict[str, Any]:
         return wire_tool(convert_to_openai_tool(tool) if "toolSpec" in tool else tool, strict=strict)
     if isinstance(tool, type) or is_typeddict(tool) or not callable(tool):
         return wire_tool(tool, strict=strict)
-    name = tool.__name__
+    name = getattr(tool, "__name__", None)
+    if name is None:
+        raise InvalidInputError(
+            f"A tool must be a function, a class, a LangChain tool or a JSON schema, not {type(tool).__name__}. "
+            "Nothing was sent."
+        )
     arguments = create_schema_from_function(
         name, tool, parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rivya_core.adapters.prompting import PROMPT_OPTIONS
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
+from rivya_core.http.headers import check_idempotency_key
 from rivya_core.openai.options import OPTIONS
 
 RENAMED = {
@@ -191,6 +192,8 @@ class Signature:
                 raise self._error(f"`{ours}` and `{name}` are the same argument. Set one of them.")
             else:
                 read[ours] = value
+        if self.call and read.get("idempotency_key") is not None:
+            check_idempotency_key(read["idempotency_key"])
         for name in MAPPINGS & read.keys() if self.call else ():
             if read[name] is not None and not isinstance(read[name], Mapping):
                 raise self._error(f"`{name}` must be a mapping, not {type(read[name]).__name__}.")

@@ -10,8 +10,10 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import quote
 
+from rivya_core.errors import InvalidInputError
 from rivya_core.http.library import httpx
 
 CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
@@ -156,3 +158,20 @@ def _number(value: str | None) -> float | None:
     if value is None or not re.fullmatch(r"\s*\d{1,20}(\.\d{1,9})?\s*", value):
         return None
     return float(value)
+
+
+LONGEST_KEY = 200
+"""Most characters of an idempotency key."""
+
+
+def check_idempotency_key(key: Any) -> None:
+    """Check a key that the caller passed.
+
+    Raises:
+        InvalidInputError: It cannot be in a header; nothing was sent.
+    """
+    usable = isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()
+    if not usable:
+        raise InvalidInputError(
+            f"`idempotency_key` must be printable ASCII text of at most {LONGEST_KEY} characters; nothing was sent."
+        )

@@ -76,8 +76,8 @@ def generate_many(
     Raises:
         ConfigurationError: *at_once* or *max_credits* is out of range.
     """
-    if at_once < 1:
-        raise ConfigurationError(f"`max_concurrency` must be at least 1, not {at_once}.")
+    if not isinstance(at_once, int) or at_once < 1:
+        raise ConfigurationError(f"`max_concurrency` must be a whole number from 1 up, not {at_once!r}.")
     own = () if max_credits is None else (Budget(max_credits),)
     numbered = [
         replace(request, index=index, total=len(requests), budgets=(*request.budgets, *own))

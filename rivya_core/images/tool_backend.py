@@ -6,7 +6,7 @@ A framework's class has the fields and the hooks; this module connects them to t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -19,6 +19,7 @@ from typing_extensions import Self
 
 from rivya_core.errors import ConfigurationError, InvalidInputError
 from rivya_core.http.endpoint import Endpoint, endpoint
+from rivya_core.http.headers import check_idempotency_key
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
 from rivya_core.http.secrets import KeySource
@@ -41,8 +42,6 @@ from rivya_core.providers import Provider
 from rivya_core.rivya.credits import Budget, BudgetLike, read_credits
 
 STORE_VARIABLE = "RIVYA_TASK_STORE"
-LONGEST_KEY = 200
-"""Most characters of an idempotency key."""
 _shared_bar: ContextVar[Listener | None] = ContextVar("rivya_image_bar", default=None)
 Outcome = GeneratedImage | ImageTask | TaskRecord
 """Result of a tool call: an image, the state of a task, or the record of a submitted task."""
@@ -139,10 +138,8 @@ class ImageToolBackend:
         """
         options = dict(arguments)
         key = options.pop("idempotency_key", None) if trusted and idempotency_key is None else idempotency_key
-        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable()):
-            raise InvalidInputError(
-                f"`idempotency_key` must be printable text of at most {LONGEST_KEY} characters; nothing was sent."
-            )
+        if key is not None:
+            check_idempotency_key(key)
         if not isinstance(prompt, str):
             raise InvalidInputError(f"`prompt` must be text, not {type(prompt).__name__}; nothing was sent.")
         references = _references(options.pop("reference_images", None), trusted=trusted)
@@ -160,6 +157,8 @@ class ImageToolBackend:
 
     def resume(self, task_id: str, listener: Listener | None = None) -> Plan[GeneratedImage]:
         """Continue a task; see `ImageGenerator.resume`."""
+        if not isinstance(task_id, str) or not task_id:
+            raise InvalidInputError(f"`resume` takes the id of a task, which is text, not {type(task_id).__name__}.")
         with self._bar() as bar:
             return (yield from self._generator.resume(task_id, combine_listeners(bar, listener)))
 
@@ -176,7 +175,7 @@ class ImageToolBackend:
         budgets: Sequence[BudgetLike] = (),
     ) -> Plan[ImageBatch]:
         """Generate an image for each of *prompts*; a prompt that is a mapping has its own arguments."""
-        if isinstance(prompts, (str, bytes, Mapping)):
+        if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
             raise InvalidInputError("`generate_many` takes a list of prompts, not one prompt. Nothing was sent.")
         requests = []
         for place, prompt in enumerate(prompts):

@@ -25,7 +25,7 @@ ERRORS = """
     APIError ResponseLostError AuthenticationError BadRequestError BudgetExceededError ConfigurationError ConflictError
     APIConnectionError ContextOverflowError ContextTooLongError CreditLimitError HistoryMismatchError
     IdempotencyConflictError InsufficientCreditsError InvalidResponseError InvalidInputError LedgerError NotFoundError
-    NotSupportedError PermissionDeniedError RateLimitError RefusalError RivyaError ServerError SessionConflictError
+    NotSupportedError OutputError PermissionDeniedError RateLimitError RefusalError RivyaError ServerError SessionConflictError
     StreamBrokenError
     TaskError TaskFailedError TaskInterruptedError TaskTimeoutError APITimeoutError ServiceUnavailableError
 """.split()
@@ -45,7 +45,7 @@ SURFACE: dict[ModuleType, list[str]] = {
         *ERRORS,
         *SHARED,
         *(provider.class_name for provider in PROVIDERS),
-        *"OutputError RefusalBlock RivyaImageProgressEvent RivyaImageToolSpec".split(),
+        *"RefusalBlock RivyaImageProgressEvent RivyaImageToolSpec".split(),
     ],
     rivya_sandbox: """
         Answer Attachment Call Completion DIALECTS Dialect Entry Exchange Fault Journal Message Model ModelRequest Sandbox Served StandIn Tool Turn Upstream Wire serve unfold

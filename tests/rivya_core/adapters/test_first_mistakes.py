@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -161,6 +162,32 @@ def test_a_wrong_argument_of_an_image_tool(
 ) -> None:
     with pytest.raises(ConfigurationError, match=words):
         image_tool(framework, sandbox, **arguments)
+
+
+@EVERY_FRAMEWORK
+@pytest.mark.parametrize("key", [5, "", "\u00fc", "a\n"])
+def test_an_idempotency_key_that_no_header_holds(framework: str, key: Any, sandbox: Sandbox) -> None:
+    package, prefix = PACKAGES[framework]
+    model = getattr(package, f"{prefix}Rivya")(**account(sandbox))
+    with pytest.raises(InvalidInputError, match="`idempotency_key` must be printable ASCII"):
+        (model.invoke if framework == "langchain" else model.complete)("Hi", idempotency_key=key)
+
+
+def test_what_is_no_tool_and_no_schema(sandbox: Sandbox) -> None:
+    model = ChatRivya(**account(sandbox))
+    for call in (lambda: model.bind_tools([partial(print)]), lambda: model.with_structured_output(list[str])):
+        with pytest.raises(InvalidInputError, match="Nothing was sent"):
+            call()
+
+
+@EVERY_FRAMEWORK
+def test_wrong_arguments_of_a_batch_and_of_resume(framework: str, sandbox: Sandbox) -> None:
+    tool = image_tool(framework, sandbox)
+    for call in (lambda: tool.generate_many(None), lambda: tool.resume(None), lambda: tool.resume({"id": "x"})):
+        with pytest.raises(InvalidInputError):
+            call()
+    with pytest.raises(ConfigurationError, match="`max_concurrency`"):
+        tool.generate_many(["a"], max_concurrency="x")
 
 
 @EVERY_FRAMEWORK
