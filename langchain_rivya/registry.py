@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from langchain_rivya.errors import NotSupportedError
+from langchain_rivya.errors import ConfigurationError, NotSupportedError
 from rivya_core.providers import PROVIDERS
 
 
@@ -20,9 +20,13 @@ def register(*, ignore_unsupported: bool = False) -> None:
             providers has, so that one configuration serves all of them. By default such an argument is refused.
 
     Raises:
+        ConfigurationError: `langchain` is not installed.
         NotSupportedError: The installed `langchain` keeps its list elsewhere.
     """
-    module = import_module("langchain.chat_models.base")
+    try:
+        module = import_module("langchain.chat_models.base")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("`register` needs the package `langchain`: pip install langchain") from error
     providers = getattr(module, "_BUILTIN_PROVIDERS", None)
     if not isinstance(providers, dict):
         raise NotSupportedError("This version of `langchain` cannot be extended; construct the chat model yourself.")

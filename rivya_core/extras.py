@@ -19,6 +19,7 @@ def import_attribute(module: str, name: str) -> Any:
         if extra is None:
             raise
         raise ModuleNotFoundError(
-            f"{missing}. It comes with the extra `{extra}`: pip install 'rivya-integrations[{extra}]'",
+            f"{missing}. It comes with the extra `{extra}`: pip install 'rivya-integrations[{extra}]' "
+            f"(in a clone: '.[{extra}]')",
             name=missing.name,
         ) from None

@@ -94,7 +94,8 @@ def __getattr__(name: str) -> object:
         if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise ModuleNotFoundError(
-            f"{missing}. Install the extra `sandbox`: pip install 'rivya-integrations[sandbox]'",
+            f"{missing}. Install the extra `sandbox`: pip install 'rivya-integrations[sandbox]' "
+            "(in a clone: '.[sandbox]')",
             name=missing.name,
         ) from None
     globals()[name] = value

@@ -104,7 +104,7 @@ def bar_wanted(progress: object) -> bool:
     """
     installed = find_spec("tqdm") is not None
     if progress is True and not installed:
-        raise ConfigurationError("`progress=True` needs tqdm: install `rivya-integrations[images]`.")
+        raise ConfigurationError("`progress=True` needs tqdm: pip install tqdm")
     return progress is True or (progress is None and installed and interactive())
 
 

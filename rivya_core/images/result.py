@@ -138,7 +138,7 @@ class GeneratedImage(dict[str, Any]):
         try:
             from PIL import Image
         except ImportError:
-            raise ConfigurationError("`pil()` needs Pillow: install `rivya-integrations[images]`.") from None
+            raise ConfigurationError("`pil()` needs Pillow: pip install pillow") from None
         return Image.open(io.BytesIO(self.content))
 
     @property

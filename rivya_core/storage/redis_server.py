@@ -51,7 +51,7 @@ class RedisServer:
             from redis import Redis
         except ImportError:
             raise ConfigurationError(
-                f"`{self._user}` needs the extra: pip install 'rivya-integrations[redis]'"
+                f"`{self._user}` needs the extra: pip install 'rivya-integrations[redis]' (in a clone: '.[redis]')"
             ) from None
         return Redis.from_url(
             _checked(self._url.get_secret_value()), socket_timeout=self._timeout, socket_connect_timeout=self._timeout

@@ -100,7 +100,7 @@ def test_it_is_saved_at_a_given_path(tmp_path: Path) -> None:
 def test_it_converts_to_a_pillow_image(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (8, 6) == in_memory().pil().size
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ConfigurationError, match=r"rivya-integrations\[images\]"):
+    with pytest.raises(ConfigurationError, match="needs Pillow: pip install pillow"):
         in_memory().pil()
 
 
