@@ -123,17 +123,26 @@ def test_a_shipped_image_tool_makes_images_with_a_shared_task_store(
     assert tool.pending() == []
 
 
-def test_celery(sandbox: Sandbox, environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "inputs"), [("ask", PROMPTS), ("ask LlamaIndex", PROMPTS), ("draw", [f"Lighthouse {n}" for n in range(4)])]
+)
+def test_celery(task: str, inputs: list[str], sandbox: Sandbox, environment: dict[str, str], tmp_path: Path) -> None:
     pytest.importorskip("celery")
+    environment["RIVYA_TASK_STORE"] = str(tmp_path / "tasks.db")
     command = [sys.executable, "-m", "celery", "-A", "engine_queue", "worker", "-c", "2", "-l", "error"]
     worker = subprocess.Popen(command, env={**os.environ, **environment}, cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
         app = importlib.import_module("engine_queue").app
-        sent = [app.send_task("ask", args=[prompt]) for prompt in PROMPTS]
-        replies = [result.get(timeout=60) for result in sent]
+        sent = [app.send_task(task, args=[one]) for one in inputs]
+        outputs = [result.get(timeout=60) for result in sent]
     finally:
         worker.terminate()
         worker.wait(20)
 
-    assert replies == REPLIES
-    assert len(sandbox.ledger()) == len(PROMPTS)
+    assert len(sandbox.ledger()) == len(inputs)
+    if task == "draw":
+        assert len(set(outputs)) == len(inputs)
+        assert langchain_rivya.RivyaImageTool(task_store=tmp_path / "tasks.db").pending() == []
+        assert all((tmp_path / output).is_file() for output in [*outputs, "tasks.db"])
+    else:
+        assert outputs == REPLIES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from engine_tasks import ask
+from engine_tasks import ask, draw
 
 app = Celery("engines", broker=os.environ["RIVYA_REDIS_URL"], backend=os.environ["RIVYA_REDIS_URL"])
 
@@ -17,3 +17,19 @@ def ask_task(prompt: str) -> str:
 
     limiter = SharedRateLimiter(1200, store=os.environ["RIVYA_REDIS_URL"], name="celery")
     return ask(ChatRivya(rate_limiter=limiter), prompt)
+
+
+@app.task(name="ask LlamaIndex")
+def ask_llama_task(prompt: str) -> str:
+    """The same with LlamaIndex."""
+    from llamaindex_rivya import Rivya, SharedRateLimiter
+
+    return ask(Rivya(rate_limiter=SharedRateLimiter(1200, store=os.environ["RIVYA_REDIS_URL"], name="celery")), prompt)
+
+
+@app.task(name="draw")
+def draw_task(prompt: str) -> str:
+    """Make an image with a tool of the worker; its task store is that of `RIVYA_TASK_STORE`."""
+    from langchain_rivya import RivyaImageTool
+
+    return draw(RivyaImageTool(output_dir="."), prompt)
