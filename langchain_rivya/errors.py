@@ -7,8 +7,7 @@ retry middleware reads `is_retryable`, and summarisation catches the context ove
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as lc
@@ -152,11 +151,13 @@ _FRAMEWORK_CLASSES: dict[type[core.RivyaError], type[core.RivyaError]] = {
 }
 
 
-@contextmanager
-def as_model_errors() -> Iterator[None]:
+class as_model_errors(ContextDecorator):  # noqa: N801 - reads as what it does
     """Convert the core's errors to this module's classes; the error, its traceback and its cause stay the same."""
-    try:
-        yield
-    except core.RivyaError as error:
-        error.__class__ = _FRAMEWORK_CLASSES.get(type(error), type(error))
-        raise
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Convert the class of *error*, which is raised on."""
+        if isinstance(error, core.RivyaError):
+            error.__class__ = _FRAMEWORK_CLASSES.get(type(error), type(error))

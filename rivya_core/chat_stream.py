@@ -288,7 +288,8 @@ INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 CACHED = ("prompt_cache_hit_tokens", "gmi_cached_tokens", "cached_tokens")
 REASONING = ("reasoning_tokens",)
-COUNTED = frozenset({*INPUT, *OUTPUT, *TOTAL, *INPUT_DETAILS, *OUTPUT_DETAILS, *CACHED, *REASONING})
+PLAIN_COUNTS = frozenset({*INPUT, *OUTPUT, *TOTAL})
+COUNTED = PLAIN_COUNTS | {*INPUT_DETAILS, *OUTPUT_DETAILS, *CACHED, *REASONING}
 DETAILS = frozenset("cached_tokens reasoning_tokens audio_tokens cache_write_tokens cache_creation_tokens".split())
 
 
@@ -298,18 +299,18 @@ def read_usage(value: Any) -> Usage | None:
     If one count has several names, the first that is not zero is used: Evolink fills `prompt_tokens` and also sends
     `input_tokens: 0`.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     spent, made = _count(value, INPUT), _count(value, OUTPUT)
     total = _count(value, TOTAL)
     if spent is None and made is None and total is None:
         return None
+    usage = Usage(spent or 0, made or 0, total or (spent or 0) + (made or 0))
+    if value.keys() <= PLAIN_COUNTS:
+        return usage
     inputs, outputs = _object(value, INPUT_DETAILS), _object(value, OUTPUT_DETAILS)
     cached = _count(inputs, ("cached_tokens",))
-    return Usage(
-        input_tokens=spent or 0,
-        output_tokens=made or 0,
-        total_tokens=total or (spent or 0) + (made or 0),
+    return usage._replace(
         cached_tokens=_count(value, CACHED) if cached is None else cached,
         reasoning_tokens=_count(outputs, REASONING) if REASONING[0] in outputs else _count(value, REASONING),
         audio_input_tokens=_count(inputs, ("audio_tokens",)),
@@ -320,13 +321,16 @@ def read_usage(value: Any) -> Usage | None:
 
 def further_usage(value: Any) -> dict[str, Any]:
     """Return what a `usage` object says beyond the counts that have a place of their own, for example its `cost`."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
+        return {}
+    if value.keys() <= PLAIN_COUNTS:
         return {}
     found = {key: inner for key, inner in value.items() if key not in COUNTED and inner is not None}
     for key in (*INPUT_DETAILS, *OUTPUT_DETAILS):
         details = value.get(key)
-        further = {k: n for k, n in details.items() if k not in DETAILS and n} if isinstance(details, Mapping) else {}
-        found |= {key: further} if further else {}
+        further = {k: n for k, n in details.items() if k not in DETAILS and n} if isinstance(details, dict) else {}
+        if further:
+            found[key] = further
     return found
 
 
@@ -341,6 +345,8 @@ def _count(value: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 
 
 def _whole(value: Any) -> int | None:
+    if type(value) is int:
+        return max(0, value)
     try:
         return None if value is None or isinstance(value, bool) else max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):
@@ -348,4 +354,4 @@ def _whole(value: Any) -> int | None:
 
 
 def _object(value: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
-    return next((found for name in names if isinstance(found := value.get(name), Mapping)), {})
+    return next((found for name in names if isinstance(found := value.get(name), dict)), {})

@@ -157,8 +157,7 @@ class ToolCallDelta:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one turn; None where the provider does not say."""
 
     input_tokens: int

@@ -29,13 +29,19 @@ from langchain_rivya.errors import InvalidInputError, as_model_errors
 from rivya_core import __version__
 from rivya_core.adapters.arguments import CALL_NAMES
 from rivya_core.adapters.connection import Connection
+from rivya_core.extras import LazyModule
 from rivya_core.http.secrets import mask_headers, plain
 from rivya_core.sessions.modes import POINTER_KEY
 
 if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from langchain_rivya.chat_models import messages as inputs
+    from langchain_rivya.chat_models import responses
     from rivya_core.chat_stream import Wire
     from rivya_core.http.plan import Plan, Streaming
     from rivya_core.types import ChatDelta
+else:
+    inputs = LazyModule("langchain_rivya.chat_models.messages")
+    responses = LazyModule("langchain_rivya.chat_models.responses")
 
 T = TypeVar("T")
 NOT_CACHED = frozenset({POINTER_KEY, "credits", "session_id", "session_route", "previous_response_id", "long_replay"})
@@ -177,36 +183,27 @@ class HTTPChatModel(Connection, BaseChatModel):
                     yield chunk
 
     def _reply(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Plan[ChatDelta]:
-        from langchain_rivya.chat_models.messages import to_core
-
-        return self._followed(self._wire(options), options).reply(to_core(messages))
+        return self._followed(self._wire(options), options).reply(inputs.to_core(messages))
 
     def _stream_of(
         self, messages: Sequence[BaseMessage], options: Mapping[str, Any]
     ) -> tuple[Plan[Streaming[ChatDelta]], Callable[[ChatDelta], ChatGenerationChunk]]:
         """Return the plan of a streamed reply, and the function that turns its deltas into chunks."""
-        from langchain_rivya.chat_models.messages import to_core
-        from langchain_rivya.chat_models.responses import ChunkWriter
-
         wire = self._followed(self._wire(options), options)
         expects_blocks = self._asks_for_sources(options)
-        writer = ChunkWriter(self.provider.name, self.output_version, expects_blocks=expects_blocks)
-        return wire.stream(to_core(messages)), writer.chunk
+        writer = responses.ChunkWriter(self.provider.name, self.output_version, expects_blocks=expects_blocks)
+        return wire.stream(inputs.to_core(messages)), writer.chunk
 
     def _asks_for_sources(self, _options: Mapping[str, Any], /) -> bool:
         """Whether a reply to a call with these options probably cites sources."""
         return False
 
     def _result(self, delta: ChatDelta) -> ChatResult:
-        from langchain_rivya.chat_models.responses import llm_output, to_message
-
-        message = to_message(delta, self.provider.name)
-        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=llm_output(message))
+        message = responses.to_message(delta, self.provider.name)
+        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=responses.llm_output(message))
 
     def _combine_llm_outputs(self, _llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
-        from langchain_rivya.chat_models.responses import combined_output
-
-        return combined_output(_llm_outputs)
+        return responses.combined_output(_llm_outputs)
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         """Mark a reply from the cache as `cached`; it belongs to no session and costs nothing."""

@@ -35,14 +35,12 @@ NO_NAME = "The call names no tool."
 
 def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     """Return a whole reply as a message."""
-    valid, invalid = _calls(delta)
+    given = {"additional_kwargs": _extras(delta), **_calls(delta)}
     return AIMessage(
         content=ContentWriter().write(delta),
-        additional_kwargs=_extras(delta),
         response_metadata=response_metadata(delta, provider),
         usage_metadata=usage_metadata(delta.usage),
-        tool_calls=valid,
-        invalid_tool_calls=invalid,
+        **{name: value for name, value in given.items() if value},  # each field costs its validation
     )
 
 
@@ -96,9 +94,10 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     found = UsageMetadata(
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
     )
-    read = {"cache_read": usage.cached_tokens, "cache_creation": usage.cache_write_tokens}
-    inputs = _known({**read, "audio": usage.audio_input_tokens})
-    outputs = _known({"reasoning": usage.reasoning_tokens, "audio": usage.audio_output_tokens})
+    inputs = _known(
+        cache_read=usage.cached_tokens, cache_creation=usage.cache_write_tokens, audio=usage.audio_input_tokens
+    )
+    outputs = _known(reasoning=usage.reasoning_tokens, audio=usage.audio_output_tokens)
     if inputs:
         found["input_token_details"] = cast("InputTokenDetails", inputs)
     if outputs:
@@ -139,7 +138,7 @@ def response_metadata(delta: ChatDelta, provider: str) -> dict[str, Any]:
     return {"model_provider": provider, **({"model_name": model} if model else {}), **facts}
 
 
-def _known(counts: dict[str, int | None]) -> dict[str, int]:
+def _known(**counts: int | None) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count is not None}
 
 
@@ -166,8 +165,10 @@ def _arguments(call: ToolCallDelta) -> str:
     return json.dumps({"__arg1": input_of(call.arguments)}, ensure_ascii=False)
 
 
-def _calls(delta: ChatDelta) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    return list(_valid(delta)), list(_invalid(delta))
+def _calls(delta: ChatDelta) -> dict[str, Any]:
+    if not delta.tool_calls:
+        return {}
+    return {"tool_calls": list(_valid(delta)), "invalid_tool_calls": list(_invalid(delta))}
 
 
 def _valid(delta: ChatDelta) -> Iterator[ToolCall]:

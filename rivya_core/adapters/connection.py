@@ -31,6 +31,7 @@ from rivya_core.adapters import pickling
 from rivya_core.adapters.account import Account
 from rivya_core.adapters.arguments import CALL_NAMES, Signature, configuration_error, constructor_names
 from rivya_core.errors import ConfigurationError
+from rivya_core.extras import LazyModule
 from rivya_core.http.endpoint import Endpoint, checked_headers, checked_query, endpoint
 from rivya_core.http.headers import public_query
 from rivya_core.http.httpx2_clients import check_client
@@ -45,8 +46,9 @@ from rivya_core.storage.limits.limiter import RateLimiter
 
 if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.chat_stream import Wire
-    from rivya_core.http.clients import Clients
-    from rivya_core.http.retry import RetryPolicy
+    from rivya_core.http import clients, retry
+else:
+    clients, retry = LazyModule("rivya_core.http.clients"), LazyModule("rivya_core.http.retry")
 
 CALL_OPTIONS = frozenset({"model", "timeout", "extra_headers", "extra_query", "idempotency_key"})
 """Options that a call of every chat class may override."""
@@ -191,7 +193,7 @@ class Connection(Account, BaseModel):
     @property
     def _endpoint(self) -> Endpoint:
         """The endpoint, made once for the same settings."""
-        found, given = self._found, _place_of(self.__dict__)
+        found, given = (self.__pydantic_private__ or {}).get("_found"), _place_of(self.__dict__)
         if found is None or found[0] != given:
             url, key, timeout, size, idle, headers, query = given
             given = (*given[:5], dict(headers), dict(query))  # copies, so that a change of the fields' own is seen
@@ -210,16 +212,12 @@ class Connection(Account, BaseModel):
         return where
 
     @property
-    def _clients(self) -> Clients:
-        from rivya_core.http.clients import Clients
-
-        return Clients(self.http_client, self.http_async_client)
+    def _clients(self) -> clients.Clients:
+        return clients.Clients(self.http_client, self.http_async_client)
 
     @property
-    def _retry(self) -> RetryPolicy:
-        from rivya_core.http.retry import retry_policy
-
-        return retry_policy(self.max_retries, self.max_retry_seconds)
+    def _retry(self) -> retry.RetryPolicy:
+        return retry.retry_policy(self.max_retries, self.max_retry_seconds)
 
     def _followed(self, wire: Wire, options: Mapping[str, Any]) -> Wire:
         """Return *wire* for one call, under the model's shared rate limiter and with a span where traces are taken."""

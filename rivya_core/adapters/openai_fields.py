@@ -13,15 +13,20 @@ from rivya_core.adapters.arguments import ONLY_RIVYA
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.prompting import PROMPT_OPTIONS, ToolCalling, prompt_of
 from rivya_core.adapters.tool_choice import tool_choice_for, tool_list
+from rivya_core.extras import LazyModule
 from rivya_core.http.endpoint import checked_headers
 from rivya_core.openai.options import OPTIONS
 from rivya_core.sessions.modes import OnMismatch
 from rivya_core.types import SendBack
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
     from rivya_core.chat_stream import Wire
-    from rivya_core.http.retry import RetryPolicy
-    from rivya_core.openai.router import OpenAIRouter
+    from rivya_core.http import retry
+    from rivya_core.openai import router
+    from rivya_core.structured import wire_forms
+else:
+    retry, router = LazyModule("rivya_core.http.retry"), LazyModule("rivya_core.openai.router")
+    wire_forms = LazyModule("rivya_core.structured.wire_forms")
 
 
 class OpenAIFields(Connection):
@@ -123,29 +128,24 @@ class OpenAIFields(Connection):
         rest = {name: value for name, value in options.items() if name not in PROMPT_OPTIONS}
         return PromptedWire(self._router(rest), prompt_of(options, repair=self.repair))
 
-    def _router(self, options: Mapping[str, Any]) -> OpenAIRouter:
-        from rivya_core.openai.router import OpenAIRouter
-
+    def _router(self, options: Mapping[str, Any]) -> router.OpenAIRouter:
         where = self._endpoint_for(options)
         if options.get("idempotency_key"):
             own = checked_headers(self.provider, {"idempotency-key": options["idempotency_key"]})
             where = replace(where, headers={**where.headers, **own})
-        return OpenAIRouter(where, self._settings(options), self._retry)
+        return router.OpenAIRouter(where, self._settings(options), self._retry)
 
     @property
-    def _retry(self) -> RetryPolicy:
-        from rivya_core.http.retry import retry_policy
-
-        return retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
+    def _retry(self) -> retry.RetryPolicy:
+        return retry.retry_policy(self.max_retries, self.max_retry_seconds, self.retry_lost_answers)
 
     def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the model's options with a call's overrides; a call's None takes an option back."""
-        from rivya_core.structured.wire_forms import response_format, wire_tool
-
-        own = self.__dict__
-        settings = {name: value for name in _fields(type(self)) if (value := own[name]) is not None}
+        names, preset = _fields(type(self))
+        own, given = self.__dict__, sorted(preset | (names & self.__pydantic_fields_set__))
+        settings: dict[str, Any] = {name: own[name] for name in given if own[name] is not None}
         settings["metadata"] = self.request_metadata
-        tools = (*self.built_in_tools, *map(wire_tool, tool_list(options.get("tools") or ())))
+        tools = (*self.built_in_tools, *map(wire_forms.wire_tool, tool_list(options.get("tools") or ())))
         if not tools:
             settings.pop("parallel_tool_calls", None)
         settings.update((name, value) for name, value in options.items() if name in OPTIONS)
@@ -153,13 +153,18 @@ class OpenAIFields(Connection):
         settings["model"] = settings.get("model") or self.model
         settings["extra_body"] = {**self.extra_body, **(options.get("extra_body") or {})}
         if options.get("response_format") is not None:
-            settings["response_format"] = response_format(options["response_format"])
+            settings["response_format"] = wire_forms.response_format(options["response_format"])
         if "tool_choice" in options:
             settings["tool_choice"] = tool_choice_for(options["tool_choice"], tools)
         return settings
 
 
 @lru_cache(maxsize=64)
-def _fields(kind: type[OpenAIFields]) -> tuple[str, ...]:
-    """Return the options that *kind* has as fields; a framework's own `metadata` is something else."""
-    return tuple(sorted(OPTIONS & kind.model_fields.keys() - {"metadata", "extra_body"}))
+def _fields(kind: type[OpenAIFields]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the options that *kind* has as fields, and those of them whose default is not None.
+
+    `metadata` is not among them, which is something of the framework's own.
+    """
+    known = kind.model_fields
+    names = OPTIONS & known.keys() - {"metadata", "extra_body"}
+    return names, frozenset(name for name in names if known[name].default is not None)

@@ -30,6 +30,10 @@ KEY_SOURCE = "rivya_key_source"
 """The extension of a request that asks for a fresh key before it is sent."""
 
 
+STREAMED = {"accept": "text/event-stream"}
+"""Headers of a request for a stream."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """The API of a provider, with the URL, key and headers of one account.
@@ -114,7 +118,7 @@ class Endpoint:
     def _json_headers(self) -> httpx.Headers:
         """Headers of every request with a JSON body."""
         every = self._headers.copy()
-        every["content-type"] = "application/json"
+        every["content-type"] = every["accept"] = "application/json"
         return every
 
     @cached_property

@@ -87,7 +87,7 @@ class BodyReader:
     def __init__(self, response: httpx.Response, *, streamed: bool) -> None:
         limits = limits_of(response)
         self._request, self._status = response.request, response.status_code  # not the response, which holds this
-        self._headers = len(response.headers.raw)
+        self._headers = len(response.headers)
         self._failed = not 200 <= self._status < 300  # noqa: PLR2004 - HTTP's own boundaries
         self._largest = LARGEST_ERROR_BODY if self._failed else limits.max_response_bytes
         self._seconds = ERROR_BODY_SECONDS if self._failed else limits.stream_idle_timeout

@@ -136,7 +136,8 @@ def send_with_retries(
     while True:
         if queue.waits:
             yield from queue.take_turn(attempts)
-        yield from announce(request, retry.observers)
+        if retry.observers:
+            yield from announce(request, retry.observers)
         queue.sends()
         log.sends()
         try:

@@ -25,6 +25,8 @@ ONLY_CHAT = CHAT_OPTIONS - RESPONSES_OPTIONS - {"stream_usage", "think_tags", "l
 """Settings of chat completions only. The Responses API has no equivalent, under any name."""
 ONLY_RESPONSES = RESPONSES_OPTIONS - CHAT_OPTIONS
 """Settings of the Responses API only."""
+SIGNS = ("include", "use_previous_response_id", "previous_response_id")
+"""Settings that need the Responses API."""
 BUILT_IN = (
     "web_search file_search code_interpreter image_generation mcp computer computer_use_preview local_shell shell "
     "apply_patch tool_search"
@@ -112,9 +114,7 @@ class OpenAIRouter:
 
 def needs_responses(given: Mapping[str, Any], messages: Sequence[Message]) -> bool:
     """Whether a turn needs the Responses API: it has a built-in tool, `include` or a file by URL."""
-    if any(given.get(name) for name in ("include", "use_previous_response_id", "previous_response_id")):
-        return True
-    if any(_is_built_in(tool) for tool in given.get("tools", ())):
+    if any(map(given.get, SIGNS)) or any(map(_is_built_in, given.get("tools", ()))):
         return True
     parts = (part for message in messages for part in message.parts)
     return any(isinstance(part, Media) and _by_reference(part) for part in parts)
@@ -130,6 +130,6 @@ def _by_reference(media: Media) -> bool:
 
 
 def _refuse(given: Mapping[str, Any], names: frozenset[str], what: str, instead: str) -> None:
-    found = sorted(name for name in names if given.get(name) not in (None, (), [], {}, ""))
+    found = sorted(name for name in names.intersection(given) if given[name] not in (None, (), [], {}, ""))
     if found:
         raise NotSupportedError(f"{what} `{'`, `'.join(found)}`; {instead}. Nothing was sent.")

@@ -148,6 +148,8 @@ def calls_with_state(calls: Any) -> tuple[tuple[ToolCallDelta, ...], dict[str, d
     """Return the tool calls of a whole reply, each as one piece, and the state that came with them, by their ids."""
     listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
     found = [call for call in listed if any(_read(call)[1:])]
+    if not found:
+        return (), {}
     deltas = tuple(_whole(number, call) for number, call in enumerate(found))
     states = [call_state(call) for call in found]
     return deltas, {delta.id or "": state for delta, state in zip(deltas, states, strict=True) if state}

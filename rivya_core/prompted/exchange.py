@@ -6,7 +6,7 @@ Written as a plan over the way in which a message is sent, which differs between
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rivya_core.chat_stream import WrappedDecoder
@@ -151,8 +151,7 @@ def _add(first: Any, second: Any) -> Any:
 def _usage(first: Usage | None, second: Usage | None) -> Usage | None:
     if first is None or second is None:
         return first or second
-    counts = {field.name: _add(getattr(first, field.name), getattr(second, field.name)) for field in fields(Usage)}
-    return Usage(**counts)
+    return Usage(*map(_add, first, second))
 
 
 class PromptedDecoder(WrappedDecoder):

@@ -7,7 +7,6 @@ tools, citations) are skipped. https://rivya.ai/docs/api-chat shows the form of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from rivya_core.chat_stream import read_usage
@@ -70,9 +69,9 @@ def merged_usage(before: Usage | None, now: Usage | None) -> Usage | None:
     """Return the counts of both: a later frame may count only what it adds, such as the output."""
     if before is None or now is None:
         return now or before
-    kept = {name: getattr(before, name) for name in Usage.__slots__ if not getattr(now, name)}
-    both = replace(now, **kept)
-    return replace(both, total_tokens=max(both.total_tokens, both.input_tokens + both.output_tokens))
+    kept: dict[str, Any] = {name: old for name, old, new in zip(now._fields, before, now, strict=True) if not new}
+    both = now._replace(**kept)
+    return both._replace(total_tokens=max(both.total_tokens, both.input_tokens + both.output_tokens))
 
 
 def merged_facts(before: Object, now: Object) -> dict[str, Any]:

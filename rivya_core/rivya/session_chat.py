@@ -22,7 +22,7 @@ from rivya_core.errors import (
     RivyaError,
     SessionConflictError,
 )
-from rivya_core.http.endpoint import Endpoint
+from rivya_core.http.endpoint import STREAMED, Endpoint
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
@@ -234,7 +234,7 @@ class _Turn:
 
     def request(self, path: str, body: dict[str, Any], purpose: str = "") -> httpx.Request:
         """Return the request for *body* under this turn's idempotency key."""
-        headers = {"idempotency-key": self._key(purpose), "accept": _accepts(path)}
+        headers = {"idempotency-key": self._key(purpose), **(STREAMED if path == STREAM_PATH else {})}
         return self.wire.endpoint.request("POST", path, body=body, headers=headers)
 
     def _key(self, purpose: str) -> str:
@@ -369,7 +369,3 @@ class _Turn:
             media = yield from fetch_image(media.url or "", self.wire.fetching, self.wire.retry)
         uploaded = yield from upload_image(self.wire.endpoint, media, self.wire.retry)
         return uploaded.id
-
-
-def _accepts(path: str) -> str:
-    return "text/event-stream" if path == STREAM_PATH else "application/json"

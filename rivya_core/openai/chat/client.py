@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from rivya_core.errors import NotSupportedError
+from rivya_core.http.endpoint import STREAMED
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import send_with_retries
@@ -84,7 +85,7 @@ class OpenAIChat(BaseOpenAIWire):
         return AdjustedRequest((self.endpoint.base_url, self.model), write, self._insists)
 
     def _post(self, body: Mapping[str, Any], teaches: Teaches, *, stream: bool) -> Plan[httpx.Response]:
-        request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
+        request = self.endpoint.request("POST", PATH, body=body, headers=STREAMED if stream else None)
         return send_with_retries(request, self.retry, keep_open=stream, stateless=True, is_final=teaches)
 
 
@@ -127,7 +128,3 @@ def _tool_fields(options: Options) -> dict[str, Any]:
     tools = [custom_tools.nested(tool) for tool in options.get("tools") or ()]
     choice = custom_tools.nested(options.get("tool_choice"))
     return {**({"tools": tools} if tools else {}), **({} if choice is None else {"tool_choice": choice})}
-
-
-def _accepts(*, stream: bool) -> str:
-    return "text/event-stream" if stream else "application/json"

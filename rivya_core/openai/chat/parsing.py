@@ -35,18 +35,18 @@ def first_choice(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the first choice, or None."""
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else None
+    return first if isinstance(first, dict) else None
 
 
 def is_error(value: Any) -> bool:
     """Whether a JSON value is an error, in any of the forms that come with a success status."""
     if isinstance(value, list):
         return bool(value) and all(is_error(item) for item in value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return False
     if value.get("error") or value.get("errors") or _has_failed(value.get("base_resp")):
         return True
-    if any(isinstance(own, Mapping) and own.get("error") for own in _vendors(value)):
+    if any(isinstance(own, dict) and own.get("error") for own in _vendors(value)):
         return True
     if value.get("choices") or value.get("output"):
         return False
@@ -62,7 +62,7 @@ def _vendors(value: Mapping[str, Any]) -> Iterator[Any]:
 
 def _has_failed(status: Any) -> bool:
     """Whether an object holds the code of a failure; successes may have a code, too."""
-    codes = [status.get(key) for key in ERROR_CODES] if isinstance(status, Mapping) else []
+    codes = [status.get(key) for key in ERROR_CODES] if isinstance(status, dict) else []
     return any(code and str(code).lower() not in SUCCESSES for code in codes)
 
 
@@ -70,14 +70,14 @@ def failure_of(choice: Mapping[str, Any]) -> Any:
     """Return the error that a choice ends with, in the form of an error body, or None if it does not."""
     reason = str(choice.get("finish_reason")).lower()
     message = choice.get("delta") or choice.get("message")
-    inner = message.get("error") if isinstance(message, Mapping) else None
+    inner = message.get("error") if isinstance(message, dict) else None
     error = choice.get("error") or inner
     if error:
         return {"error": error}
     if reason not in FAILED:
         return None
     native = choice.get("native_finish_reason")
-    words = said(message)[0] if isinstance(message, Mapping) else ""
+    words = said(message)[0] if isinstance(message, dict) else ""
     detail = f" ({native})" if native and native != reason else ""
     return {"error": {"message": f"The server ended the reply with `finish_reason: {reason}`{detail}. {words}".strip()}}
 
@@ -85,9 +85,10 @@ def failure_of(choice: Mapping[str, Any]) -> Any:
 def said(message: Mapping[str, Any]) -> tuple[str, str]:
     """Return the text and the reasoning in a message or delta."""
     text, reasoning = _spoken(message.get("content"))
-    return text, reasoning or next(
-        (words for key in REASONING_KEYS if (words := _words(message.get(key)))), ""
-    ) or _details(message.get("reasoning_details"))
+    if not reasoning:
+        given = (message[key] for key in REASONING_KEYS if message.get(key))
+        reasoning = next(filter(None, map(_words, given)), "") or _details(message.get("reasoning_details"))
+    return text, reasoning
 
 
 def _words(value: Any) -> str:
@@ -101,7 +102,7 @@ def _spoken(content: Any) -> tuple[str, str]:
     if isinstance(content, list):
         spoken = [_spoken(part) for part in content]
         return "".join(text for text, _ in spoken), "".join(reasoning for _, reasoning in spoken)
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         return "", ""
     inner = next((content[key] for key in ("text", "thinking", "content", "summary") if content.get(key)), "")
     text, reasoning = _spoken(inner)
@@ -109,7 +110,7 @@ def _spoken(content: Any) -> tuple[str, str]:
 
 
 def _details(value: Any) -> str:
-    return "".join(_words(item) for item in value if isinstance(item, Mapping)) if isinstance(value, list) else ""
+    return "".join(_words(item) for item in value if isinstance(item, dict)) if isinstance(value, list) else ""
 
 
 class Collected:
@@ -133,7 +134,7 @@ class Collected:
                 self.facts.setdefault(key, value[key])
         for found in _usages(value):
             usage = read_usage(found)
-            self._further_usage.update(further_usage(found))
+            self._further_usage |= further_usage(found)
             if usage is not None and (usage.total_tokens or self.usage is None):
                 self.usage = usage
         self._keep(_sources(value))
@@ -147,7 +148,7 @@ class Collected:
             if choice.get(key) not in (None, ""):
                 self.facts[key] = choice[key]
         logprobs = choice.get("logprobs")
-        for key, found in logprobs.items() if isinstance(logprobs, Mapping) else ():
+        for key, found in logprobs.items() if isinstance(logprobs, dict) else ():
             if isinstance(found, list):
                 self._logprobs.setdefault(key, []).extend(found)
 
@@ -161,7 +162,7 @@ class Collected:
         if state:
             self._state.append(state)
         audio = message.get("audio")
-        for key, value in audio.items() if isinstance(audio, Mapping) else ():
+        for key, value in audio.items() if isinstance(audio, dict) else ():
             whole = isinstance(value, str) and key in ("data", "transcript")
             self._audio[key] = self._audio.get(key, "") + value if whole else value
 
@@ -192,23 +193,23 @@ class Collected:
             self._blocks.setdefault(json.dumps(block, sort_keys=True, default=str), block)
 
 
-def _usages(value: Mapping[str, Any]) -> Iterator[Any]:
+def _usages(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Where servers put the usage: in a vendor's object, in a choice or its message; at the top it counts most."""
     choice = first_choice(value) or {}
     inner = (*_vendors(value), value.get("metadata"), choice.get("delta"), choice.get("message"), choice)
-    yield from (found.get("usage") for found in inner if isinstance(found, Mapping))
-    yield from (value.get(key) for key in USAGE_KEYS)
+    found = [place.get("usage") for place in inner if isinstance(place, dict)]
+    return [usage for usage in (*found, *map(value.get, USAGE_KEYS)) if isinstance(usage, dict)]
 
 
 def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     content = message.get("content")
     for part in content if isinstance(content, list) else ():
-        if isinstance(part, Mapping) and str(part.get("type")) not in REASONING_TYPES and not any(_spoken(part)):
+        if isinstance(part, dict) and str(part.get("type")) not in REASONING_TYPES and not any(_spoken(part)):
             yield part
     for key in ("annotations", "images"):
         found = message.get(key)
         for item in found if isinstance(found, list) else ():
-            if isinstance(item, Mapping):
+            if isinstance(item, dict):
                 yield _annotation(item) if key == "annotations" else {"type": "image_url", **item}
 
 
@@ -216,7 +217,7 @@ def _annotation(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """The chat wire nests an annotation's facts under its type; the Responses API has them flat."""
     kind = item.get("type")
     inner = item.get(kind) if isinstance(kind, str) else None
-    return {"type": kind, **inner} if isinstance(inner, Mapping) else item
+    return {"type": kind, **inner} if isinstance(inner, dict) else item
 
 
 def _sources(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -224,6 +225,6 @@ def _sources(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for item in found:
         if isinstance(item, str):
             yield {"type": "url_citation", "url": item}
-        elif isinstance(item, Mapping):
+        elif isinstance(item, dict):
             url = item.get("url") or item.get("link")
             yield {**item, "type": "url_citation", **({"url": url} if url else {})}

@@ -8,8 +8,7 @@ of text and nothing else, so those take a short way.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -43,8 +42,7 @@ def is_keep_alive(data: bytes) -> bool:
     return data in KEEP_ALIVES or data.startswith(b":")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What the caller wants of a reply, and where it comes from.
 
     Attributes:

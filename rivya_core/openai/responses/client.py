@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from rivya_core.errors import APIError, BadRequestError, InvalidInputError, NotFoundError
+from rivya_core.http.endpoint import STREAMED
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import send_with_retries
@@ -65,7 +66,7 @@ class OpenAIResponses(BaseOpenAIWire):
         return AdjustedRequest((f"{self.endpoint.base_url}{PATH}", str(self.options["model"])), write, self._insists)
 
     def _post(self, body: Mapping[str, Any], teaches: Teaches, *, stream: bool) -> Plan[httpx.Response]:
-        request = self.endpoint.request("POST", PATH, body=body, headers={"accept": _accepts(stream=stream)})
+        request = self.endpoint.request("POST", PATH, body=body, headers=STREAMED if stream else None)
         stateless = not any(body.get(name) for name in STATE)
         try:
             return (
@@ -146,7 +147,3 @@ def _not_found(error: BadRequestError) -> NotFoundError:
         body=error.body,
         response=error.response,
     )
-
-
-def _accepts(*, stream: bool) -> str:
-    return "text/event-stream" if stream else "application/json"
