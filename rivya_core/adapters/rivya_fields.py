@@ -14,12 +14,19 @@ from rivya_core.adapters.arguments import ONLY_OPENAI
 from rivya_core.adapters.connection import CALL_OPTIONS, Connection
 from rivya_core.adapters.prompting import PROMPT_OPTIONS, RivyaToolCalling, prompt_of
 from rivya_core.errors import ConfigurationError, InvalidInputError, NotSupportedError
+from rivya_core.extras import LazyModule
 from rivya_core.providers import RIVYA, Provider
 from rivya_core.sessions.ledger import Ledger
 from rivya_core.sessions.modes import LongReplay, OnMismatch, OnRepair
 
-if TYPE_CHECKING:
-    from rivya_core.rivya.session_chat import RivyaWire
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.media import fetch_url
+    from rivya_core.rivya import session_chat, wire
+    from rivya_core.sessions import default_ledger
+else:
+    fetch_url, wire = LazyModule("rivya_core.media.fetch_url"), LazyModule("rivya_core.rivya.wire")
+    session_chat = LazyModule("rivya_core.rivya.session_chat")
+    default_ledger = LazyModule("rivya_core.sessions.default_ledger")
 
 TOOLS_OFF = (
     'Tools are switched off for this model (`tool_calling="off"`), and Rivya\'s chat has none of its own. Nothing was '
@@ -84,28 +91,23 @@ class RivyaFields(SessionAccount, Connection):
             )
         return self
 
-    def _wire(self, options: Mapping[str, Any]) -> RivyaWire:
-        from rivya_core.media.fetch_url import FetchRules
-        from rivya_core.rivya.session_chat import RivyaWire
-        from rivya_core.rivya.wire import ChatOptions
-        from rivya_core.sessions.default_ledger import default_ledger
-
+    def _wire(self, options: Mapping[str, Any]) -> session_chat.RivyaWire:
         def option(name: str) -> Any:
             return options.get(name, getattr(self, name))
 
-        return RivyaWire(
+        return session_chat.RivyaWire(
             endpoint=self._endpoint_for(options),
-            options=ChatOptions(
+            options=wire.ChatOptions(
                 model=option("model") or self.model,
                 reasoning_effort=_checked(option("reasoning_effort")),
                 enable_web_search=option("enable_web_search"),
                 client_request_id=option("client_request_id"),
             ),
-            ledger=self.session_ledger or default_ledger(),
+            ledger=self.session_ledger or default_ledger.default_ledger(),
             retry=self._retry,
             on_mismatch=self.on_history_mismatch,
             session_id=option("session_id"),
-            fetching=FetchRules(allowed=self.fetch_image_urls),
+            fetching=fetch_url.FetchRules(allowed=self.fetch_image_urls),
             long_replay=self.long_replay,
             idempotency_key=options.get("idempotency_key"),
             prompt=prompt_of(self._allowed(options), repair=self.repair),
