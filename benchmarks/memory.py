@@ -33,9 +33,8 @@ async def streams(model: Any) -> None:
 
     async def one() -> None:
         nonlocal arrived
-        pieces = (
-            model.astream("Say hello.") if hasattr(model, "astream") else await model.astream_complete("Say hello.")
-        )
+        in_llamaindex = hasattr(model, "astream_complete")
+        pieces = await model.astream_complete("Say hello.") if in_llamaindex else model.astream("Say hello.")
         first = True
         async for _ in pieces:
             if first:
