@@ -38,9 +38,6 @@ class SSEDecoder:
         """Return the events that *data* completes."""
         if self._held or b"\r" in data:
             data = self._plain(data)
-        if self._begun and not self._waiting and data.endswith(b"\n\n") and data.count(b"\n\n") == 1:  # as usual
-            event = _event(data[:-2])
-            return [] if event is None else [event]
         if self._waiting:
             if b"\n\n" not in data and not (data.startswith(b"\n") and self._waiting[-1].endswith(b"\n")):
                 self._wait(data)
