@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 log = logging.getLogger("rivya")
 
-NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23")))
+NOT_PUBLIC = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23", "fec0::/10"))
+)
 """Special networks that some versions of Python call global."""
 TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 """Networks whose addresses end in an IPv4 address, which a translator or an old tunnel takes out."""

@@ -375,4 +375,4 @@ def task_store_from(store: object) -> TaskStore:
 
 def _default_store() -> MemoryTaskStore | str:
     value = os.environ.get(STORE_VARIABLE, "").strip()
-    return MemoryTaskStore() if value in ("", "memory") else value
+    return MemoryTaskStore() if value.lower() in ("", "memory") else value

@@ -85,7 +85,12 @@ class RedisServer:
 
 
 def _checked(url: str) -> str:
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"redis", "rediss", "unix"} and parts.port != 0
+    except ValueError:  # its host or port cannot be one
+        usable = False
+    if not usable:
         raise ConfigurationError(
             f"`url` (or `{URL_VARIABLE}`) must begin with redis://, rediss:// or unix://; a plain value is "
             "redis://localhost:6379/0."

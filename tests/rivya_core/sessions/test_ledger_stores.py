@@ -249,7 +249,9 @@ class TestRedisLedger:
 
         assert repr(RedisLedger()) == "RedisLedger('redis://elsewhere:6379/0')"
 
-    @pytest.mark.parametrize("url", [None, "", "http://host", "host:6379"])
+    @pytest.mark.parametrize(
+        "url", [None, "", "http://host", "host:6379", "redis://h:99999/0", "redis://h:x", "rediss://[h"]
+    )
     def test_a_url_that_is_none_is_refused(self, url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
         """What cannot be a Redis is said at construction."""
         monkeypatch.delenv("RIVYA_REDIS_URL", raising=False)
