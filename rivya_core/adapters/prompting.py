@@ -38,7 +38,7 @@ def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
         single=options.get("parallel_tool_calls") is False or options.get("allow_parallel_tool_calls") is False,
         schema=_schema(form),
         repair=options.get("repair", repair),
-        json_only=isinstance(form, Mapping) and form.get("type") in API_FORMATS,
+        json_only=isinstance(form, Mapping) and str(form.get("type")) in API_FORMATS,
     )
 
 

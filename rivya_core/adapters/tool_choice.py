@@ -65,7 +65,9 @@ def _from_object(choice: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) 
     if kind == ALLOWED and isinstance(choice.get("tools"), list):
         allowed = [_nested(tool) for tool in choice["tools"]]
         return {"type": kind, kind: {**{key: choice[key] for key in choice if key != "type"}, "tools": allowed}}
-    return CHOICES.get(kind) if len(choice) == 1 and kind in CHOICES else dict(choice) or None
+    if len(choice) == 1 and isinstance(kind, str) and kind in CHOICES:
+        return CHOICES[kind]
+    return dict(choice) or None
 
 
 def _nested(tool: Any) -> Any:

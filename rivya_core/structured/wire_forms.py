@@ -141,7 +141,7 @@ def _is_providers_own(tool: Mapping[str, Any]) -> bool:
 
 def _is_schema(value: Mapping[str, Any]) -> bool:
     kind = value.get("type")
-    return bool(value.keys() & SCHEMA_KEYS) or isinstance(kind, list) or kind in JSON_TYPES
+    return bool(value.keys() & SCHEMA_KEYS) or isinstance(kind, list) or (isinstance(kind, str) and kind in JSON_TYPES)
 
 
 def _without(value: Mapping[str, Any], keys: frozenset[str] | set[str]) -> dict[str, Any]:

@@ -83,7 +83,10 @@ def test_the_command_serves_until_it_is_told_to_end(end):
         headers = {"authorization": f"Bearer {key}"}
         reply = httpx.post(f"{url}/chat/completions/stream", json=HELLO, headers=headers)
         process.send_signal(end)
-        rest, errors = process.communicate(timeout=10)
+        try:
+            rest, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
 
     assert reply.text.startswith('data: {"text": "Hello!"}')
     assert (process.returncode, errors) == (0, "")
