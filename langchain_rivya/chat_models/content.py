@@ -147,7 +147,10 @@ def _block(kind: str, block: Mapping[str, Any]) -> dict[str, Any]:
         return {**_linked("image", str(url or "")), **own, **({"extras": facts} if facts else {})}
     if kind == "audio":
         return {"type": "audio", "base64": block.get("data"), "mime_type": block.get("mime_type", "audio/wav")}
-    return {"type": "non_standard", "value": dict(block)}
+    odd_type = (
+        {} if isinstance(block.get("type"), (str, type(None))) else {"type": kind}
+    )  # LangChain looks it up in sets
+    return {"type": "non_standard", "value": {**block, **odd_type}}
 
 
 def _linked(kind: str, url: str) -> dict[str, Any]:

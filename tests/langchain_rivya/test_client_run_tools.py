@@ -79,6 +79,20 @@ def test_a_call_that_the_caller_runs_is_not_reported_as_done(
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("kind", [["computer_call"], {"type": []}, 5, None])
+def test_an_item_without_a_proper_type_can_be_read_and_goes_back(
+    server: Backend, ask: Ask, version: str, kind: Any
+) -> None:
+    """LangChain looks the types of blocks up in sets."""
+    server.output = [{"type": kind, "id": "i"}, said_message("ok")]
+    model_ = model(output_version=version)
+    message = ask(model_, "?")
+
+    assert [block["type"] for block in message.content_blocks] in (["non_standard", "text"], ["text"])
+    assert ask(model_, [("user", "?"), message, ("user", "Again?")]).text == "ok"
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
 @pytest.mark.parametrize(
     ("item", "output", "status"), PROVIDER_RUN, ids=lambda x: x.get("type") if isinstance(x, dict) else ""
 )

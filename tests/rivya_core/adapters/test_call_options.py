@@ -199,6 +199,7 @@ ALLOWED = {
         ({"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
         (ALLOWED_FLAT, ALLOWED),
         (ALLOWED, ALLOWED),
+        ({"type": ["any"]}, {"type": ["any"]}),
         (None, None),
     ],
 )
