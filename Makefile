@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := rivya_core langchain_rivya llamaindex_rivya rivya_sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench notebooks docs sandbox clean
+.PHONY: help demo test coverage check fix bench notebooks docs sandbox clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +38,10 @@ $(VENV)/.bench: $(VENV)/.test
 demo: $(VENV)/.demo ## Chat, query engine and image, on the sandbox or with RIVYA_API_KEY on the service
 	$(BIN)/python notebooks/demo.py
 
-test: $(VENV)/.test ## All tests, with coverage
+test: $(VENV)/.test ## All tests
+	$(BIN)/python -m pytest -n 2
+
+coverage: $(VENV)/.test ## All tests, and how much of the code they run
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=97
 
 check: $(VENV)/.check ## Format, lint, types and prose

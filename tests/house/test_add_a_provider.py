@@ -105,9 +105,8 @@ def test_the_suites_take_the_new_provider_up(copied: Path) -> None:
     assert re.search(r"\.\.\.\.", said)
     points = ["p01_surface", "p04_tool_calls", "p10_secrets"]
     files = [f"tests/llamaindex_rivya/conformance/test_{point}.py" for point in points]
+    files += ["tests/rivya_core/adapters/test_arguments.py", "tests/rivya_core/adapters/test_pickles.py"]
     assert re.search(r"\.\.\.\.", run(copied, "-m", "pytest", *files, "-k", "Acme", *quick))
-    shared = ["tests/rivya_core/adapters/test_arguments.py", "tests/rivya_core/adapters/test_pickles.py"]
-    assert re.search(r"\.\.\.\.", run(copied, "-m", "pytest", *shared, "-k", "Acme", *quick))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)

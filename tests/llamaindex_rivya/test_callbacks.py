@@ -17,7 +17,7 @@ def llm(sandbox):
 
 
 @pytest.fixture
-def spec(sandbox):
+def spec(sandbox, slept):
     return RivyaImageToolSpec(api_key=sandbox.api_key, base_url=sandbox.rivya_url, progress=False)
 
 

@@ -27,9 +27,10 @@ def test_the_command_line_has_its_defaults():
 
 @pytest.fixture
 def _signals():
-    kept = signal.getsignal(signal.SIGTERM)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, kept)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("_signals")
@@ -71,8 +72,12 @@ def test_the_command_explains_a_port_that_cannot_be_used():
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("_signals")
 def test_the_command_serves_until_it_is_told_to_end(end):
     """It prints its URLs; Ctrl-C stops it without output on stderr."""
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a test run in the background ignores it, and so do its children
     command = [sys.executable, "-m", "rivya_sandbox", "--port", "0", "--pace", "0", "--dialect", "flat"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         said = ""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+from unittest import mock
+
+from rivya_core.images.polling import PollingPolicy
 
 
 def ask(model: Any, prompt: str) -> str:
@@ -11,6 +15,7 @@ def ask(model: Any, prompt: str) -> str:
 
 
 def draw(tool: Any, prompt: str) -> str:
-    """Make an image with a shipped tool and return where it is."""
+    """Make an image with a shipped tool, polled often, and return where it is."""
     make = tool.generate if hasattr(tool, "generate") else tool.generate_image
-    return str(make(prompt)["path"])
+    with mock.patch.object(PollingPolicy, "delays", return_value=itertools.repeat(0.1)):
+        return str(make(prompt)["path"])

@@ -191,6 +191,7 @@ def test_wrong_arguments_of_a_batch_and_of_resume(framework: str, sandbox: Sandb
 
 
 @EVERY_FRAMEWORK
+@pytest.mark.usefixtures("slept")
 def test_an_unknown_task_is_not_said_to_be_running(framework: str, sandbox: Sandbox) -> None:
     with pytest.raises(NotFoundError, match="Check the task id") as caught:
         image_tool(framework, sandbox).resume("nope")
