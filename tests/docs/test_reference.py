@@ -9,6 +9,7 @@ import reference_pages
 
 import langchain_rivya
 import llamaindex_rivya
+import rivya_core
 import rivya_sandbox
 from rivya_core import errors
 from rivya_core.adapters.connection import Connection
@@ -81,13 +82,12 @@ def test_every_argument_of_the_image_tools_is_described():
 
 def test_the_table_of_environment_variables_is_complete():
     """Each variable that the packages read has a row, and each row names a variable that they read."""
-    root = Path(__file__).parents[2]
-    packages = ("rivya_core", "langchain_rivya", "llamaindex_rivya", "rivya_sandbox")
-    source = "".join(path.read_text(encoding="utf-8") for name in packages for path in (root / name).rglob("*.py"))
+    folders = [Path(one.__file__).parent for one in (rivya_core, langchain_rivya, llamaindex_rivya, rivya_sandbox)]
+    source = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
     read = set(re.findall(r'"((?:RIVYA|EVOLINK|GMI|COMPATIBLE)_[A-Z_]+)"', source))
     read |= {provider.stored_headers_variable for provider in PROVIDERS}
     read |= {f"{VARIABLE}_KEY", f"{VARIABLE}_MODEL"}
-    table = (root / "docs/reference/environment.md").read_text(encoding="utf-8")
+    table = (Path(__file__).parents[2] / "docs/reference/environment.md").read_text(encoding="utf-8")
     rows = {
         name
         for row in table.splitlines()
