@@ -26,7 +26,8 @@ from rivya_core.providers import COMPATIBLE
 from rivya_core.types import Message, Text
 
 HI = (Message("user", (Text("Hi"),)),)
-SMALL = Limits(max_response_bytes=4 * MEGABYTE, stream_idle_timeout=0.3)
+SMALL = Limits(max_response_bytes=4 * MEGABYTE, stream_idle_timeout=30)
+IMPATIENT = Limits(max_response_bytes=4 * MEGABYTE, stream_idle_timeout=0.3)
 EVENTS = b"content-type: text/event-stream"
 
 
@@ -247,7 +248,7 @@ def test_a_stream_of_pings_ends(kind: str, ping: bytes, server: RawServer, *, be
     server.script = script
     started = time.monotonic()
     with pytest.raises(errors.StreamBrokenError, match="stream_idle_timeout") as caught:
-        stream(kind, server)
+        stream(kind, server, IMPATIENT)
     assert caught.value.partial == ("Hel" if begun else "")
     assert time.monotonic() - started < 3
 
@@ -279,7 +280,7 @@ def test_the_callers_own_time_does_not_count(server: RawServer) -> None:
         yield b"data: [DONE]\n\n"
 
     server.script = script
-    model = OpenAIChat(Endpoint(COMPATIBLE, server.url, limits=SMALL), {"model": "m"}, RetryPolicy(0))
+    model = OpenAIChat(Endpoint(COMPATIBLE, server.url, limits=IMPATIENT), {"model": "m"}, RetryPolicy(0))
     taken = []
     for delta in Clients().driver.stream(model.stream(HI)):
         taken.append(delta.text)
@@ -304,7 +305,7 @@ def test_a_head_that_dribbles_ends(kind: str, piece: bytes, pause: float, stream
     server.script = script
     too_large = (errors.ResponseLostError,) if pause == 0 else ()
     with pytest.raises((errors.APITimeoutError, *too_large)):
-        stream(kind, server) if streamed else run(kind, get(server))
+        stream(kind, server, IMPATIENT) if streamed else run(kind, get(server, IMPATIENT))
 
 
 @BOTH
@@ -319,7 +320,7 @@ def test_a_body_that_dribbles_ends(kind: str, server: RawServer) -> None:
 
     server.script = script
     with pytest.raises(errors.APITimeoutError, match=r"within 0\.3 s"):
-        run(kind, get(server))
+        run(kind, get(server, IMPATIENT))
 
 
 @BOTH
