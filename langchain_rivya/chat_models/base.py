@@ -137,7 +137,7 @@ class HTTPChatModel(Connection, BaseChatModel):
     ) -> ChatResult:
         with as_model_errors():
             plan = self._reply(messages, self._overrides(stop, kwargs))
-            return self._result(self._clients.driver.run(plan))
+            return responses.to_result(self._clients.driver.run(plan), self.provider.name)
 
     async def _agenerate(
         self,
@@ -148,7 +148,7 @@ class HTTPChatModel(Connection, BaseChatModel):
     ) -> ChatResult:
         with as_model_errors():
             plan = self._reply(messages, self._overrides(stop, kwargs))
-            return self._result(await self._clients.async_driver.run(plan))
+            return responses.to_result(await self._clients.async_driver.run(plan), self.provider.name)
 
     def _stream(
         self,
@@ -197,10 +197,6 @@ class HTTPChatModel(Connection, BaseChatModel):
     def _asks_for_sources(self, _options: Mapping[str, Any], /) -> bool:
         """Whether a reply to a call with these options probably cites sources."""
         return False
-
-    def _result(self, delta: ChatDelta) -> ChatResult:
-        message = responses.to_message(delta, self.provider.name)
-        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=responses.llm_output(message))
 
     def _combine_llm_outputs(self, _llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
         return responses.combined_output(_llm_outputs)

@@ -36,7 +36,7 @@ class BaseOpenAIChat(OpenAIFields, ToolCallingChat):
     def _settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """LangChain's `metadata` is sent too if its values are text, the only type that the API takes."""
         own = {name: value for name, value in (self.metadata or {}).items() if name != "lc_versions"}
-        labels = own if all(isinstance(value, str) for value in own.values()) else {}
+        labels = own if own and all(isinstance(value, str) for value in own.values()) else {}
         return {**super()._settings(options), "labels": labels}
 
     def _asks_for_sources(self, options: Mapping[str, Any], /) -> bool:

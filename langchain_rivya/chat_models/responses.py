@@ -16,10 +16,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, 
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.messages.tool import tool_call_chunk as chunk_of
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from langchain_rivya.chat_models.content import Content, ContentWriter
-from langchain_rivya.chat_models.text_chunks import text_chunk
+from langchain_rivya.chat_models.text_chunks import text_chunk, text_message, text_result
 from rivya_core.http.json_codec import loads
 from rivya_core.openai.custom_tools import input_of
 from rivya_core.types import ChatDelta, ToolCallDelta, Usage
@@ -33,15 +33,22 @@ NOT_AN_OBJECT = "The arguments are not a JSON object."
 NO_NAME = "The call names no tool."
 
 
+def to_result(delta: ChatDelta, provider: str) -> ChatResult:
+    """Return a whole reply as LangChain's result."""
+    message = to_message(delta, provider)
+    if isinstance(message.content, str):
+        return text_result(message, _llm_output(message))
+    return ChatResult(generations=[ChatGeneration(message=message)], llm_output=_llm_output(message))
+
+
 def to_message(delta: ChatDelta, provider: str) -> AIMessage:
     """Return a whole reply as a message."""
+    metadata, usage = response_metadata(delta, provider), usage_metadata(delta.usage)
+    content = ContentWriter().write(delta)
     given = {"additional_kwargs": _extras(delta), **_calls(delta)}
-    return AIMessage(
-        content=ContentWriter().write(delta),
-        response_metadata=response_metadata(delta, provider),
-        usage_metadata=usage_metadata(delta.usage),
-        **{name: value for name, value in given.items() if value},  # each field costs its validation
-    )
+    if isinstance(content, str) and not any(given.values()):
+        return text_message(content, metadata, usage)
+    return AIMessage(content=content, response_metadata=metadata, usage_metadata=usage, **given)
 
 
 def to_chunk(delta: ChatDelta, provider: str, content: Content) -> AIMessageChunk:
@@ -105,7 +112,7 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     return found
 
 
-def llm_output(message: AIMessage) -> dict[str, Any]:
+def _llm_output(message: AIMessage) -> dict[str, Any]:
     """Return a reply's usage and model in the form for handlers older than `usage_metadata`."""
     found: dict[str, Any] = {"model_name": message.response_metadata.get("model_name")}
     usage = message.usage_metadata

@@ -1,16 +1,17 @@
-"""Chunks that hold only text, as nearly all of them do, made as copies of one validated chunk.
+"""Chunks and whole replies that hold only text, as nearly all of them do, made as copies of validated ones.
 
-Validation is the largest part of a chunk's cost, and it is not needed here: the text is known to be a string and
+Validation is the largest part of a chunk's cost, and it is not needed here: the types of the values are known and
 everything else is empty. The class itself makes the original when this module is imported, so that a copy has all
-fields that the installed version of langchain-core puts into an empty chunk.
+fields that the installed version of langchain-core puts into an empty one.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import BaseModel
 
 from rivya_core.pydantic_fast import construct_unvalidated
@@ -28,27 +29,39 @@ class _Pattern:
         self._extra = model.__pydantic_extra__
         self._fields_set = set(model.__pydantic_fields_set__)
 
-    def made(self, key: str, value: Any) -> tuple[Any, dict[str, Any]]:
-        """Return a copy of the original with one other value, and its dictionary, which may still be changed."""
+    def made(self, **given: Any) -> Any:
+        """Return a copy of the original with the values *given* for the fields that were set in the original."""
         values = self._values.copy()
         for name, kind in self._containers:
             values[name] = kind()
-        values[key] = value
+        values.update(given)
         extra: dict[str, Any] | None = None if self._extra is None else {}
-        return construct_unvalidated(self._class, values, self._fields_set.copy(), extra), values
+        return construct_unvalidated(self._class, values, self._fields_set.copy(), extra)
 
 
-_MESSAGE = _Pattern(AIMessageChunk(content=""))
 _EMPTY = ChatGenerationChunk(message=AIMessageChunk(content=""))
-_GENERATION = _Pattern(_EMPTY)
 _TEXT: type[str] = type(_EMPTY.text)
 """A string subclass in versions in which `text` was once a method."""
+_CHUNK_MESSAGE, _CHUNK = _Pattern(AIMessageChunk(content="")), _Pattern(_EMPTY)
+_MESSAGE = _Pattern(AIMessage(content="", response_metadata={}, usage_metadata=None))
+_GENERATION = _Pattern(ChatGeneration(message=AIMessage(content="")))
+_RESULT = _Pattern(ChatResult(generations=[], llm_output={}))
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:
     """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns."""
-    message, _ = _MESSAGE.made("content", text)
-    chunk: ChatGenerationChunk
-    chunk, values = _GENERATION.made("message", message)
-    values["text"] = _TEXT(text)
+    chunk: ChatGenerationChunk = _CHUNK.made(message=_CHUNK_MESSAGE.made(content=text), text=_TEXT(text))
     return chunk
+
+
+def text_message(text: str, metadata: dict[str, Any], usage: UsageMetadata | None) -> AIMessage:
+    """Return what `AIMessage(content=text, response_metadata=metadata, usage_metadata=usage)` returns."""
+    message: AIMessage = _MESSAGE.made(content=text, response_metadata=metadata, usage_metadata=usage)
+    return message
+
+
+def text_result(message: AIMessage, llm_output: dict[str, Any]) -> ChatResult:
+    """Return *message*, whose content is a text, as the validated `ChatResult` of one generation would hold it."""
+    generation = _GENERATION.made(message=message, text=_TEXT(message.content))
+    result: ChatResult = _RESULT.made(generations=[generation], llm_output=llm_output)
+    return result

@@ -134,13 +134,14 @@ def whole(delta: ChatDelta, *, single: bool = False) -> ChatResponse:
 
 def as_completion(response: ChatResponse) -> CompletionResponse:
     """Return a chat response as the completion that it is."""
-    return CompletionResponse(
-        text=response.message.content or "",
-        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
-        raw=response.raw,
-        logprobs=response.logprobs,
-        delta=response.delta,
-    )
+    values = {
+        "text": response.message.content or "",
+        "additional_kwargs": {**response.message.additional_kwargs, **response.additional_kwargs},
+        "raw": response.raw,
+        "logprobs": response.logprobs,
+        "delta": response.delta,
+    }
+    return _built(CompletionResponse, values)
 
 
 def _close(response: ChatResponse, delta: ChatDelta) -> None:

@@ -145,10 +145,12 @@ class OpenAIFields(Connection):
         own, given = self.__dict__, sorted(preset | (names & self.__pydantic_fields_set__))
         settings: dict[str, Any] = {name: own[name] for name in given if own[name] is not None}
         settings["metadata"] = self.request_metadata
-        tools = (*self.built_in_tools, *map(wire_forms.wire_tool, tool_list(options.get("tools") or ())))
+        asked = options.get("tools")
+        tools = (*self.built_in_tools, *(map(wire_forms.wire_tool, tool_list(asked)) if asked else ()))
         if not tools:
             settings.pop("parallel_tool_calls", None)
-        settings.update((name, value) for name, value in options.items() if name in OPTIONS)
+        if options:
+            settings.update((name, value) for name, value in options.items() if name in OPTIONS)
         settings["tools"] = tools
         settings["model"] = settings.get("model") or self.model
         settings["extra_body"] = {**self.extra_body, **(options.get("extra_body") or {})}

@@ -20,6 +20,8 @@ def tool_list(tools: Any) -> list[Any]:
     Raises:
         InvalidInputError: It is not a list, for example a single tool; nothing was sent.
     """
+    if isinstance(tools, (list, tuple)):  # nearly always, and the question below is expensive
+        return list(tools)
     single = isinstance(tools, (str, bytes, Mapping, BaseModel, type)) or not isinstance(tools, Iterable)
     if single:
         raise InvalidInputError(f"Tools are passed as a list, not as one {type(tools).__name__}. Nothing was sent.")

@@ -140,7 +140,7 @@ def _value_or_error(response: httpx.Response) -> Any:
 
 def has_error(value: Any) -> bool:
     """Whether a JSON value is an error object, whatever the HTTP status said."""
-    return isinstance(value, Mapping) and bool(value.get("error"))
+    return isinstance(value, dict) and bool(value.get("error"))
 
 
 def invalid_response(response: httpx.Response, what: str) -> errors.InvalidResponseError:

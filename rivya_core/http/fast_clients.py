@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from rivya_core.http.library import httpx
-from rivya_core.http.network_watch import AsyncWatchedBackend, WatchedBackend, limited_wait, watch
+from rivya_core.http.network_watch import AsyncWatchedBackend, WatchedBackend, end_wait, limit_wait, watch
 
 
 class FastClient(httpx.Client):
@@ -24,6 +24,9 @@ class FastClient(httpx.Client):
         options: Further options of httpx's client.
     """
 
+    is_shared = True
+    """It has no headers and the default timeout."""
+
     def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
         self._direct = None if proxied else httpx.HTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
@@ -33,10 +36,13 @@ class FastClient(httpx.Client):
 
     def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, directly through the transport if possible."""
-        with limited_wait(request):
+        token = limit_wait(request)
+        try:
             if self._direct is None or not is_unpatched(httpx.Client.send):
                 return super().send(request, stream=stream, **how)
             response = self._direct.handle_request(request)
+        finally:
+            end_wait(token)
         response.request = request
         if not stream:
             response.read()
@@ -53,6 +59,9 @@ class FastAsyncClient(httpx.AsyncClient):
         options: Further options of httpx's client.
     """
 
+    is_shared = True
+    """It has no headers and the default timeout."""
+
     def __init__(self, *, verify: Any, limits: httpx.Limits, proxied: bool, **options: Any) -> None:
         self._direct = None if proxied else httpx.AsyncHTTPTransport(verify=verify, limits=limits)
         super().__init__(verify=verify, limits=limits, transport=self._direct, trust_env=proxied, **options)
@@ -62,10 +71,13 @@ class FastAsyncClient(httpx.AsyncClient):
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **how: Any) -> httpx.Response:
         """Send *request*, directly through the transport if possible."""
-        with limited_wait(request):
+        token = limit_wait(request)
+        try:
             if self._direct is None or not is_unpatched(httpx.AsyncClient.send):
                 return await super().send(request, stream=stream, **how)
             response = await self._direct.handle_async_request(request)
+        finally:
+            end_wait(token)
         response.request = request
         if not stream:
             await response.aread()

@@ -7,9 +7,7 @@ server that sends the head in small pieces, or interim responses without end, wo
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 from rivya_core.errors import APITimeoutError
@@ -20,14 +18,13 @@ _seconds: ContextVar[float | None] = ContextVar("rivya_seconds_to_response", def
 """While a response is awaited: how long it may take to begin after the last byte of the request."""
 
 
-@contextmanager
-def limited_wait(request: httpx.Request) -> Iterator[None]:
-    """Let the response to *request* begin within `stream_idle_timeout`."""
-    token = _seconds.set(request.extensions.get(EXTENSION, DEFAULT_LIMITS).stream_idle_timeout)
-    try:
-        yield
-    finally:
-        _seconds.reset(token)
+def limit_wait(request: httpx.Request) -> Token[float | None]:
+    """Let the response to *request* begin within `stream_idle_timeout`, until `end_wait` is called with the result."""
+    return _seconds.set(request.extensions.get(EXTENSION, DEFAULT_LIMITS).stream_idle_timeout)
+
+
+end_wait = _seconds.reset
+"""Ends the limit: the response has begun, or there is none."""
 
 
 def watch(transport: Any, backend: type[WatchedBackend | AsyncWatchedBackend]) -> None:
@@ -72,6 +69,10 @@ class WatchedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpx asks for before each request, for example whether the connection is readable."""
+        return self._stream.get_extra_info(info)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> Any:
         """Write *buffer*."""

@@ -34,8 +34,10 @@ def read_timeout(given: Any) -> httpx.Timeout:
 
 def apply_client_defaults(request: httpx.Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
     """Give *request* the headers and the timeout of *client* that it does not set itself."""
-    if not client.headers:  # the shared clients have none
-        return apply_timeout(request, client)
+    if getattr(client, "is_shared", False):  # without headers, and with the default timeout
+        given = request.extensions.get("timeout")
+        request.extensions["timeout"] = fill_timeouts(given) if given else DEFAULTS.copy()
+        return request
     own = {name.lower() for name, _ in request.headers.raw}
     left_open = [(name, value) for name, value in client.headers.raw if name.lower() not in own]
     if left_open:

@@ -74,7 +74,7 @@ class AdjustedRequest:
                     raise
                 found = learnt
             else:
-                if found != before:
+                if found is not before and found != before:
                     quirks.learn(*self.place, before, found)
                 return result, found
 

@@ -20,6 +20,8 @@ INPUT_KEYS = ("input", "__arg1")
 
 def custom_names(tools: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the names of the custom tools among *tools*, in the form of either API."""
+    if not tools:
+        return frozenset()
     found = (tool.get(CUSTOM) if isinstance(tool.get(CUSTOM), Mapping) else tool for tool in tools if _is_custom(tool))
     return frozenset(str(tool["name"]) for tool in found if tool and tool.get("name"))
 

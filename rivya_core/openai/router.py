@@ -116,8 +116,11 @@ def needs_responses(given: Mapping[str, Any], messages: Sequence[Message]) -> bo
     """Whether a turn needs the Responses API: it has a built-in tool, `include` or a file by URL."""
     if any(map(given.get, SIGNS)) or any(map(_is_built_in, given.get("tools", ()))):
         return True
-    parts = (part for message in messages for part in message.parts)
-    return any(isinstance(part, Media) and _by_reference(part) for part in parts)
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Media) and _by_reference(part):
+                return True
+    return False
 
 
 def _is_built_in(tool: Mapping[str, Any]) -> bool:
@@ -130,6 +133,8 @@ def _by_reference(media: Media) -> bool:
 
 
 def _refuse(given: Mapping[str, Any], names: frozenset[str], what: str, instead: str) -> None:
+    if names.isdisjoint(given):
+        return
     found = sorted(name for name in names.intersection(given) if given[name] not in (None, (), [], {}, ""))
     if found:
         raise NotSupportedError(f"{what} `{'`, `'.join(found)}`; {instead}. Nothing was sent.")

@@ -19,8 +19,9 @@ REPLACED = frozenset({"id", "type", "format", "status", "role", "object", "name"
 
 def message_state(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a message or delta that are its state."""
-    found = {key: value for key, value in message.items() if key not in MESSAGE_KEYS and _counts(value)}
-    parts = reasoning_parts(message.get("content"))
+    content, keys = message.get("content"), message.keys() - MESSAGE_KEYS
+    found = {key: value for key, value in message.items() if key in keys and _counts(value)} if keys else {}
+    parts = reasoning_parts(content) if isinstance(content, list) else []
     return {**found, "content": parts} if parts else found
 
 

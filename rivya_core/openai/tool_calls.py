@@ -146,6 +146,8 @@ def whole_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
 
 def calls_with_state(calls: Any) -> tuple[tuple[ToolCallDelta, ...], dict[str, dict[str, Any]]]:
     """Return the tool calls of a whole reply, each as one piece, and the state that came with them, by their ids."""
+    if not calls:
+        return (), {}
     listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
     found = [call for call in listed if any(_read(call)[1:])]
     if not found:

@@ -80,8 +80,11 @@ def tool_names(tools: Sequence[Mapping[str, Any]]) -> ToolNames:
 
 def needs_names(tools: Sequence[Mapping[str, Any]], messages: Sequence[Message]) -> bool:
     """Whether a tool, or a call in the messages, has a name that the APIs do not take."""
-    illegal = any((name := tool_name(tool)) and not LEGAL.match(name) for tool in tools)
-    return illegal or any(not LEGAL.match(call.name) for message in messages for call in message.tool_calls)
+    for message in messages:
+        for call in message.tool_calls:
+            if not LEGAL.match(call.name):
+                return True
+    return bool(tools) and any((name := tool_name(tool)) and not LEGAL.match(name) for tool in tools)
 
 
 def renamed_stream(stream: Plan[Streaming[ChatDelta]], names: ToolNames) -> Plan[Streaming[ChatDelta]]:

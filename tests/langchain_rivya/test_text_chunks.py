@@ -1,4 +1,4 @@
-"""A chunk that is copied from a pattern is what the validated one is, for everything that is done with chunks."""
+"""What is copied from a pattern is what the validated chunk or reply is, for everything that is done with it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumpd
-from langchain_core.messages import AIMessageChunk, message_to_dict
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, message_to_dict
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_rivya.chat_models.text_chunks import text_chunk
+from langchain_rivya.chat_models.text_chunks import text_chunk, text_message, text_result
 
 SLOTS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
@@ -72,3 +73,36 @@ def test_no_two_chunks_share_anything_that_can_be_changed() -> None:
     first.message.id = "run-1"
 
     assert second == validated("b")
+
+
+USAGE = UsageMetadata(input_tokens=1, output_tokens=2, total_tokens=3, input_token_details={"cache_read": 1})
+METADATA = {"model_provider": "rivya", "model_name": "m", "id": "r", "usage": {"cost": 0.1}}
+
+
+@pytest.mark.parametrize("usage", [USAGE, None])
+@pytest.mark.parametrize("text", ["", "wörld 👋\n"])
+def test_a_whole_reply_equals_the_validated_one_in_every_respect(text: str, usage: UsageMetadata | None) -> None:
+    message = AIMessage(content=text, response_metadata=dict(METADATA), usage_metadata=usage)
+    theirs = ChatResult(generations=[ChatGeneration(message=message)], llm_output={"model_name": "m"})
+
+    ours = text_result(text_message(text, dict(METADATA), usage), {"model_name": "m"})
+
+    assert ours == theirs
+    assert pickle.loads(pickle.dumps(ours)) == theirs
+    assert ours.model_dump() == theirs.model_dump()
+    assert ours.model_dump(exclude_unset=True) == theirs.model_dump(exclude_unset=True)
+    assert dumpd(ours.generations[0].message) == dumpd(message)
+    pairs = (ours, theirs), (ours.generations[0], theirs.generations[0]), (ours.generations[0].message, message)
+    for mine, its in pairs:
+        assert type(mine) is type(its)
+        assert {key: type(value) for key, value in vars(mine).items()} == {k: type(v) for k, v in vars(its).items()}
+        assert {slot: getattr(mine, slot) for slot in SLOTS} == {slot: getattr(its, slot) for slot in SLOTS}
+
+
+def test_no_two_replies_share_anything_that_can_be_changed() -> None:
+    first, second = (text_result(text_message("a", {}, None), {}) for _ in range(2))
+    first.generations[0].message.additional_kwargs["x"] = 1
+    first.generations[0].message.response_metadata["x"] = 1
+    first.generations.clear()
+
+    assert second == ChatResult(generations=[ChatGeneration(message=AIMessage("a"))], llm_output={})

@@ -106,7 +106,8 @@ def chat_body(
     body["messages"] = messages
     if options.get("stop"):
         body["stop"] = options["stop"]
-    body.update(_tool_fields(options))
+    if options.get("tools") or options.get("tool_choice") is not None:
+        body.update(_tool_fields(options))
     if options.get("max_tokens") is not None:
         body[known.limit_key or rules.limit_key] = options["max_tokens"]
     if stream:

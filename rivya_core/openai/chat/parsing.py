@@ -27,8 +27,11 @@ BARE_ERROR = frozenset(
     {*MESSAGES, *ERROR_CODES, *"id request_id requestId param success data status type object timestamp path".split()}
 )
 """Keys of an object that is nothing but an error."""
+SPOKEN_REASONING = (*REASONING_KEYS, "reasoning_details")
 SOURCE_KEYS = ("search_results", "citations", "web_search")
 """Keys next to `choices` under which gateways put sources. The first one is used; the others repeat it."""
+BLOCK_KEYS = ("annotations", "images")
+"""Keys of a message that hold blocks."""
 
 
 def first_choice(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -44,9 +47,10 @@ def is_error(value: Any) -> bool:
         return bool(value) and all(is_error(item) for item in value)
     if not isinstance(value, dict):
         return False
-    if value.get("error") or value.get("errors") or _has_failed(value.get("base_resp")):
+    base, vendors = value.get("base_resp"), _vendors(value)
+    if value.get("error") or value.get("errors") or (base and _has_failed(base)):
         return True
-    if any(isinstance(own, dict) and own.get("error") for own in _vendors(value)):
+    if vendors and any(isinstance(own, dict) and own.get("error") for own in vendors):
         return True
     if value.get("choices") or value.get("output"):
         return False
@@ -55,9 +59,9 @@ def is_error(value: Any) -> bool:
     return named or bool(value.get("detail")) or (spoken and (_has_failed(value) or value.keys() <= BARE_ERROR))
 
 
-def _vendors(value: Mapping[str, Any]) -> Iterator[Any]:
+def _vendors(value: Mapping[str, Any]) -> list[Any]:
     """What vendors add under names of their own, such as Groq's `x_groq`."""
-    return (found for key, found in value.items() if key.startswith("x_"))
+    return [found for key, found in value.items() if key.startswith("x_")]
 
 
 def _has_failed(status: Any) -> bool:
@@ -85,7 +89,7 @@ def failure_of(choice: Mapping[str, Any]) -> Any:
 def said(message: Mapping[str, Any]) -> tuple[str, str]:
     """Return the text and the reasoning in a message or delta."""
     text, reasoning = _spoken(message.get("content"))
-    if not reasoning:
+    if not reasoning and any(map(message.get, SPOKEN_REASONING)):
         given = (message[key] for key in REASONING_KEYS if message.get(key))
         reasoning = next(filter(None, map(_words, given)), "") or _details(message.get("reasoning_details"))
     return text, reasoning
@@ -130,14 +134,15 @@ class Collected:
     def top(self, value: Mapping[str, Any]) -> None:
         """Read the keys next to `choices`. If the usage grows from chunk to chunk, the last one counts."""
         for key in TOP_FACTS:
-            if value.get(key) not in (None, ""):
-                self.facts.setdefault(key, value[key])
+            if (fact := value.get(key)) not in (None, ""):
+                self.facts.setdefault(key, fact)
         for found in _usages(value):
             usage = read_usage(found)
             self._further_usage |= further_usage(found)
             if usage is not None and (usage.total_tokens or self.usage is None):
                 self.usage = usage
-        self._keep(_sources(value))
+        if not value.keys().isdisjoint(SOURCE_KEYS):
+            self._keep(_sources(value))
 
     def choice(self, choice: Mapping[str, Any]) -> None:
         """Read the keys next to the message. A finish reason counts once; another reason replaces `stop`."""
@@ -157,7 +162,8 @@ class Collected:
         refusal = message.get("refusal")
         if isinstance(refusal, str):
             self._refusal.append(refusal)
-        self._keep(_parts(message))
+        if isinstance(message.get("content"), list) or not message.keys().isdisjoint(BLOCK_KEYS):
+            self._keep(_parts(message))
         state = message_state(message)
         if state:
             self._state.append(state)
@@ -206,7 +212,7 @@ def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict) and str(part.get("type")) not in REASONING_TYPES and not any(_spoken(part)):
             yield part
-    for key in ("annotations", "images"):
+    for key in BLOCK_KEYS:
         found = message.get(key)
         for item in found if isinstance(found, list) else ():
             if isinstance(item, dict):

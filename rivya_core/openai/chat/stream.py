@@ -67,14 +67,14 @@ def read_whole(response: httpx.Response, reading: Reading) -> ChatDelta:
     value = parse_json(response)
     if is_error(value):
         raise error_from_response(response, value)
-    choice = first_choice(value) if isinstance(value, Mapping) else None
+    choice = first_choice(value) if isinstance(value, dict) else None
     if choice is None:
         raise invalid_response(response, "has no choices")
     message = choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
     failure = failure_of(choice)
     if failure is not None:
         raise error_from_response(response, failure)
-    if not isinstance(message, Mapping) or not (choice.get("finish_reason") or any(message.values())):
+    if not isinstance(message, dict) or not (choice.get("finish_reason") or any(message.values())):
         raise invalid_response(response, "has no message")
     collected = Collected()
     collected.top(value)
