@@ -15,7 +15,8 @@ from rivya_core.prompted.exchange import finish
 from rivya_core.prompted.prompt import Prompt, prompt_for
 from rivya_core.prompted.reply import Reading, read
 from rivya_core.prompted.text_filter import TextFilter
-from rivya_core.structured.reply_reader import read_text
+from rivya_core.structured.json_in_text import REASONING, UNOPENED
+from rivya_core.structured.reply_reader import ReplyError, read_text
 from rivya_core.structured.schemas import schema_of
 from rivya_core.types import ChatDelta
 
@@ -178,6 +179,7 @@ def test_the_text_of_an_object_is_its_json(reply: str, text: str) -> None:
     assert streamed(prompt_for([], schema=RIVER), list(reply)) == early
 
 
+SIZES = st.integers(1, 9)
 OBJECT_PIECES = st.sampled_from(
     [
         *("Hello ", "\n", "`", "```json\n", "\n```\n", "<think>", "</think>", "{", "}", '"', "\\", "[1]"),
@@ -186,18 +188,37 @@ OBJECT_PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(OBJECT_PIECES, max_size=7).map("".join), st.integers(1, 9))
+def ends_reasoning_late(reply: str) -> bool:
+    """Whether a tag ends reasoning that no tag began: what a stream has shown before it cannot be taken back."""
+    return UNOPENED.match(REASONING.sub("", reply)) is not None
+
+
+@given(st.lists(OBJECT_PIECES, max_size=7).map("".join).filter(lambda reply: not ends_reasoning_late(reply)), SIZES)
 def test_a_streamed_object_is_the_one_of_the_whole_reply(reply: str, size: int) -> None:
     """Wherever a reply is cut, what was shown and what follows at the end hold the object that the reply holds."""
-    prompt = prompt_for([], schema=RIVER)
-    reading = read(prompt, reply)
+    reading = read(prompt_for([], schema=RIVER), reply)
     if not reading.problems:
-        shown = streamed(prompt, [reply[at : at + size] for at in range(0, len(reply), size)])
-        end = finish(prompt, ChatDelta(last=True), reply, shown, no_repair)
-        with pytest.raises(StopIteration) as done:
-            next(end)
-        whole = done.value.value.message.text
-        assert read_text(RIVER, whole) == read_text(RIVER, reading.text) == read_text(RIVER, reply)
+        assert read_text(RIVER, whole_of(reply, size)) == read_text(RIVER, reading.text) == read_text(RIVER, reply)
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_an_object_that_was_shown_before_its_reasoning_ended_makes_two(size: int) -> None:
+    """Neither is taken for the answer in silence."""
+    reply = '{"km": 3}</think>{"km": 4}'
+    assert read_text(RIVER, reply) == {"km": 4}
+    with pytest.raises(ReplyError, match="2 different objects"):
+        read_text(RIVER, whole_of(reply, size))
+
+
+def whole_of(reply: str, size: int) -> str:
+    """The text of a streamed reply when it is complete; *size* characters come at a time."""
+    prompt = prompt_for([], schema=RIVER)
+    shown = streamed(prompt, [reply[at : at + size] for at in range(0, len(reply), size)])
+    end = finish(prompt, ChatDelta(last=True), reply, shown, no_repair)
+    with pytest.raises(StopIteration) as done:
+        next(end)
+    text: str = done.value.value.message.text
+    return text
 
 
 def no_repair(words: str, reply: ChatDelta) -> Any:
