@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from rivya_core.adapters.tool_choice import tool_choice_for, tool_list
+from rivya_core.extras import LazyModule
 
-if TYPE_CHECKING:
-    from rivya_core.prompted.prompt import Prompt
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.prompted import prompt as prompts
     from rivya_core.structured.schemas import Schema
+else:
+    prompts = LazyModule("rivya_core.prompted.prompt")
 
 PROMPT_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "repair"})
 """Options of a call that are asked for in words."""
@@ -19,7 +22,7 @@ RivyaToolCalling = Literal["prompted", "off"]
 ToolCalling = Literal["native", "prompted"]
 
 
-def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
+def prompt_of(options: Mapping[str, Any], *, repair: bool) -> prompts.Prompt:
     """Return what a call asks for in words.
 
     Args:
@@ -29,10 +32,10 @@ def prompt_of(options: Mapping[str, Any], *, repair: bool) -> Prompt:
     Raises:
         InvalidInputError: A tool, the choice or the form of the reply cannot be asked for in words. Nothing was sent.
     """
-    from rivya_core.prompted.prompt import prompt_for
-
+    if PROMPT_OPTIONS.isdisjoint(options):
+        return prompts.NOTHING_ASKED[bool(repair)]
     tools, form = _tools(options.get("tools")), options.get("response_format")
-    return prompt_for(
+    return prompts.prompt_for(
         tools,
         tool_choice_for(options.get("tool_choice"), tools) if tools else None,
         single=options.get("parallel_tool_calls") is False or options.get("allow_parallel_tool_calls") is False,

@@ -66,6 +66,9 @@ class Told:
     schema: str = ""
 
 
+NOTHING_TOLD = Told()
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What one call asks for in words.
@@ -101,6 +104,8 @@ class Prompt:
 
     def told_after(self, told: Told) -> Told:
         """Return what the session knows after this call."""
+        if not self.is_needed(told):
+            return told
         schema = fingerprint(answer_words(self.schema)) if self.schema else told.schema
         if self.choice == "none" and self.tools:
             return replace(told, schema=schema)
@@ -140,6 +145,10 @@ class Prompt:
         if self.schema is not None:
             is_known = told.schema == fingerprint(answer_words(self.schema))
             yield answer_words(self.schema, after_tools=bool(self.callable), is_known=is_known)
+
+
+NOTHING_ASKED = {True: Prompt(), False: Prompt(repair=False)}
+"""The prompts of a call without tools and schema, by whether replies are repaired."""
 
 
 def answer_words(schema: Schema, *, after_tools: bool = False, is_known: bool = False) -> str:
@@ -233,7 +242,7 @@ def told_from_json(value: Any) -> Told:
     """Return what a session knows, as it was stored; any other value means nothing."""
     tools = value.get("tools") if isinstance(value, Mapping) else None
     if not isinstance(tools, Mapping) or not all(isinstance(word, str) for word in (*tools, *tools.values())):
-        return Told()
+        return NOTHING_TOLD
     schema = value.get("schema")
     return Told(dict(tools), value.get("single") is True, schema if isinstance(schema, str) else "")
 

@@ -37,6 +37,7 @@ LABEL_KEYS = ("type", "event", "kind")
 ROLE_KEYS = ("role", "author", "sender")
 FINISH_KEYS = ("finish_reason", "finishReason", "stop_reason", "stopReason")
 ROLES, FINISHES = frozenset(ROLE_KEYS), frozenset(FINISH_KEYS)
+ERRORS = ("error", "errors")
 TEXT_KEYS = ("content", "text", "output_text", "answer", "reply", "output", "parts", "refusal", "summary")
 STRING_KEYS = (
     "token",
@@ -51,6 +52,7 @@ STRING_KEYS = (
     "generated_text",
 )
 """Keys whose string is text; an object there is something else."""
+WORDED = frozenset((*TEXT_KEYS, *STRING_KEYS))
 NOT_SPEECH = frozenset("status state progress code success ok level stage step".split())
 """With one of these keys in the same object, a string under `message` is a notice, not the assistant's text."""
 NO_REASON = frozenset({"", "null", "none", "finish_reason_unspecified"})
@@ -60,6 +62,13 @@ UNNAMED_FAILURE: Object = {"message": "The provider reported an error without sa
 WHOLE = meaning(("completed",))
 DEEPEST = 4
 """How deep a closing object may be nested."""
+DOCUMENTED = frozenset("id object session_id model created_at message usage credits".split())
+"""The keys of a whole reply as https://rivya.ai/docs/api-chat shows it; those of its objects follow."""
+DOCUMENTED_MESSAGE = frozenset({"id", "role", "content"})
+DOCUMENTED_USAGE = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+DOCUMENTED_CREDITS = frozenset({"reserved", "final"})
+DOCUMENTED_FACTS = ("id", "session_id", "model", "created_at")
+LARGEST_COUNT = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,39 @@ def read_frame(name: str, payload: Any) -> Frame:
 
 def read_reply(value: Object) -> Frame:
     """Return the contents of a whole reply, whatever its label is."""
-    return _read(WHOLE, list(_layers(value)))
+    return _documented(value) or _read(WHOLE, list(_layers(value)))
+
+
+def _documented(value: Object) -> Frame | None:
+    """Return a reply that has exactly the documented form; None for any other, whose values must be searched for."""
+    message, usage = _object(value, "message", DOCUMENTED_MESSAGE), _object(value, "usage", DOCUMENTED_USAGE)
+    spent, text = _object(value, "credits", DOCUMENTED_CREDITS), message.get("content")
+    counts = (*usage.values(), *spent.values())
+    if len(counts) < len(DOCUMENTED_USAGE) + len(DOCUMENTED_CREDITS) or not all(map(_is_count, counts)):
+        return None
+    facts: dict[str, Any] = {key: value.get(key) for key in DOCUMENTED_FACTS}
+    others = (message.get("id", "-"), value.get("object", "-"))
+    if not all(map(_is_plain, (*facts.values(), *others))) or not DOCUMENTED.issuperset(value):
+        return None
+    tokens = Usage(**usage)
+    adds_up = tokens.total_tokens == tokens.input_tokens + tokens.output_tokens
+    if not adds_up or message.get("role") != "assistant" or not isinstance(text, str):
+        return None
+    return Frame(text, "", "whole", True, True, None, {**facts, "credits": dict(spent)}, tokens)
+
+
+def _object(value: Object, key: str, keys: frozenset[str]) -> Object:
+    """The object under *key*, if it has none but these *keys*."""
+    found = value.get(key)
+    return found if isinstance(found, dict) and keys.issuperset(found) else {}
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST_COUNT
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value.isascii()
 
 
 def _read(label: Meaning, layers: list[Object]) -> Frame:
@@ -144,7 +185,7 @@ def _is_one_of(value: Any, words: frozenset[str]) -> bool:
 
 def _error(label: Meaning, layers: list[Object], objects: list[Object]) -> Any:
     for value in objects:
-        for key in ("error", "errors"):
+        for key in ERRORS if "error" in value or "errors" in value else ():
             if key in value and _holds_error(value[key]):
                 return {**value, "error": value[key]}
     if not (label.fails or any(map(_fails, layers))):
@@ -274,6 +315,8 @@ def _speech(value: Any, *, thinking: bool = False, flags: bool = True) -> tuple[
 
 def _worded(value: Object, *, thinking: bool) -> tuple[str, str]:
     """Text and reasoning under the keys that hold text."""
+    if WORDED.isdisjoint(value):
+        return "", ""
     for key in TEXT_KEYS:
         inner = value.get(key)
         if inner and (key != "summary" or (thinking and isinstance(inner, list))):

@@ -124,7 +124,7 @@ class HeadClaims:
         if self.key is None:
             return None
         fingerprint = hashlib.sha256(self.key.encode()).hexdigest()[:32]
-        return replace(head, session=f"{head.session} {fingerprint}")
+        return head._replace(session=f"{head.session} {fingerprint}")
 
     def _begin(self, keyed: Head) -> Plan[None]:
         """Remember that a turn was begun under a key, wherever another run of the call looks for it."""

@@ -98,22 +98,28 @@ def _known(objects: list[Object]) -> dict[str, Any]:
 
 
 def _of_user(value: Object) -> bool:
-    return str(value.get("role")).lower() in {"user", "human"}
+    return "role" in value and str(value["role"]).lower() in {"user", "human"}
 
 
 def _reply_id(words: frozenset[str], objects: list[Object], known: Object, *, ends: bool) -> str | None:
     """The completion's id; other frames may hold ids of events, parts or messages."""
     told = ends or not known.keys().isdisjoint(("choices", "credits", "usage"))
     started = words & STARTING and words & {"message", "response", "chat", "completion"}
-    ids = (_text(value.get("id")) for value in objects) if told or started else ()
-    return _first(known, REPLY_ID_KEYS) or next((found for found in ids if found), None)
+    if named := _first(known, REPLY_ID_KEYS):
+        return named
+    for value in objects if told or started else ():
+        if found := _text(value.get("id")):
+            return found
+    return None
 
 
 def _session_id(words: frozenset[str], objects: list[Object], known: Object) -> str | None:
+    if named := _first(known, SESSION_KEYS):
+        return named
     nested = next((known[key] for key in SESSION_OBJECTS if key in known), None)
     own = nested.get("id") if isinstance(nested, dict) else nested
     labelled = objects[0].get("id") if "session" in words else None
-    return _first(known, SESSION_KEYS) or _text(own) or _text(labelled)
+    return _text(own) or _text(labelled)
 
 
 def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage | None:
@@ -121,8 +127,10 @@ def _usage(words: frozenset[str], objects: list[Object], known: Object) -> Usage
     for key in USAGE_KEYS:
         if key in known and (usage := read_usage(known[key])):
             return usage
-    own = objects if "usage" in words else ()
-    return next((usage for value in own if (usage := read_usage(value))), None)
+    for value in objects if "usage" in words else ():
+        if usage := read_usage(value):
+            return usage
+    return None
 
 
 def _credits(words: frozenset[str], objects: list[Object], known: Object) -> dict[str, int | float] | None:

@@ -8,11 +8,11 @@ the next turn replays into a new one.
 from __future__ import annotations
 
 import logging
-import uuid
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rivya_core.errors import (
     ContextOverflowError,
@@ -28,7 +28,7 @@ from rivya_core.http.plan import Plan, Streaming
 from rivya_core.http.retry import RetryPolicy, outcome_unknown, send_with_retries
 from rivya_core.media.fetch_url import FetchRules, fetch_image
 from rivya_core.prompted.exchange import Outcome, PromptedDecoder, finish
-from rivya_core.prompted.prompt import Prompt, Told
+from rivya_core.prompted.prompt import NOTHING_TOLD, Prompt, Told
 from rivya_core.rivya.files import upload_image
 from rivya_core.rivya.head_claims import HeadClaims, run_ledger
 from rivya_core.rivya.long_replay import NO_PARTS, SentParts, parts_of
@@ -147,9 +147,10 @@ class RivyaWire:
         if route.pointer is None:
             return turn
         reply = messages[-len(route.messages) - 1]
-        turn = replace(turn, told=told_by(self.origin, route.pointer, reply.pointer))
         claim = yield from self.claims(path).claim(route.pointer, reply)
-        return turn.replayed(claim.refusal) if claim.refusal else replace(turn, repeated=claim.repeated)
+        if claim.refusal:
+            return turn.replayed(claim.refusal)
+        return turn._replace(repeated=claim.repeated, told=told_by(self.origin, route.pointer, reply.pointer))
 
     def claims(self, path: str = "") -> HeadClaims:
         """Return what claims the heads of turns that go to *path*."""
@@ -161,8 +162,7 @@ class RivyaWire:
         return run_ledger(self.ledger, work)
 
 
-@dataclass(frozen=True)
-class _Turn:
+class _Turn(NamedTuple):
     """One turn on its route: what is sent, and what is remembered afterwards."""
 
     wire: RivyaWire
@@ -170,7 +170,7 @@ class _Turn:
     route: Route
     parts: SentParts = NO_PARTS
     repeated: bool = False
-    told: Told = Told()
+    told: Told = NOTHING_TOLD
 
     @property
     def is_prompted(self) -> bool:
@@ -189,10 +189,10 @@ class _Turn:
         try:
             text = self.text
             file_ids = yield from self._file_ids()
-            pieces = self._pieces(text)
-            turn = yield from self._with_parts(pieces[:-1])
+            *first, text = self._pieces(text)
+            turn = (yield from self._with_parts(first)) if first else self
             here = turn.parts.session_id or self.route.session_id
-            return turn, turn.request(path, chat_body(self.wire.options, pieces[-1], here, file_ids))
+            return turn, turn.request(path, chat_body(self.wire.options, text, here, file_ids))
         except BaseException as error:
             yield from self._end_claim_after(error, unknown=False)
             raise
@@ -200,7 +200,7 @@ class _Turn:
     def replayed(self, why: str) -> _Turn:
         """Return this turn on the route into a new session."""
         route = sessions.replayed(self.messages, self.wire.on_mismatch, why, self.route.digest)
-        return replace(self, route=route, repeated=False, told=Told())
+        return self._replace(route=route, repeated=False, told=NOTHING_TOLD)
 
     def _pieces(self, text: str) -> list[str]:
         """The text as one message, or in parts where it is too long and parts are allowed."""
@@ -225,12 +225,12 @@ class _Turn:
         parts = self.parts
         for piece in pieces:
             body = chat_body(self.wire.options, piece, parts.session_id or None, ())
-            turn = replace(self, parts=parts)
+            turn = self._replace(parts=parts)
             response = yield from turn.post(turn.request(WHOLE_PATH, body), WHOLE_PATH)
             parts = parts.and_one(read_whole(response))
             if not parts.session_id:
                 raise InvalidInputError("The server named no session for a part of a long transcript; it was charged.")
-        return replace(self, parts=parts)
+        return self._replace(parts=parts)
 
     def request(self, path: str, body: dict[str, Any], purpose: str = "") -> httpx.Request:
         """Return the request for *body* under this turn's idempotency key."""
@@ -241,7 +241,7 @@ class _Turn:
         """A fresh key, or the caller's; what is sent for another reason than the call itself has a key of its own."""
         given = self.wire.idempotency_key
         if given is None:
-            return uuid.uuid4().hex
+            return secrets.token_hex(16)
         replayed = "-replay" if self.route.reason == "replay" else ""
         part = f"-part{self.parts.count + 1}" if self.parts.count else ""
         return f"{given}{replayed}{part}{purpose}"

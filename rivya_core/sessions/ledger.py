@@ -15,7 +15,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
 from rivya_core.sessions.claim_files import MEMORY, ClaimFiles
@@ -26,8 +26,7 @@ LONGEST_MEMORY = 7 * 86_400.0
 """Seconds for which a ledger in memory trusts itself; the files of other processes' claims may be cleaned up later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A session as one reply left it.
 
     Attributes:

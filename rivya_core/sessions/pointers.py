@@ -14,15 +14,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
 
 from rivya_core.errors import HistoryMismatchError, InvalidInputError
 from rivya_core.sessions.ledger import Head
 from rivya_core.sessions.modes import OnMismatch
 from rivya_core.types import Media, Message, RawBlock, Text
 
-POINTER_VERSION = 1
-"""Raised when the canonical form below changes; a pointer of another version is a mismatch."""
+POINTER_VERSION = 2
+"""Raised when the canonical form or a seal below changes; a pointer of another version is a mismatch."""
 _quoted = json.encoder.encode_basestring_ascii
 _line = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
 LARGEST_TURN = 1_000_000
@@ -31,8 +32,7 @@ LONGEST_WORD = 512
 Reason = Literal["new", "continue", "replay", "pinned"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(NamedTuple):
     """Where on the server the transcript up to a reply is held.
 
     Attributes:
@@ -73,16 +73,16 @@ class Pointer:
     @staticmethod
     def from_json(value: Any) -> Pointer | None:
         """Return the pointer in a message's metadata, or None for anything that is not a sound one."""
-        if not isinstance(value, Mapping) or value.get("v") != POINTER_VERSION or value.get("v") is True:
+        if not isinstance(value, Mapping) or value.get("v") != POINTER_VERSION:
             return None
         session_id, turn, ledger = value.get("session_id"), value.get("turn"), value.get("ledger", "")
         origin, digest = value.get("origin"), value.get("digest")
-        if not all(_is_word(word) for word in (session_id, origin, digest, ledger or "-")):
+        if not all(map(_is_word, (session_id, origin, digest, ledger or "-"))):
             return None
         if not isinstance(turn, int) or isinstance(turn, bool) or not 0 < turn < LARGEST_TURN:
             return None
         reply = (value.get("reply_id"), value.get("reply_seal"))
-        kept = reply if all(_is_word(word) for word in reply) else ("", "")
+        kept = reply if all(map(_is_word, reply)) else ("", "")
         return Pointer(str(session_id), turn, str(origin), str(digest), str(ledger), *map(str, kept))
 
 
@@ -104,9 +104,12 @@ class Origin:
 
     def pointer(self, session_id: str, turn: int, digest: str, ledger: str = "", reply_id: str = "") -> Pointer | None:
         """Return the pointer for a session that holds a transcript, or None if its id is not one that can be kept."""
+        if not (_is_word(session_id) and 0 < turn < LARGEST_TURN and _is_word(ledger or "-")):
+            return None
         seal = self._seal(session_id, turn, digest, ledger)
-        made = Pointer(session_id, turn, self.fingerprint, seal, ledger, reply_id, self._reply_seal(seal, reply_id))
-        return Pointer.from_json(made.to_json())
+        if not _is_word(reply_id):
+            return Pointer(session_id, turn, self.fingerprint, seal, ledger)
+        return Pointer(session_id, turn, self.fingerprint, seal, ledger, reply_id, self._reply_seal(seal, reply_id))
 
     def reply_id(self, pointer: Pointer) -> str:
         """Return the server's id of the reply that *pointer* is about, or nothing if the id was not sealed here."""
@@ -119,17 +122,18 @@ class Origin:
         return pointer.origin == self.fingerprint and hmac.compare_digest(seal.encode(), pointer.digest.encode())
 
     def _reply_seal(self, digest: str, reply_id: str) -> str:
-        return hmac.digest(self.secret, f"{digest}:{reply_id}".encode(), "sha256").hex()[:32]
+        return blake2b(f"{digest}:{reply_id}".encode(), key=self.secret, digest_size=16).hexdigest()
 
     def _seal(self, session_id: str, turn: int, digest: str, ledger: str) -> str:
-        facts = json.dumps([POINTER_VERSION, session_id, turn, self.fingerprint, ledger, digest])
-        return hmac.digest(self.secret, facts.encode(), "sha256").hex()
+        words = ",".join(map(_quoted, (session_id, self.fingerprint, ledger, digest)))
+        return blake2b(f"[{POINTER_VERSION},{turn},{words}]".encode(), key=self.secret, digest_size=32).hexdigest()
 
 
 class TranscriptDigest:
     """Digest of what a model would see of messages: not ids, not metadata, not reasoning.
 
-    It grows with the transcript: each message is digested once in a turn, however long the history is.
+    It grows with the transcript: each message is digested once in a turn, however long the history is. What is hashed
+    is one line of JSON for each message.
 
     Attributes:
         count: Number of messages that are digested.
@@ -137,7 +141,7 @@ class TranscriptDigest:
 
     def __init__(self) -> None:
         self.count = 0
-        self._hash = hashlib.sha256(b"rivya-transcript-1")
+        self._hash = hashlib.sha256(b"rivya-transcript-2")
 
     def upto(self, messages: Sequence[Message]) -> TranscriptDigest:
         """Return the digest of *messages*, of which the first `count` are the ones digested here.
@@ -148,7 +152,7 @@ class TranscriptDigest:
         longer = TranscriptDigest()
         longer.count, longer._hash = len(messages), self._hash.copy()
         for message in messages[self.count :]:
-            longer._hash.update(hashlib.sha256(_canonical_line(message).encode()).digest())
+            longer._hash.update(_canonical_line(message).encode())
         return longer
 
     @property
@@ -157,8 +161,11 @@ class TranscriptDigest:
         return self._hash.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+NOTHING_YET = TranscriptDigest()
+"""The digest of no messages."""
+
+
+class Route(NamedTuple):
     """How a turn is sent.
 
     Attributes:
@@ -175,7 +182,7 @@ class Route:
     pointer: Pointer | None = None
     session_id: str | None = None
     why: str = ""
-    digest: TranscriptDigest = field(default_factory=TranscriptDigest, compare=False)
+    digest: TranscriptDigest = NOTHING_YET
 
 
 @lru_cache(maxsize=256)
@@ -203,7 +210,7 @@ def route(messages: Sequence[Message], origin: Origin, on_mismatch: OnMismatch =
     newer = every[position + 1 :]
     if not newer:
         return replayed(every, on_mismatch, "nothing follows the last reply")
-    digest = TranscriptDigest().upto(every[: position + 1])
+    digest = NOTHING_YET.upto(every[: position + 1])
     if not origin.owns(pointer, digest.hex):
         return replayed(every, on_mismatch, "they are not the ones that the session of the last reply holds", digest)
     return Route("continue", newer, pointer, pointer.session_id, digest=digest)
@@ -238,7 +245,7 @@ def replayed(
             f"No session can be continued with these messages, because {why}. {CHARGED if charged else UNCHARGED} Use "
             '`on_history_mismatch="replay"` to start a new session with all of them.'
         )
-    return Route("replay", tuple(messages), why=why, digest=digest or TranscriptDigest())
+    return Route("replay", tuple(messages), why=why, digest=digest or NOTHING_YET)
 
 
 def pinned(messages: Sequence[Message], session_id: str) -> Route:
@@ -282,8 +289,8 @@ def _canonical_line(message: Message) -> str:
     bare = not (message.tool_calls or message.tool_call_id or message.failed)
     named = message.name and message.pointer is None  # agents put their names on our replies after the fact
     if bare and not named and len(parts) == 1 and isinstance(parts[0], Text) and parts[0].text:
-        return f'{{"parts":[{_quoted(parts[0].text)}],"role":"{message.role}"}}'  # most messages; the same line
-    return _line(_canonical(message))
+        return f'{{"parts":[{_quoted(parts[0].text)}],"role":"{message.role}"}}\n'  # most messages; the same line
+    return f"{_line(_canonical(message))}\n"
 
 
 def _canonical(message: Message) -> dict[str, Any]:

@@ -313,7 +313,7 @@ class TestState:
         talk.send()
         assert talk.continued is None
 
-    @pytest.mark.parametrize("pointer", [7, "resp_2", None, {"v": 1}, {"v": 1, "session_id": 7}, [], {"v": 99}])
+    @pytest.mark.parametrize("pointer", [7, "resp_2", None, {"v": 2}, {"v": 2, "session_id": 7}, [], {"v": 99}])
     def test_a_strange_pointer(self, backend: Backend, ask: Ask, pointer: Any) -> None:
         """Never a crash, and never sent."""
         talk = Talk(ask, backend)

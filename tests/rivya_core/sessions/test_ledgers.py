@@ -6,7 +6,6 @@ import copy
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -92,10 +91,10 @@ class TestLedger:
         """A server that gives an id a second time, as stand-ins in tests do, has forgotten the first session."""
         for turn in (1, 2, 3):
             ledger.settle(head(turn))
-        ledger.settle(replace(head(1), digest="digest-other"))
+        ledger.settle(head(1)._replace(digest="digest-other"))
 
         assert not ledger.claim(head(3, by=ledger.name))
-        assert ledger.claim(replace(head(1), digest="digest-other"))
+        assert ledger.claim(head(1)._replace(digest="digest-other"))
 
     @pytest.mark.parametrize("end", ["settle", "release"])
     def test_the_end_of_an_old_turn_does_not_end_a_claim(self, ledger: Ledger, end: str) -> None:
@@ -111,7 +110,7 @@ class TestLedger:
         """Turn 1 of another transcript is not turn 1 of this one."""
         ledger.settle(head(1))
 
-        assert not ledger.claim(replace(head(1), digest="digest-other"))
+        assert not ledger.claim(head(1)._replace(digest="digest-other"))
 
     def test_a_head_of_an_unknown_session_needs_proof(self, ledger: Ledger) -> None:
         """A ledger vouches only for what it has seen; with the server's proof one caller gets the head."""

@@ -131,7 +131,7 @@ def test_a_reply_without_its_metadata_is_only_text(stage: Stage) -> None:
     stage.judged([*bare, reply, stage.world.human("And 3 + 3?")], "continue")
 
 
-@pytest.mark.parametrize("value", [7, "x", [], {"v": 1}, {"v": 1, "session_id": 5, "turn": "1"}, None])
+@pytest.mark.parametrize("value", [7, "x", [], {"v": 2}, {"v": 2, "session_id": 5, "turn": "1"}, None])
 def test_nonsense_in_the_metadata_is_no_crash(stage: Stage, value: Any) -> None:
     """Whatever the metadata hold, the model sees the messages."""
     talk = [stage.world.with_pointer(m, value) if stage.world.seen(m).role == "assistant" else m for m in stage.talk]
