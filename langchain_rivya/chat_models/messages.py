@@ -66,6 +66,9 @@ MEDIA: dict[str, MediaKind] = {
 }
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return *messages* as the core's values.
 
@@ -129,7 +132,7 @@ def _role(message: BaseMessage) -> Role:
 
 def _calls(message: AIMessage) -> Iterator[ToolCall]:
     for call in message.tool_calls:
-        yield ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False))
+        yield ToolCall(call["id"] or "", call["name"], _as_json(call["args"]))
     for invalid in message.invalid_tool_calls:
         arguments = (invalid["args"] or "").removesuffix(UNREPAIRABLE)
         yield ToolCall(invalid["id"] or "", invalid["name"] or "", arguments)

@@ -35,6 +35,7 @@ ROLES: dict[MessageRole, Role] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 CALL_IDS = ("id", "tool_call_id", "toolUseId", "tool_id", "call_id")
 
 
@@ -159,6 +160,6 @@ def _arguments(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value or {}, ensure_ascii=False)
+        return _as_json(value or {})
     except (TypeError, ValueError) as exc:
         raise InvalidInputError(f"The arguments of a tool call cannot be written as JSON ({exc}).") from None

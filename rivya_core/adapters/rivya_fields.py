@@ -107,7 +107,7 @@ class RivyaFields(SessionAccount, Connection):
             retry=self._retry,
             on_mismatch=self.on_history_mismatch,
             session_id=option("session_id"),
-            fetching=fetch_url.FetchRules(allowed=self.fetch_image_urls),
+            fetching=fetch_url.RULES[bool(self.fetch_image_urls)],
             long_replay=self.long_replay,
             idempotency_key=options.get("idempotency_key"),
             prompt=prompt_of(self._allowed(options), repair=self.repair),

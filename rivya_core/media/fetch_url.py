@@ -66,6 +66,10 @@ class FetchRules:
     clock: Callable[[], float] = field(default=time.monotonic, compare=False, repr=False)
 
 
+RULES = {True: FetchRules(allowed=True), False: FetchRules()}
+"""By whether messages and models may name images by URL."""
+
+
 def fetch_image(url: str, rules: FetchRules, retry: RetryPolicy) -> Plan[Media]:
     """Return the image at *url*, an https or `data:` URL.
 

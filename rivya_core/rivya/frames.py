@@ -8,8 +8,7 @@ A whole reply is read in the same way. The tables are in `vocabulary.py`; `metad
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rivya_core.rivya.metadata import has_final_credits, objects_in, read_facts
 from rivya_core.rivya.text_assembler import Form
@@ -29,7 +28,7 @@ from rivya_core.rivya.vocabulary import (
     words_end_reply,
     words_of,
 )
-from rivya_core.types import Usage
+from rivya_core.types import NOTHING, Usage
 
 Object = Mapping[str, Any]
 
@@ -71,8 +70,7 @@ DOCUMENTED_FACTS = ("id", "session_id", "model", "created_at")
 LARGEST_COUNT = 10**15
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """The contents of one frame.
 
     Attributes:
@@ -92,7 +90,7 @@ class Frame:
     ends: bool = False
     closes: bool = False
     error: Any = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = NOTHING
     usage: Usage | None = None
 
 

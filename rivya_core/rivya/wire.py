@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
@@ -156,7 +156,7 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         thinks = bool(frame.reasoning)
 
         def is_text(data: bytes, text: str) -> bool:
-            like = replace(frame, reasoning=text) if thinks else replace(frame, text=text)
+            like = frame._replace(reasoning=text) if thinks else frame._replace(text=text)
             return read_frame(event.name, loads_frame(data)) == like
 
         if self._repeats.learn(event.name, event.data, frame.reasoning or frame.text, is_text):

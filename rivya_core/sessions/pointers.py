@@ -26,6 +26,7 @@ POINTER_VERSION = 2
 """Raised when the canonical form or a seal below changes; a pointer of another version is a mismatch."""
 _quoted = json.encoder.encode_basestring_ascii
 _line = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode
+_sorted = json.JSONEncoder(sort_keys=True).encode
 LARGEST_TURN = 1_000_000
 LONGEST_WORD = 512
 
@@ -284,27 +285,23 @@ def _is_word(value: Any) -> bool:
 
 
 def _canonical_line(message: Message) -> str:
-    """What a model sees of a message, as one line of JSON."""
-    parts = message.parts
-    bare = not (message.tool_calls or message.tool_call_id or message.failed)
+    """What a model sees of a message, in one form, whichever form the framework holds it in: a line of JSON."""
+    answers = f'"answers":{_quoted(message.tool_call_id)},' if message.tool_call_id else ""
+    calls = f'"calls":{_calls_line(message)},' if message.tool_calls else ""
+    failed = '"failed":true,' if message.failed else ""
     named = message.name and message.pointer is None  # agents put their names on our replies after the fact
-    if bare and not named and len(parts) == 1 and isinstance(parts[0], Text) and parts[0].text:
-        return f'{{"parts":[{_quoted(parts[0].text)}],"role":"{message.role}"}}\n'  # most messages; the same line
-    return f"{_line(_canonical(message))}\n"
+    name = f'"name":{_quoted(message.name)},' if named else ""
+    return f'{{{answers}{calls}{failed}{name}"parts":{_parts_line(message.parts)},"role":"{message.role}"}}\n'
 
 
-def _canonical(message: Message) -> dict[str, Any]:
-    """What a model sees of a message, in one form, whichever form the framework holds it in."""
-    facts: dict[str, Any] = {"role": message.role, "parts": list(_joined(message.parts))}
-    if message.name and message.pointer is None:
-        facts["name"] = message.name
-    if message.tool_calls:
-        facts["calls"] = [[call.id, call.name, _arguments(call.arguments)] for call in message.tool_calls]
-    if message.tool_call_id:
-        facts["answers"] = message.tool_call_id
-    if message.failed:
-        facts["failed"] = True
-    return facts
+def _calls_line(message: Message) -> str:
+    return _line([[call.id, call.name, _arguments(call.arguments)] for call in message.tool_calls])
+
+
+def _parts_line(parts: Sequence[Text | Media | RawBlock]) -> str:
+    if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].text:  # of most messages
+        return f"[{_quoted(parts[0].text)}]"
+    return _line(list(_joined(parts)))
 
 
 def _joined(parts: Sequence[Text | Media | RawBlock]) -> Iterator[Any]:
@@ -337,6 +334,6 @@ def written(value: Any) -> str:
 def _arguments(text: str) -> str:
     """A call's arguments count by their value, not by their blanks or key order."""
     try:
-        return json.dumps(json.loads(text), sort_keys=True)
+        return _sorted(json.loads(text))
     except (ValueError, RecursionError):
         return text
