@@ -7,6 +7,7 @@ numbers the blocks itself; in `v0` text is a plain string until the reply holds,
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,10 @@ class _Segment:
     block: dict[str, Any] | None = None
 
 
+def _start_of(segment: _Segment) -> int:
+    return segment.start
+
+
 class ContentWriter:
     """Writes the deltas of one reply as content.
 
@@ -42,6 +47,7 @@ class ContentWriter:
         self._numbered, self._separate = numbered, separate
         self.as_blocks = numbered and expects_blocks
         self._segments: list[_Segment] = []
+        self._written: list[_Segment] = []
         self._is_open = False
         self._end = self._others = 0
 
@@ -68,8 +74,9 @@ class ContentWriter:
                 self._other(piece, made)
         if refusal:
             made.append({"type": "refusal", "refusal": refusal})
-        for segment in self._segments:
+        for segment in self._written:
             segment.block = None
+        self._written = []
         return made
 
     def _open(self) -> _Segment:
@@ -84,8 +91,8 @@ class ContentWriter:
 
     def _cite(self, citation: Mapping[str, Any], made: list[str | dict[str, Any]]) -> None:
         start = citation.get("start_index")
-        before = [found for found in self._segments if isinstance(start, int) and found.start <= start]
-        segment = (before or self._segments[-1:] or [self._open()])[-1]
+        before = bisect_right(self._segments, start, key=_start_of) if isinstance(start, int) else 0
+        segment = self._segments[before - 1] if self._segments else self._open()
         self._block_of(segment, made).setdefault("annotations", []).append(_citation(citation, segment.start))
 
     def _block_of(self, segment: _Segment, made: list[str | dict[str, Any]]) -> dict[str, Any]:
@@ -94,6 +101,7 @@ class ContentWriter:
             index = {} if segment.index is None else {"index": segment.index}
             segment.block = {"type": "text", "text": "", **index}
             made.append(segment.block)
+            self._written.append(segment)
         return segment.block
 
     def _other(self, block: Mapping[str, Any], made: list[str | dict[str, Any]]) -> None:

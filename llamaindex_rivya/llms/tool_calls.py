@@ -35,6 +35,7 @@ class CallsSoFar:
         self._calls: dict[int, ToolCallDelta] = {}
         self._blocks: dict[int, ToolCallBlock] = {}
         self._plain: dict[int, dict[str, Any]] = {}
+        self._invalid: dict[str, str] = {}
         self._readers: dict[int, PartialArguments] = {}
 
     def __bool__(self) -> bool:
@@ -49,8 +50,8 @@ class CallsSoFar:
     @property
     def facts(self) -> dict[str, Any]:
         """The calls for a message's `additional_kwargs`."""
-        invalid = {self._plain[at]["id"]: call.error or NO_OBJECT for at, call in self._calls.items() if call.invalid}
-        return {"tool_calls": list(self._plain.values()), **({"invalid_tool_calls": invalid} if invalid else {})}
+        invalid = {"invalid_tool_calls": dict(self._invalid)} if self._invalid else {}
+        return {"tool_calls": list(self._plain.values()), **invalid}
 
     def add(self, deltas: Sequence[ToolCallDelta]) -> None:
         """Add pieces of calls; only those that they belong to are written anew."""
@@ -70,6 +71,8 @@ class CallsSoFar:
             error=before.error or delta.error,
         )
         self._calls[delta.index] = call
+        if call.invalid:
+            self._invalid[call.id or ""] = call.error or NO_OBJECT
         if delta.index not in self._readers:
             self._readers[delta.index] = _arriving[call.id or ""] = PartialArguments()
         if call.name or call.invalid:

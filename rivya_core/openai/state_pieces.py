@@ -75,37 +75,69 @@ def _joined_text(key: str, pieces: Sequence[str]) -> str:
 
 
 def _joined_items(items: Sequence[Any]) -> list[Any]:
-    groups: list[list[Any]] = []
+    groups = _Groups()
     for item in items:
-        group = _group_of(item, groups) if isinstance(item, Mapping) else None
-        if group is None:
-            groups.append([item])
-        else:
-            group.append(item)
-    return [group[0] if len(group) == 1 else _joined_objects(group) for group in groups]
+        groups.add(item)
+    return [group.pieces[0] if len(group.pieces) == 1 else _joined_objects(group.pieces) for group in groups.listed]
 
 
-def _group_of(item: Mapping[str, Any], groups: Sequence[list[Any]]) -> list[Any] | None:
-    """Return the pieces that *item* continues: those of its index, or without one the last text."""
-    if isinstance(item.get("index"), int):
-        return next((group for group in reversed(groups) if _same_item(group, item)), None)
-    last = groups[-1] if groups else None
-    return last if last is not None and _same_item(last, item) and _is_open_text(last, item) else None
+class _Group:
+    """The pieces of one item of a list, and what they have said of it; nothing is looked for in all of them again."""
 
+    def __init__(self, item: Any) -> None:
+        self.pieces = [item]
+        self._is_object = isinstance(item, Mapping)
+        facts = item if isinstance(item, Mapping) else {}
+        self._index, self._type = facts.get("index"), facts.get("type")
+        self._is_text = any(isinstance(facts.get(key), (str, list)) for key in TEXTS)
+        self._named: dict[str, Any] = {}
+        self._signed = False
+        self._note(facts)
 
-def _same_item(group: Sequence[Any], item: Mapping[str, Any]) -> bool:
-    """Whether a piece may belong to the item of *group*; gateways give one index to items of several types or ids."""
-    first = group[0]
-    if not isinstance(first, Mapping) or first.get("index") != item.get("index"):
-        return False
-    for key in ("type", "id"):
-        known = next((piece[key] for piece in group if piece.get(key)), None)
-        if known and item.get(key) and item[key] != known:
+    def add(self, item: Mapping[str, Any]) -> None:
+        """Add a piece."""
+        self.pieces.append(item)
+        self._note(item)
+
+    def takes(self, item: Mapping[str, Any]) -> bool:
+        """Whether *item* may belong here; gateways give one index to items of several types or ids."""
+        if not self._is_object or self._index != item.get("index"):
             return False
-    return True
+        return all(not item.get(key) or item[key] == known for key, known in self._named.items())
+
+    def is_open_text(self, item: Mapping[str, Any]) -> bool:
+        """Whether pieces without an index are one text: it has no signature yet, and *item* continues or signs it."""
+        return self._is_text and not self._signed and self._type == item.get("type")
+
+    def _note(self, item: Mapping[str, Any]) -> None:
+        for key in ("type", "id"):
+            if item.get(key):
+                self._named.setdefault(key, item[key])
+        self._signed = self._signed or bool(item.get("signature"))
 
 
-def _is_open_text(group: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> bool:
-    """Whether pieces without an index are one text: it has no signature yet, and *item* continues or signs it."""
-    texts = any(isinstance(group[0].get(key), (str, list)) for key in TEXTS)
-    return texts and not any(piece.get("signature") for piece in group) and group[0].get("type") == item.get("type")
+class _Groups:
+    """The items of a list whose pieces arrive one after the other."""
+
+    def __init__(self) -> None:
+        self.listed: list[_Group] = []
+        self._by_index: dict[int, list[_Group]] = {}
+
+    def add(self, item: Any) -> None:
+        """Add a piece to the item that it continues, or begin another one."""
+        index = item.get("index") if isinstance(item, Mapping) else None
+        here = self._by_index.setdefault(index, []) if isinstance(index, int) else None
+        group = self._group_of(item, here) if isinstance(item, Mapping) else None
+        if group is not None:
+            group.add(item)
+            return
+        self.listed.append(_Group(item))
+        if here is not None:
+            here.append(self.listed[-1])
+
+    def _group_of(self, item: Mapping[str, Any], here: Sequence[_Group] | None) -> _Group | None:
+        """Return the item that a piece continues: the last one with its index, or without one the last text."""
+        if here is not None:
+            return next((group for group in reversed(here) if group.takes(item)), None)
+        last = self.listed[-1] if self.listed else None
+        return last if last is not None and last.takes(item) and last.is_open_text(item) else None

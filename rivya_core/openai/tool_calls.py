@@ -61,6 +61,7 @@ class ToolCalls:
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
+        self._ids: set[str] = set()
         self._early: list[dict[str, Any]] = []
 
     def __bool__(self) -> bool:
@@ -93,8 +94,9 @@ class ToolCalls:
             call.custom = call.held = True
         if call is None or (text and len(text) == call.length and text == call.text and call.whole):
             return None  # a piece of no call, or the whole call again
-        if id_ and not call.id and any(other.id == id_ for other in self._calls):
-            id_ = _new_id()  # two calls of one reply need two ids
+        if id_ and not call.id:
+            id_ = _new_id() if id_ in self._ids else id_  # two calls of one reply need two ids
+            self._ids.add(id_)
         return _grow(call, id_, name, text)
 
     def _keep_state(self, call: _Call | None, state: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ MAYBE_TAG = re.compile(
 )
 """What may be the beginning of a call, or of a tag around calls."""
 MAYBE_FENCE = re.compile(r"(?:^|\n)[ \t]*(?:`+|~+)[ \t]*[\w-]*\Z")
-JSON_FENCE = re.compile(r"^[ \t]*```+[ \t]*(?:json)?[ \t]*\r?\n\s*\Z", re.IGNORECASE | re.MULTILINE)
+JSON_FENCE = re.compile(r"^[ \t]*```+[ \t]*(?:json[ \t]*)?\r?\n\s*\Z", re.IGNORECASE | re.MULTILINE)
 """A fence for JSON that has just been opened."""
 BRACKET = re.compile(r"[{\[]")
 IN_JSON = re.compile(r'\\.|\\\Z|["{}\[\]]', re.DOTALL)
@@ -65,12 +65,18 @@ class TextFilter:
         self._begun = False
         self._stopped = holds_json and only_json
         self._closing: re.Pattern[str] | None = None
-        self.shown = ""
+        self._searched = 0
+        self._shown: list[str] = []
 
     @property
     def raw(self) -> str:
         """Everything that came so far."""
         return "".join(self._pieces)
+
+    @property
+    def shown(self) -> str:
+        """Everything that was passed on."""
+        return "".join(self._shown)
 
     def feed(self, piece: str) -> str:
         """Take the next piece of the reply and return what may be shown of it."""
@@ -79,7 +85,7 @@ class TextFilter:
             return ""
         self._pending += piece
         shown = self._take()
-        self.shown += shown
+        self._shown.append(shown)
         return shown
 
     def hold(self, piece: str) -> None:
@@ -126,8 +132,10 @@ class TextFilter:
     def _take_object(self) -> str:
         """Pass the first JSON value; the text around it is read at the end."""
         if self._object is None:
-            start, opening = BRACKET.search(self._pending), OPENING.search(self._pending)
-            if start is None or opening is not None:
+            start = BRACKET.search(self._pending, self._searched)
+            self._stopped = OPENING.search(self._pending, self._searched) is not None
+            if start is None or self._stopped:
+                self._searched = max(0, len(self._pending) - LONGEST_TAIL)
                 return ""
             if "`" in JSON_FENCE.sub("", self._pending[: start.start()]):
                 self._stopped = True  # what is in code may be an example

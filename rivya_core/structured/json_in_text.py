@@ -14,12 +14,16 @@ REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL
 UNOPENED = re.compile(r"\A.*?</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 """Reasoning whose opening tag ends the prompt, as the templates of some servers write it."""
 FENCE = re.compile(
-    r"^[ \t]*(```+(?!`)|~~~+(?!~))[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t\r]*$|\Z)",
+    r"^[ \t]*(```+(?!`)|~~~+(?!~))[ \t]*(?![ \t])([\w+#.-]*)(?![\w+#.-])[^\n]*\n"
+    r"(.*?)(?:^[ \t]*\1[`~]*[ \t\r]*$|\Z)",
     re.DOTALL | re.MULTILINE,
 )
-SHORT_FENCE = re.compile(r"```+[ \t]*(?:json)?[ \t]*(?=[{\[])([^\n]+?)```+", re.IGNORECASE)
+"""Here and below, a lookahead after a repetition leaves one way to match it, so that no text takes quadratic time."""
+SHORT_FENCE = re.compile(r"(?<!`)```+(?!`)[ \t]*(?:json[ \t]*)?(?=[{\[])([^\n]+?)```+", re.IGNORECASE)
 """A fence on one line."""
-BRACKET = re.compile(r'[{}\[\]]|"(?:[^"\\\n]|\\.)*"')
+BRACKET = re.compile(r'[{}\[\]"]')
+IN_STRING = re.compile(r'[^"\\\n]*(?:\\.[^"\\\n]*)*')
+"""The rest of a string, to its closing quote or to where its line ends without one."""
 INLINE = re.compile(r"`([^`\n]+)`")
 JSON_FENCES = frozenset({"", "json", "jsonc", "json5", "javascript", "js", "text", "txt"})
 MOST_ATTEMPTS = 200
@@ -145,15 +149,26 @@ def _is_cut(text: str) -> bool:
 
 
 def _closings(text: str) -> dict[int, int]:
-    """Where each bracket that is closed ends, in one pass."""
+    """Where each bracket that is closed ends, in one pass; those within strings do not count."""
     found: dict[int, int] = {}
     opened: list[int] = []
-    for match in BRACKET.finditer(text):
+    place = unclosed = 0
+    while (match := BRACKET.search(text, place)) is not None:
+        place = match.end()
         if match[0] in "{[":
             opened.append(match.start())
-        elif match[0] in "}]" and opened:
-            found[opened.pop()] = match.end()
+        elif match[0] != '"':
+            if opened:
+                found[opened.pop()] = place
+        elif place > unclosed:  # a quote in a string that nothing closes begins no string either
+            end = _end_of_string(text, place)
+            place, unclosed = (end + 1, 0) if text.startswith('"', end) else (place, end)
     return found
+
+
+def _end_of_string(text: str, start: int) -> int:
+    match = IN_STRING.match(text, start)
+    return match.end() if match else start
 
 
 def _next(text: str, start: int) -> int:

@@ -28,6 +28,8 @@ BARE_ERROR = frozenset(
 )
 """Keys of an object that is nothing but an error."""
 SPOKEN_REASONING = (*REASONING_KEYS, "reasoning_details")
+SOUND = frozenset({"data", "transcript"})
+"""Keys of a sound whose values come in pieces."""
 SOURCE_KEYS = ("search_results", "citations", "web_search")
 """Keys next to `choices` under which gateways put sources. The first one is used; the others repeat it."""
 BLOCK_KEYS = ("annotations", "images")
@@ -128,6 +130,7 @@ class Collected:
         self._logprobs: dict[str, list[Any]] = {}
         self._blocks: dict[str, Mapping[str, Any]] = {}
         self._audio: dict[str, Any] = {}
+        self._sound: dict[str, list[str]] = {}
         self._state: list[Mapping[str, Any]] = []
         self._further_usage: dict[str, Any] = {}
 
@@ -169,8 +172,10 @@ class Collected:
             self._state.append(state)
         audio = message.get("audio")
         for key, value in audio.items() if isinstance(audio, dict) else ():
-            whole = isinstance(value, str) and key in ("data", "transcript")
-            self._audio[key] = self._audio.get(key, "") + value if whole else value
+            if isinstance(value, str) and key in SOUND:
+                self._sound.setdefault(key, []).append(value)
+            else:
+                self._audio[key] = value
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -192,7 +197,8 @@ class Collected:
     @property
     def blocks(self) -> tuple[Mapping[str, Any], ...]:
         """Citations, images and sound, each once."""
-        return (*self._blocks.values(), *([{"type": "audio", **self._audio}] if self._audio else []))
+        audio = {**self._audio, **{key: "".join(pieces) for key, pieces in self._sound.items()}}
+        return (*self._blocks.values(), *([{"type": "audio", **audio}] if audio else []))
 
     def _keep(self, blocks: Iterator[Mapping[str, Any]]) -> None:
         for block in blocks:

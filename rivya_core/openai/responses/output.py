@@ -26,22 +26,39 @@ class Output:
     """The contents of all output items of a response.
 
     Attributes:
-        text: Text of all messages.
-        reasoning: Reasoning of all items: the summaries, or the reasoning itself if there are no summaries.
-        refusal: Refusal instead of text.
+        texts: Texts of all messages.
+        length: Number of characters in them.
+        reasonings: Reasoning of all items: the summaries, or the reasoning itself if there are no summaries.
+        refusals: Refusals instead of text.
         calls: Calls of functions and custom tools, numbered in their order.
         blocks: Citations with their places in `text`, and all other items.
         places: How much of the text is before each of the blocks.
         logprobs: Log probabilities of the text's tokens.
     """
 
-    text: str = ""
-    reasoning: str = ""
-    refusal: str = ""
+    texts: list[str] = field(default_factory=list)
+    length: int = 0
+    reasonings: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     calls: tuple[ToolCallDelta, ...] = ()
     blocks: list[Mapping[str, Any]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     logprobs: list[Any] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.texts)
+
+    @property
+    def reasoning(self) -> str:
+        """The whole reasoning."""
+        return BETWEEN_SUMMARIES.join(self.reasonings)
+
+    @property
+    def refusal(self) -> str:
+        """The whole refusal."""
+        return "".join(self.refusals)
 
 
 def read_output(items: Any) -> Output:
@@ -60,12 +77,13 @@ def read_item(item: Mapping[str, Any], output: Output) -> None:
         case "message":
             _read_message(item, output)
         case "reasoning":
-            output.reasoning += (BETWEEN_SUMMARIES if output.reasoning else "") + reasoning_of(item)
+            if (reasoning := reasoning_of(item)) or output.reasonings:
+                output.reasonings.append(reasoning)
         case "function_call" | custom_tools.CALL:
             pass
         case _:
             output.blocks.append(image_block(item) or item)
-            output.places.append(len(output.text))
+            output.places.append(output.length)
 
 
 def call_piece(item: Mapping[str, Any], index: int | None = None) -> dict[str, Any]:
@@ -89,13 +107,14 @@ def _texts(parts: Any) -> list[str]:
 def _read_message(item: Mapping[str, Any], output: Output) -> None:
     for part in _parts(item.get("content")):
         if isinstance(part.get("refusal"), str):
-            output.refusal += part["refusal"]
+            output.refusals.append(part["refusal"])
         if not isinstance(part.get("text"), str):
             continue
-        citations = [cited(found, len(output.text)) for found in _parts(part.get("annotations"))]
-        output.text += part["text"]
+        citations = [cited(found, output.length) for found in _parts(part.get("annotations"))]
+        output.texts.append(part["text"])
+        output.length += len(part["text"])
         output.blocks += citations
-        output.places += [len(output.text)] * len(citations)
+        output.places += [output.length] * len(citations)
         if isinstance(part.get("logprobs"), list):
             output.logprobs += part["logprobs"]
 

@@ -105,7 +105,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         self._blocks = StreamedBlocks()
         self._length = 0
         self._heard = PartTracker()
-        self._refusal = ""
+        self._refusals: list[str] = []
         self._calls = ToolCalls()
         self._pieces: list[str] = []
         self._thinks = self._marked = False
@@ -146,7 +146,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         if not isinstance(self._value.get("output"), list) or not self._value["output"]:
             self._value["output"] = [item for _, item in sorted(self._items.items())]
         output = read_output(self._value["output"])
-        output.refusal = output.refusal or self._refusal
+        output.refusals = output.refusals if output.refusal else self._refusals
         last = self._blocks.left(closing_delta(self._value, output, self.response, self._reading))
         text = "" if self._pieces else output.text
         reasoning = "" if self._thinks else output.reasoning
@@ -173,7 +173,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
 
     def refusal(self, event: Mapping[str, Any]) -> list[ChatDelta]:
         """A piece of a refusal, kept for the end."""
-        self._refusal += self._heard.new("refusal", event, "refusal")
+        self._refusals.append(self._heard.new("refusal", event, "refusal"))
         return []
 
     def reasoning(self, event: Mapping[str, Any]) -> list[ChatDelta]:

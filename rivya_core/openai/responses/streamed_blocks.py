@@ -27,7 +27,7 @@ class StreamedBlocks:
         before = len(self._output.blocks)
         read_item(item, self._output)
         new = self._output.blocks[before:]
-        if not new or len(self._output.text) != length:
+        if not new or self._output.length != length:
             return ()
         self._returned |= {_key(block) for block in new}
         return tuple(new)

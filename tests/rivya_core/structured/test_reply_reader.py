@@ -275,3 +275,28 @@ class TestChecks:
             fit(schema_of(Tree), value)
         with pytest.raises(MismatchError):
             check_json(value, schema_of(Tree).parameters)
+
+
+HOSTILE = {
+    "quotes with backslashes": 'x {' + '\\"' * 200_000,
+    "open brackets": "x " + "{[" * 100_000,
+    "backticks": "`" * 200_000,
+    "a fence and blanks": "x {z} ```" + " \t" * 100_000 + "z",
+    "a fence and a long word": "x {z}\n```" + "a" * 200_000,
+    "a fence, blanks and a word": "x {z}\n```" + " " * 200_000 + "a",
+    "fences": "x {z}\n" + "```json\n" * 50_000,
+    "tags": "<think>" * 50_000 + "{",
+    "nesting": "x " + '{"a":' * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_read_once(name: str) -> None:
+    """Whatever takes a time that grows with the square of the length would not end within this test run."""
+    with pytest.raises(ReplyError):
+        read_text(schema_of(Person), HOSTILE[name])
+
+
+def test_brackets_in_a_string_that_nothing_closes_count() -> None:
+    """The string does not, because a quote in prose may be an inch or a slip."""
+    assert read_text(schema_of(Person), 'x " {"name": "Ada"} and {"a\\"b": 1').name == "Ada"
