@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +42,9 @@ STREAMS: dict[str, Reply] = {
     "reasoning": pieces(lambda _: {"reasoning_content": "word "}),
     "tool calls": pieces(lambda at: {"tool_calls": [call(at)]}),
     "pieces of ten tool calls": pieces(
-        lambda at: {"tool_calls": [{**call(at % 10), "function": {"name": "look", "arguments": "{" if at < 10 else " "}}]}
+        lambda at: {
+            "tool_calls": [{**call(at % 10), "function": {"name": "look", "arguments": "{" if at < 10 else " "}}]
+        }
     ),
     "reasoning details": pieces(lambda _: {"reasoning_details": [{**REASONING, "index": 0}]}),
     "reasoning details without an index": pieces(lambda _: {"reasoning_details": [REASONING]}),
@@ -76,7 +77,11 @@ WHOLE: dict[str, Reply] = {
     "tool calls": lambda count: reply({"role": "assistant", "tool_calls": [call(at) for at in range(count)]}),
     "parts": lambda count: reply({"role": "assistant", "content": [{"type": "text", "text": "word "}] * count}),
     "citations": lambda count: reply(
-        {"role": "assistant", "content": "a" * count, "annotations": [cited(at)["annotations"][0] for at in range(count)]}
+        {
+            "role": "assistant",
+            "content": "a" * count,
+            "annotations": [cited(at)["annotations"][0] for at in range(count)],
+        }
     ),
 }
 
@@ -88,33 +93,27 @@ def clients(answer: httpx.Response) -> dict[str, Any]:
     return {"model": "m", "api_key": KEY, "base_url": URL, "http_client": backend.clients["http_client"]}
 
 
-def langchain(answer: httpx.Response, **settings: Any) -> Any:
-    return ChatOpenAICompatible(**clients(answer), **settings)
-
-
-def llamaindex(answer: httpx.Response, **settings: Any) -> Any:
-    return OpenAICompatible(**clients(answer), **settings)
-
-
 HI = [ChatMessage("Hi.")]
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_in_langchain(name: str) -> None:
-    assert_linear(lambda count: lambda m=langchain(STREAMS[name](count)): [*m.stream("Hi.")])
+def langchain(answer: httpx.Response, **settings: Any) -> Callable[[], Any]:
+    model = ChatOpenAICompatible(**clients(answer), **settings)
+    streamed = "event-stream" in answer.headers["content-type"]
+    return lambda: [*model.stream("Hi.")] if streamed else model.invoke("Hi.")
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_in_llamaindex(name: str) -> None:
-    assert_linear(lambda count: lambda m=llamaindex(STREAMS[name](count)): [*m.stream_chat(HI)])
+def llamaindex(answer: httpx.Response, **settings: Any) -> Callable[[], Any]:
+    model = OpenAICompatible(**clients(answer), **settings)
+    streamed = "event-stream" in answer.headers["content-type"]
+    return lambda: [*model.stream_chat(HI)] if streamed else model.chat(HI)
 
 
-@pytest.mark.parametrize(("replies", "name"), [(kind, name) for kind in (WHOLE, RESPONSES) for name in kind])
-def test_a_whole_reply_in_both(replies: dict[str, Reply], name: str) -> None:
-    settings = {"use_responses_api": replies is RESPONSES}
-
-    assert_linear(lambda count: lambda m=langchain(replies[name](count), **settings): m.invoke("Hi."))
-    assert_linear(lambda count: lambda m=llamaindex(replies[name](count), **settings): m.chat(HI))
+@pytest.mark.parametrize("framework", [langchain, llamaindex])
+@pytest.mark.parametrize(("replies", "name"), [(kind, name) for kind in (STREAMS, WHOLE, RESPONSES) for name in kind])
+def test_each_further_piece_costs_the_same(
+    framework: Callable[..., Callable[[], Any]], replies: dict[str, Reply], name: str
+) -> None:
+    assert_linear(lambda count: framework(replies[name](count), use_responses_api=replies is RESPONSES))
 
 
 def test_the_count_sees_what_is_quadratic() -> None:

@@ -278,7 +278,7 @@ class TestChecks:
 
 
 HOSTILE = {
-    "quotes with backslashes": 'x {' + '\\"' * 200_000,
+    "quotes with backslashes": "x {" + '\\"' * 200_000,
     "open brackets": "x " + "{[" * 100_000,
     "backticks": "`" * 200_000,
     "a fence and blanks": "x {z} ```" + " \t" * 100_000 + "z",
