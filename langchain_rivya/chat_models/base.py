@@ -123,6 +123,8 @@ class HTTPChatModel(Connection, BaseChatModel):
         Raises:
             InvalidInputError: The model has no such option.
         """
+        if not (kwargs or stop):
+            return {}
         given = {key: value for key, value in kwargs.items() if key not in {"stream", "stream_usage"}}
         if stop:
             given["stop"] = stop
@@ -226,10 +228,12 @@ class HTTPChatModel(Connection, BaseChatModel):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         """Options of a call for traces. LangChain's own method sets a warnings filter at every call."""
         own = self._identifying_params
+        own |= {"_type": self._llm_type, "stop": own.get("stop") if stop is None else stop}
+        if not kwargs:
+            return own
         given = mask_headers(kwargs)
         renamed = {CALL_NAMES[name]: value for name, value in given.items() if name in CALL_NAMES}
-        stops = own.get("stop") if stop is None else stop
-        return {**own, "_type": self._llm_type, "stop": stops, **given, **renamed}
+        return {**own, **given, **renamed}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Key of a reply in a cache. It holds no header values, but still differs between accounts."""

@@ -57,17 +57,17 @@ class Accumulator:
         self._text += delta.text
         self._blocks += delta.blocks
         if not (delta.last or delta.reasoning or delta.tool_calls):  # nearly all of them
-            return _response(self._said(), delta.text)
+            return _response(_message(*self._said()), delta.text)
         if delta.reasoning:
             self._reasoning += delta.reasoning
             self._thinking = [ThinkingBlock(content=self._reasoning)]
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
-        response = _response(self._message(delta), delta.text + self._refused(delta))
+        ending = _ending(delta) if delta.last else {}
+        said = self._ended(delta) if delta.last else self._said()
+        response = _response(_message(*said), delta.text + self._refused(delta), **ending)
         if delta.reasoning:
             response.additional_kwargs["thinking_delta"] = delta.reasoning
-        if delta.last:
-            _close(response, delta)
         return response
 
     def _refused(self, delta: ChatDelta) -> str:
@@ -75,20 +75,16 @@ class Accumulator:
         words = delta.metadata.get("refusal")
         return "" if not words else f"\n{words}" if self._text else str(words)
 
-    def _said(self) -> ChatMessage:
-        """All deltas so far, joined."""
+    def _said(self) -> tuple[list[ContentBlock], dict[str, Any]]:
+        """The blocks and facts of a message with all deltas so far, joined."""
         blocks: list[ContentBlock] = [*self._thinking, _built(TextBlock, {"block_type": "text", "text": self._text})]
-        facts: dict[str, Any] = {}
-        if self._calls:
-            blocks += self._calls.blocks
-            facts |= self._calls.facts
-        return _built(ChatMessage, {"role": MessageRole.ASSISTANT, "additional_kwargs": facts, "blocks": blocks})
+        return ([*blocks, *self._calls.blocks], dict(self._calls.facts)) if self._calls else (blocks, {})
 
-    def _message(self, delta: ChatDelta) -> ChatMessage:
-        message = self._said()
-        blocks, facts = message.blocks, message.additional_kwargs
-        if delta.last:
-            facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
+    def _ended(self, delta: ChatDelta) -> tuple[list[ContentBlock], dict[str, Any]]:
+        """The same with what the last delta says about the whole reply."""
+        blocks, facts = self._said()
+        facts |= {key: value for key, value in delta.metadata.items() if key not in NOT_IN_MESSAGES}
+        if self._blocks:
             citations = [dict(block) for block in self._blocks if is_citation(block)]
             facts |= {"citations": citations} if citations else {}
             made = [dict(block) for block in self._blocks if is_provider_run(block)]
@@ -97,8 +93,7 @@ class Accumulator:
             facts |= {CLIENT_CALLS_KEY: asked} if asked else {}
             blocks += [found for block in self._blocks if (found := _media(block)) is not None]
             blocks += [_citation(block, self._text) for block in citations]
-            message.blocks = self._with_refusal(blocks, facts.get("refusal"))
-        return message
+        return self._with_refusal(blocks, facts.get("refusal")), facts
 
     def _with_refusal(self, blocks: list[ContentBlock], refusal: Any) -> list[ContentBlock]:
         """The blocks with one for a refusal, in place of a text that is empty."""
@@ -108,13 +103,18 @@ class Accumulator:
         return [*others, RefusalBlock(text=str(refusal))]
 
 
-def _response(message: ChatMessage, delta: str) -> ChatResponse:
+def _message(blocks: list[ContentBlock], facts: dict[str, Any]) -> ChatMessage:
+    return _built(ChatMessage, {"role": MessageRole.ASSISTANT, "additional_kwargs": facts, "blocks": blocks})
+
+
+def _response(message: ChatMessage, delta: str, **ending: Any) -> ChatResponse:
     values: dict[str, Any] = {
         "message": message,
         "raw": None,
         "delta": delta,
         "logprobs": None,
         "additional_kwargs": {},
+        **ending,
     }
     return _built(ChatResponse, values)
 
@@ -144,17 +144,19 @@ def as_completion(response: ChatResponse) -> CompletionResponse:
     return _built(CompletionResponse, values)
 
 
-def _close(response: ChatResponse, delta: ChatDelta) -> None:
-    """Add what only a complete reply has: the provider's facts, usage where counters look for it, log probabilities."""
-    usage = _usage(delta.usage) if delta.usage else None
+def _ending(delta: ChatDelta) -> dict[str, Any]:
+    """What only a complete reply has: the provider's facts, usage where counters look for it, log probabilities."""
+    usage = _usage(delta.usage) if delta.usage else {}
     further = delta.metadata.get("usage")
-    response.raw = {**delta.metadata, **({"usage": {**(further or {}), **usage}} if usage else {})}
-    if usage:
-        response.additional_kwargs.update({name: usage[name] for name in COUNTERS})
     logprobs = delta.metadata.get("logprobs")
-    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    if isinstance(tokens, list):
-        response.logprobs = [_logprobs(token) for token in tokens if isinstance(token, Mapping)]
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    return {
+        "raw": {**delta.metadata, **({"usage": {**(further or {}), **usage}} if usage else {})},
+        "additional_kwargs": {name: usage[name] for name in COUNTERS} if usage else {},
+        "logprobs": [_logprobs(token) for token in tokens if isinstance(token, Mapping)]
+        if isinstance(tokens, list)
+        else None,
+    }
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

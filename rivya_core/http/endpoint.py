@@ -85,9 +85,7 @@ class Endpoint:
             InvalidInputError: *body* holds something that JSON cannot carry.
         """
         content = None if body is None else encode(body)
-        every = (self._headers if content is None else self._json_headers).copy()
-        for name, value in (headers or {}).items():
-            every[name] = value
+        every = self._headers if content is None else self._json_headers  # the request makes a copy
         lane = (self.base_url, path, self._key_hash, (body or {}).get("model"))
         extensions: dict[str, Any] = {EXTENSION: self.limits, LANE: lane}
         if self.timeout is not None:
@@ -96,11 +94,14 @@ class Endpoint:
             extensions[KEY_SOURCE] = self.key
         url = _url(self.base_url + path, self.query)
         if content is None:
-            return httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
-        every["content-length"] = str(len(content))
-        # The same as `content=`, without httpx's search for headers that are known to be there or not.
-        request = httpx.Request(method, url, headers=every, stream=httpx.ByteStream(content), extensions=extensions)
-        request.read()
+            request = httpx.Request(method, url, headers=every, files=files, data=fields, extensions=extensions)
+        else:  # the same as `content=`, without httpx's search for headers that are known to be there or not
+            body_stream = httpx.ByteStream(content)
+            request = httpx.Request(method, url, headers=every, stream=body_stream, extensions=extensions)
+            request.read()
+            request.headers["content-length"] = str(len(content))
+        for name, value in (headers or {}).items():
+            request.headers[name] = value
         return request
 
     @cached_property
