@@ -11,26 +11,33 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from inspect import signature, unwrap
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from pydantic import field_validator
 
-from llamaindex_rivya.callbacks import with_cost_tracking
 from llamaindex_rivya.llms.blocks import InputCapabilities
-from llamaindex_rivya.llms.messages import check_messages, check_prompt, to_core
-from llamaindex_rivya.llms.responses import Accumulator, as_completion, whole
 from llamaindex_rivya.llms.streaming import acloses_stream, atrack_stream, closes_stream, guarded, track_stream
 from llamaindex_rivya.llms.structured_output import StructuredPrediction
 from rivya_core.adapters.connection import Connection
-from rivya_core.chat_stream import Wire
+from rivya_core.extras import LazyModule
 from rivya_core.http.plan import Plan, Streaming
 from rivya_core.types import ChatDelta
 
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from llamaindex_rivya import callbacks
+    from llamaindex_rivya.llms import messages as inputs
+    from llamaindex_rivya.llms import responses
+    from rivya_core.chat_stream import Wire
+else:
+    callbacks = LazyModule("llamaindex_rivya.callbacks")
+    inputs = LazyModule("llamaindex_rivya.llms.messages")
+    responses = LazyModule("llamaindex_rivya.llms.responses")
+
 R = TypeVar("R")
-CHAT = guarded("messages", check_messages)
-COMPLETION = guarded("prompt", check_prompt)
+CHAT = guarded("messages", lambda given: inputs.check_messages(given))
+COMPLETION = guarded("prompt", lambda given: inputs.check_prompt(given))
 
 
 class HTTPLLM(Connection, StructuredPrediction):
@@ -58,7 +65,7 @@ class HTTPLLM(Connection, StructuredPrediction):
         return limiter
 
     @abstractmethod
-    def _wire(self, options: Mapping[str, Any]) -> Wire:
+    def _wire(self, options: Mapping[str, Any]) -> "Wire":
         """Return the wire that sends a call with these overrides; raise if an override is invalid."""
 
     @CHAT
@@ -77,13 +84,13 @@ class HTTPLLM(Connection, StructuredPrediction):
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
-        return self._clients.driver.run(self._reply(self._asked(prompt, formatted), kwargs, as_completion))
+        return self._clients.driver.run(self._reply(self._asked(prompt, formatted), kwargs, _as_completion))
 
     @COMPLETION
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Return the reply to *prompt*; `completion_to_prompt` is applied unless it is *formatted*."""
-        plan = self._reply(self._asked(prompt, formatted), kwargs, as_completion)
+        plan = self._reply(self._asked(prompt, formatted), kwargs, _as_completion)
         return await self._clients.async_driver.run(plan)
 
     @CHAT
@@ -107,7 +114,7 @@ class HTTPLLM(Connection, StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> Generator[CompletionResponse, None, None]:
         """Return the reply to *prompt* as a stream; each response holds the whole reply so far."""
-        return track_stream(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
+        return track_stream(self._chunks(*self._stream(self._asked(prompt, formatted), kwargs), _as_completion))
 
     @COMPLETION
     @acloses_stream
@@ -116,7 +123,7 @@ class HTTPLLM(Connection, StructuredPrediction):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> AsyncGenerator[CompletionResponse, None]:
         """Return the reply to *prompt* as a stream; each response holds the whole reply so far."""
-        return atrack_stream(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), as_completion))
+        return atrack_stream(self._achunks(*self._stream(self._asked(prompt, formatted), kwargs), _as_completion))
 
     def _reply(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], form: Callable[[ChatResponse], R]
@@ -124,39 +131,39 @@ class HTTPLLM(Connection, StructuredPrediction):
         wire = self._counted_wire(kwargs)
 
         def plan() -> Plan[R]:
-            core = yield from to_core(messages, self.takes)
+            core = yield from inputs.to_core(messages, self.takes)
             delta = yield from wire.reply(core)
-            return form(whole(delta, single=_is_single(kwargs)))
+            return form(responses.whole(delta, single=_is_single(kwargs)))
 
         return plan()
 
     def _stream(
         self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
-    ) -> tuple[Plan[Streaming[ChatDelta]], Accumulator]:
+    ) -> "tuple[Plan[Streaming[ChatDelta]], responses.Accumulator]":
         wire = self._counted_wire(kwargs)
 
         def plan() -> Plan[Streaming[ChatDelta]]:
-            core = yield from to_core(messages, self.takes)
+            core = yield from inputs.to_core(messages, self.takes)
             return (yield from wire.stream(core))
 
-        return plan(), Accumulator(single=_is_single(kwargs))
+        return plan(), responses.Accumulator(single=_is_single(kwargs))
 
-    def _counted_wire(self, kwargs: Mapping[str, Any]) -> Wire:
+    def _counted_wire(self, kwargs: Mapping[str, Any]) -> "Wire":
         """Return the wire of a call, counted by the credit handlers of this context."""
         model = str(kwargs.get("model") or self.model)
         options = self._read_call(kwargs)
         wire = self._followed(self._wire(options), options)
-        return with_cost_tracking(wire, self.callback_manager.handlers, model, self.provider.name)
+        return callbacks.with_cost_tracking(wire, self.callback_manager.handlers, model, self.provider.name)
 
     def _chunks(
-        self, plan: Plan[Streaming[ChatDelta]], reply: Accumulator, form: Callable[[ChatResponse], R]
+        self, plan: Plan[Streaming[ChatDelta]], reply: "responses.Accumulator", form: Callable[[ChatResponse], R]
     ) -> Generator[R, None, None]:
         with closing(self._clients.driver.stream(plan)) as deltas:
             for delta in deltas:
                 yield form(reply.add(delta))
 
     async def _achunks(
-        self, plan: Plan[Streaming[ChatDelta]], reply: Accumulator, form: Callable[[ChatResponse], R]
+        self, plan: Plan[Streaming[ChatDelta]], reply: "responses.Accumulator", form: Callable[[ChatResponse], R]
     ) -> AsyncGenerator[R, None]:
         async with aclosing(self._clients.async_driver.stream(plan)) as deltas:
             async for delta in deltas:
@@ -175,6 +182,10 @@ for _name in ("chat", "complete", "stream_chat", "stream_complete"):
 
 def _as_it_is(response: ChatResponse) -> ChatResponse:
     return response
+
+
+def _as_completion(response: ChatResponse) -> CompletionResponse:
+    return responses.as_completion(response)
 
 
 def _is_single(kwargs: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import IOBase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -26,8 +26,13 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.utils import resolve_binary
 
 from rivya_core.errors import InvalidInputError, NotSupportedError
-from rivya_core.media.fetch_url import data_url
+from rivya_core.extras import LazyModule
 from rivya_core.types import Media, MediaKind, Text
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from rivya_core.media import fetch_url
+else:
+    fetch_url = LazyModule("rivya_core.media.fetch_url")
 
 KINDS: dict[type, tuple[MediaKind, str]] = {
     ImageBlock: ("image", "image"),
@@ -142,7 +147,7 @@ def _media(block: Any, role: str, takes: InputCapabilities) -> Media:
     if data:
         return replace(given, data=data)
     if url.startswith("data:"):
-        inline = data_url(url)
+        inline = fetch_url.data_url(url)
         return replace(given, data=inline.data, mime_type=given.mime_type or inline.mime_type)
     if not url:
         raise InvalidInputError(

@@ -1,7 +1,7 @@
 """LlamaIndex's hooks for function calling, the same for all models: tools on their way out, calls on their way back."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -10,10 +10,16 @@ from llama_index.core.tools.types import BaseTool
 
 from llamaindex_rivya.errors import OutputError
 from llamaindex_rivya.llms.base import HTTPLLM
-from llamaindex_rivya.llms.messages import tool_calls_of
-from llamaindex_rivya.llms.tool_calls import check_calls, selections
 from llamaindex_rivya.llms.tools import tool_schemas
 from rivya_core.adapters.tool_choice import tool_choice_for
+from rivya_core.extras import LazyModule
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from llamaindex_rivya.llms import messages as inputs
+    from llamaindex_rivya.llms import tool_calls
+else:
+    inputs = LazyModule("llamaindex_rivya.llms.messages")
+    tool_calls = LazyModule("llamaindex_rivya.llms.tool_calls")
 
 
 class ToolCallingLLM(HTTPLLM, FunctionCallingLLM):
@@ -55,10 +61,10 @@ class ToolCallingLLM(HTTPLLM, FunctionCallingLLM):
         Raises:
             OutputError: With *error_on_no_tool_call*, if there is none, or one that cannot be run.
         """
-        calls = tool_calls_of(response.message)
+        calls = inputs.tool_calls_of(response.message)
         if error_on_no_tool_call:
-            check_calls(response.message, calls)
-        return selections(response.message, calls)
+            tool_calls.check_calls(response.message, calls)
+        return tool_calls.selections(response.message, calls)
 
     def predict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> Any:
         """Let the model call one of *tools*, and return its output."""

@@ -7,20 +7,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.program.utils import create_flexible_model
 from pydantic import BaseModel, RootModel, ValidationError
 
 from llamaindex_rivya.errors import OutputError, RefusalError
-from llamaindex_rivya.llms.messages import tool_calls_of
-from llamaindex_rivya.llms.tool_calls import invalid_calls
 from rivya_core.adapters.prompting import text_that_counts
-from rivya_core.prompted.prompt import answer_words
-from rivya_core.structured.checks import MismatchError, check_json
-from rivya_core.structured.reply_reader import Reply, ReplyError, read_reply, so_far
+from rivya_core.extras import LazyModule
 from rivya_core.structured.schemas import Schema, schema_of
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from llamaindex_rivya.llms import messages as inputs
+    from llamaindex_rivya.llms import tool_calls
+    from rivya_core.prompted import prompt as prompts
+    from rivya_core.structured import checks, reply_reader
+else:
+    inputs, tool_calls = LazyModule("llamaindex_rivya.llms.messages"), LazyModule("llamaindex_rivya.llms.tool_calls")
+    prompts = LazyModule("rivya_core.prompted.prompt")
+    checks, reply_reader = LazyModule("rivya_core.structured.checks"), LazyModule("rivya_core.structured.reply_reader")
 
 OutputModeName = Literal["auto", "native", "tool", "prompted"]
 ADVICE = {
@@ -69,7 +75,7 @@ class OutputMode:
         """Return *messages*, with the instruction of the prompted mode; the caller's messages do not change."""
         if self.name != "prompted" or self.by_wire or not messages:
             return list(messages)
-        words = f"\n{answer_words(self.schema)}"
+        words = f"\n{prompts.answer_words(self.schema)}"
         blocks = [*messages[-1].blocks, TextBlock(text=words)]
         return [*messages[:-1], messages[-1].model_copy(update={"blocks": blocks})]
 
@@ -85,8 +91,8 @@ class OutputMode:
         if reply.refusal:
             raise RefusalError(f"No structured output: the model refused: {reply.refusal}", text=reply.refusal)
         try:
-            return read_reply(self.schema, reply, by_tool=self.name == "tool")
-        except ReplyError as error:
+            return reply_reader.read_reply(self.schema, reply, by_tool=self.name == "tool")
+        except reply_reader.ReplyError as error:
             kind = NotEnforcedError if self._is_ignored(reply, error) else OutputError
             message = f"{error} The object was asked for with `output_mode={self.name!r}`. {ADVICE[self.name]}"
             raise kind(message, text=reply.text) from error
@@ -97,7 +103,7 @@ class OutputMode:
         It is an instance of the class if nothing in it is a default, which may stand for what has not arrived. Else it
         is LlamaIndex's flexible model of the class, in which such fields are None.
         """
-        found = so_far(self.schema, value)
+        found = reply_reader.so_far(self.schema, value)
         if found is None:
             return None
         try:
@@ -112,19 +118,19 @@ class OutputMode:
     def _flexible(self) -> type[BaseModel]:
         return create_flexible_model(self.output_cls)
 
-    def _is_ignored(self, reply: Reply, error: ReplyError) -> bool:
+    def _is_ignored(self, reply: "reply_reader.Reply", error: "reply_reader.ReplyError") -> bool:
         """Whether a whole reply in the native mode holds nothing that fits the schema which the server was given."""
         if self.name != "native" or reply.cut or reply.calls or reply.invalid_calls or not reply.text.strip():
             return False
         return not any(_fits(value, self.schema) for value in error.candidates)
 
 
-def reply_of(response: ChatResponse) -> Reply:
+def reply_of(response: ChatResponse) -> "reply_reader.Reply":
     """Return a response in the form that the reader of replies takes."""
     message, raw = response.message, response.raw if isinstance(response.raw, Mapping) else {}
-    calls = tool_calls_of(message)
-    broken = invalid_calls(message, calls)
-    return Reply(
+    calls = inputs.tool_calls_of(message)
+    broken = tool_calls.invalid_calls(message, calls)
+    return reply_reader.Reply(
         text=text_that_counts(raw, message.content or ""),
         calls=tuple((call.name, call.arguments) for call in calls if call not in broken),
         invalid_calls=tuple((call.name, call.arguments) for call in broken),
@@ -135,8 +141,8 @@ def reply_of(response: ChatResponse) -> Reply:
 
 def _fits(value: Any, schema: Schema) -> bool:
     try:
-        check_json(value, schema.parameters)
-    except MismatchError:
+        checks.check_json(value, schema.parameters)
+    except checks.MismatchError:
         return False
     return True
 

@@ -8,7 +8,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
@@ -19,9 +19,14 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
 from llamaindex_rivya.errors import InvalidInputError, OutputError
-from llamaindex_rivya.llms.messages import tool_calls_of
 from llamaindex_rivya.llms.output_modes import NotEnforcedError, OutputMode, OutputModeName
-from rivya_core.structured.growing import GrowingObject
+from rivya_core.extras import LazyModule
+
+if TYPE_CHECKING:  # what only a call needs is imported by the first call
+    from llamaindex_rivya.llms import messages as inputs
+    from rivya_core.structured import growing
+else:
+    inputs, growing = LazyModule("llamaindex_rivya.llms.messages"), LazyModule("rivya_core.structured.growing")
 
 OURS = (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM)
 """Program modes that are carried out here; the others are programs of other packages."""
@@ -215,14 +220,14 @@ class _Asking:
             yield from self._new(self.found)
 
     def _begin(self) -> None:
-        self._growing = GrowingObject(in_prose=self._modes[0].name != "tool")
+        self._growing = growing.GrowingObject(in_prose=self._modes[0].name != "tool")
         self._heard, self._value, self._response = 0, None, None
 
     def _new_piece(self, response: ChatResponse) -> str:
         """What a piece adds to the text, or to the arguments of the tool's call."""
         if self._modes[0].name != "tool":
             return response.delta or ""
-        calls = tool_calls_of(response.message)
+        calls = inputs.tool_calls_of(response.message)
         own = next((call.arguments for call in calls if call.name == self._modes[0].schema.name), "")
         new, self._heard = own[self._heard :], len(own)
         return new

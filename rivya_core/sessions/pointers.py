@@ -289,8 +289,8 @@ def _canonical_line(message: Message) -> str:
     answers = f'"answers":{_quoted(message.tool_call_id)},' if message.tool_call_id else ""
     calls = f'"calls":{_calls_line(message)},' if message.tool_calls else ""
     failed = '"failed":true,' if message.failed else ""
-    named = message.name and message.pointer is None  # agents put their names on our replies after the fact
-    name = f'"name":{_quoted(message.name)},' if named else ""
+    speaker = message.name if message.pointer is None else None  # agents name our replies after the fact
+    name = f'"name":{_quoted(speaker)},' if speaker else ""
     return f'{{{answers}{calls}{failed}{name}"parts":{_parts_line(message.parts)},"role":"{message.role}"}}\n'
 
 
