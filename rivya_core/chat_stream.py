@@ -6,18 +6,20 @@ share: bytes to events, a plain JSON response to a stream request, an error afte
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from rivya_core.errors import RivyaError, StreamBrokenError
+from rivya_core.http.frame_cache import FrameCache
 from rivya_core.http.headers import without_secrets
 from rivya_core.http.json_codec import loads_frame, paired, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Decoder, Plan, Streaming
-from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder
+from rivya_core.http.sse import BYTE_ORDER_MARK, Event, SSEDecoder, event_of
 from rivya_core.types import NOTHING, ChatDelta, Message, ToolCallDelta, Usage
 
 FIELDS = (b"data", b"event", b"id", b"retry", b":", BYTE_ORDER_MARK)
@@ -47,6 +49,9 @@ class ChatStreamDecoder(ABC):
         response: The open response, for its headers and for errors. Its body is not read here.
     """
 
+    unread: ClassVar[re.Pattern[bytes] | None] = None
+    """Finds values in events that are not read and may differ from event to event."""
+
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.complete = False
@@ -55,6 +60,9 @@ class ChatStreamDecoder(ABC):
         self._body: list[bytes] = []
         self._failure: RivyaError | None = None
         self._may_hold_halves = False
+        self.has_said = False
+        """Whether a delta was returned."""
+        self._repeats = FrameCache(self.unread)
 
     @property
     @abstractmethod
@@ -64,6 +72,17 @@ class ChatStreamDecoder(ABC):
     @abstractmethod
     def read(self, event: Event) -> Iterable[ChatDelta]:
         """Return the deltas in one event; set `complete` when it ends the reply."""
+
+    @abstractmethod
+    def piece_in(self, event: Event) -> tuple[Any, str] | None:
+        """Return the rest of an event and its text if all events with this rest differ only in the next piece of text.
+
+        This does not read the event; None is for all other events.
+        """
+
+    @abstractmethod
+    def read_piece(self, rest: Any, text: str) -> list[ChatDelta]:
+        """Return the deltas in an event with this rest and this text."""
 
     @abstractmethod
     def closing(self) -> ChatDelta:
@@ -136,18 +155,31 @@ class ChatStreamDecoder(ABC):
             self._sse = None
         return head
 
-    def _take(self, events: Sequence[Event]) -> list[ChatDelta]:
-        """Read *events*; an error after good events is kept until those are delivered, however the bytes are cut."""
+    def _take(self, blocks: Sequence[bytes]) -> list[ChatDelta]:
+        """Read *blocks*; an error after good events is kept until those are delivered, however the bytes are cut."""
         deltas: list[ChatDelta] = []
-        for event in events:
+        for block in blocks:
             if self.done:  # the rest is ignored, however the bytes are cut
                 break
+            text = self._repeats.text_of(block)
+            if text:
+                deltas += self.read_piece(self._repeats.rest, text)
+                continue
+            event = event_of(block)
             try:
-                found = self.read(event)
+                found = self.read(event) if event is not None else ()
                 deltas.extend(map(_without_halves, found) if self._may_hold_halves else found)
             except RivyaError as error:
                 self._failure = error.with_traceback(None)  # its frames may hold a key that the server repeated
+            else:
+                if found and self.has_said:  # the first delta does not wait for this
+                    self._repeats.learn(block, self._piece_in)
+                self.has_said = self.has_said or bool(found)
         return deltas
+
+    def _piece_in(self, block: bytes) -> tuple[Any, str] | None:
+        event = event_of(block)
+        return None if event is None else self.piece_in(event)
 
 
 def with_refusal(metadata: Mapping[str, Any], *, said: bool) -> dict[str, Any]:
@@ -187,6 +219,11 @@ class WrappedDecoder:
     def partial(self) -> str:
         """The text so far."""
         return self._inner.partial
+
+    @property
+    def has_said(self) -> bool:
+        """Whether a delta was returned."""
+        return self._inner.has_said
 
     @property
     def facts(self) -> Mapping[str, Any]:

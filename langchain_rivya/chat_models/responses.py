@@ -86,8 +86,8 @@ class ChunkWriter:
 
     def chunk(self, delta: ChatDelta) -> ChatGenerationChunk:
         """Return *delta* as a chunk."""
-        if not (delta.last or delta.reasoning or delta.tool_calls or delta.blocks or self._content.as_blocks):
-            return text_chunk(self._content.plain(delta.text))
+        if not (delta.last or delta.tool_calls or delta.blocks or self._content.as_blocks):
+            return text_chunk(self._content.plain(delta.text) if delta.text else "", delta.reasoning)
         if self._first_call and delta.tool_calls:
             calls = tuple(replace(call, index=self._first_call + call.index) for call in delta.tool_calls)
             delta = delta._replace(tool_calls=calls)

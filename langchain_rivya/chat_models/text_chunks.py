@@ -43,14 +43,19 @@ _EMPTY = ChatGenerationChunk(message=AIMessageChunk(content=""))
 _TEXT: type[str] = type(_EMPTY.text)
 """A string subclass in versions in which `text` was once a method."""
 _CHUNK_MESSAGE, _CHUNK = _Pattern(AIMessageChunk(content="")), _Pattern(_EMPTY)
+_THOUGHT = _Pattern(AIMessageChunk(content="", additional_kwargs={}))
 _MESSAGE = _Pattern(AIMessage(content="", response_metadata={}, usage_metadata=None))
 _GENERATION = _Pattern(ChatGeneration(message=AIMessage(content="")))
 _RESULT = _Pattern(ChatResult(generations=[], llm_output={}))
 
 
-def text_chunk(text: str) -> ChatGenerationChunk:
-    """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns."""
-    chunk: ChatGenerationChunk = _CHUNK.made(message=_CHUNK_MESSAGE.made(content=text), text=_TEXT(text))
+def text_chunk(text: str, reasoning: str = "") -> ChatGenerationChunk:
+    """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns, with the reasoning, if any."""
+    if reasoning:
+        message = _THOUGHT.made(content=text, additional_kwargs={"reasoning_content": reasoning})
+    else:
+        message = _CHUNK_MESSAGE.made(content=text)
+    chunk: ChatGenerationChunk = _CHUNK.made(message=message, text=_TEXT(text))
     return chunk
 
 

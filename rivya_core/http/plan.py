@@ -105,6 +105,11 @@ class Decoder(Protocol[E_co]):
         """The text so far, for the error when the stream stops early."""
         ...
 
+    @property
+    def has_said(self) -> bool:
+        """Whether an event was returned."""
+        ...
+
     def feed(self, data: bytes) -> Sequence[E_co]:
         """Take the next bytes, which may be cut anywhere, and return the events that they complete."""
         ...

@@ -26,7 +26,7 @@ class Event(NamedTuple):
 
 
 class SSEDecoder:
-    """Turns the bytes of an event stream into events."""
+    """Turns the bytes of an event stream into blocks of lines, one for each event."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
@@ -34,8 +34,8 @@ class SSEDecoder:
         self._held = b""
         self._begun = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Return the events that *data* completes."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the blocks of lines that *data* completes; `event_of` reads them."""
         if self._held or b"\r" in data:
             data = self._plain(data)
         if self._waiting:
@@ -44,14 +44,16 @@ class SSEDecoder:
                 return []
             data = b"".join((*self._waiting, data))
             self._waiting, self._size = [], 0
-        *blocks, rest = data.split(b"\n\n")
-        self._wait(rest)
-        return self._events(blocks)
+        blocks = data.split(b"\n\n")
+        rest = blocks.pop()
+        if rest:
+            self._wait(rest)
+        return blocks if self._begun else self._without_mark(blocks)
 
-    def finish(self) -> list[Event]:
-        """Return the event that the body's end completes, if there is one."""
+    def finish(self) -> list[bytes]:
+        """Return the block that the body's end completes."""
         rest, self._waiting, self._held = b"".join(self._waiting), [], b""
-        return self._events([rest])
+        return self._without_mark([rest])
 
     def _wait(self, data: bytes) -> None:
         """Keep the beginning of an event; the pieces are joined once, however small they are."""
@@ -61,11 +63,11 @@ class SSEDecoder:
         if self._size > LARGEST_EVENT:
             raise StreamBrokenError(f"A single event is larger than {LARGEST_EVENT} bytes.")
 
-    def _events(self, blocks: list[bytes]) -> list[Event]:
+    def _without_mark(self, blocks: list[bytes]) -> list[bytes]:
         if blocks and not self._begun:
             self._begun = True
             blocks[0] = blocks[0].removeprefix(BYTE_ORDER_MARK)
-        return [event for block in blocks if (event := _event(block)) is not None]
+        return blocks
 
     def _plain(self, data: bytes) -> bytes:
         """Normalise line ends; a CR at the end may be half of a CRLF and waits for the next piece."""
@@ -74,7 +76,8 @@ class SSEDecoder:
         return data.removesuffix(self._held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _event(block: bytes) -> Event | None:
+def event_of(block: bytes) -> Event | None:
+    """Return the event in a block of lines, or None if there is none, for example only comments."""
     if block.startswith(b"data: ") and b"\n" not in block:  # the usual form
         return Event("", block[6:])
     if block.lstrip()[:1] in (b"{", b"["):

@@ -92,21 +92,14 @@ class RefusalDecoder(WrappedDecoder):
     def __init__(self, inner: Decoder[ChatDelta], learn: Callable[[APIError], Quirks | None]) -> None:
         super().__init__(inner)
         self._learn = learn
-        self._has_begun = False
         self.learnt: Quirks | None = None
-
-    def feed(self, data: bytes) -> Sequence[ChatDelta]:
-        """Return the deltas that *data* completes."""
-        deltas = super().feed(data)
-        self._has_begun = self._has_begun or bool(deltas)
-        return deltas
 
     def finish(self) -> Sequence[ChatDelta]:
         """Return the closing deltas; none that says anything after a refusal."""
         try:
             return super().finish()
         except APIError as error:
-            self.learnt = None if self._has_begun else self._learn(error)
+            self.learnt = None if self.has_said else self._learn(error)
             if self.learnt is None:
                 raise
         return [ChatDelta(last=True)]

@@ -19,7 +19,6 @@ from rivya_core.http.error_responses import error_from_response, invalid_respons
 from rivya_core.http.json_codec import loads_frame
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
-from rivya_core.rivya.frame_cache import FrameCache
 from rivya_core.rivya.frames import Frame, read_frame, read_reply
 from rivya_core.rivya.metadata import merged_facts, merged_usage
 from rivya_core.rivya.text_assembler import TextAssembler
@@ -116,8 +115,6 @@ class RivyaStreamDecoder(ChatStreamDecoder):
         self._closed = False
         self._bare: set[str] = set()
         self._json: set[str] = set()
-        self._repeats = FrameCache()
-        self._repeat_thinks = False
 
     @property
     def done(self) -> bool:
@@ -132,35 +129,36 @@ class RivyaStreamDecoder(ChatStreamDecoder):
 
     def read(self, event: Event) -> list[ChatDelta]:
         """Return the delta in one event."""
-        again = self._repeats.text_of(event.name, event.data)
-        if again:
-            text, reasoning = (
-                ("", self._reasoning.piece(again)) if self._repeat_thinks else (self._text.piece(again), "")
-            )
-            return [ChatDelta(text, reasoning)] if text or reasoning else []
         if END_MARK.fullmatch(event.data):
             self._marked = self.complete = True
             return []
         frame = read_frame(event.name, self._payload(event))
         if frame.error is not None:
             raise error_from_response(self.response, frame.error)
-        self._learn(event, frame)
-        return self._add(frame)
-
-    def _learn(self, event: Event, frame: Frame) -> None:
-        """Remember the form of a frame that holds only the next piece."""
         if frame.facts or frame.usage:
             self._repeats.forget()  # later frames that repeat old values must not replace the values of this one
+        return self._add(frame)
+
+    def piece_in(self, event: Event) -> tuple[Any, str] | None:
+        """Return the frame without its text, and the text, if it holds only the next piece."""
+        if not event.data.startswith(b"{") or event.name in self._bare:
+            return None
+        try:
+            frame = read_frame(event.name, loads_frame(event.data))
+        except ValueError:
+            return None
         if frame.form != "piece" or frame.ends or bool(frame.text) == bool(frame.reasoning):
-            return
-        thinks = bool(frame.reasoning)
+            return None
+        rest = frame._replace(text="", reasoning="")
+        return (bool(frame.reasoning), rest), frame.reasoning or frame.text
 
-        def is_text(data: bytes, text: str) -> bool:
-            like = frame._replace(reasoning=text) if thinks else frame._replace(text=text)
-            return read_frame(event.name, loads_frame(data)) == like
-
-        if self._repeats.learn(event.name, event.data, frame.reasoning or frame.text, is_text):
-            self._repeat_thinks = thinks
+    def read_piece(self, rest: Any, text: str) -> list[ChatDelta]:
+        """Return the delta in a frame with this rest and this text."""
+        if rest[0]:
+            reasoning = self._reasoning.piece(text)
+            return [ChatDelta("", reasoning)] if reasoning else []
+        text = self._text.piece(text)
+        return [ChatDelta(text)] if text else []
 
     def closing(self) -> ChatDelta:
         """Return usage and metadata."""

@@ -17,14 +17,15 @@ from langchain_rivya.chat_models.text_chunks import text_chunk, text_message, te
 SLOTS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
 
-def validated(text: str) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(content=text))
+def validated(text: str, reasoning: str = "") -> ChatGenerationChunk:
+    further: Any = {"additional_kwargs": {"reasoning_content": reasoning}} if reasoning else {}
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, **further))
 
 
-@pytest.mark.parametrize("text", ["", "Hello", "wörld 👋\n"])
-def test_it_equals_the_validated_chunk_in_every_respect(text: str) -> None:
+@pytest.mark.parametrize("text", [("",), ("Hello",), ("wörld 👋\n",), ("", "Why?"), ("Hello", "Why?")])
+def test_it_equals_the_validated_chunk_in_every_respect(text: Any) -> None:
     """On each supported version of langchain-core: values, types, what counts as set, and what pydantic keeps beside."""
-    ours, theirs = text_chunk(text), validated(text)
+    ours, theirs = text_chunk(*text), validated(*text)
 
     assert ours == theirs
     for mine, its in ((ours, theirs), (ours.message, theirs.message)):
@@ -51,8 +52,9 @@ USES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_it_behaves_as_the_validated_chunk(use: Any) -> None:
-    assert use(text_chunk("Hello")) == use(validated("Hello"))
+@pytest.mark.parametrize("text", [("Hello",), ("", "Why?")], ids=["text", "reasoning"])
+def test_it_behaves_as_the_validated_chunk(text: Any, use: Any) -> None:
+    assert use(text_chunk(*text)) == use(validated(*text))
 
 
 def test_it_can_be_changed_as_langchain_does() -> None:

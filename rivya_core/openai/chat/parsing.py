@@ -131,7 +131,7 @@ class Collected:
         self._blocks: dict[str, Mapping[str, Any]] = {}
         self._audio: dict[str, Any] = {}
         self._sound: dict[str, list[str]] = {}
-        self._state: list[Mapping[str, Any]] = []
+        self.state_pieces: list[Mapping[str, Any]] = []
         self._further_usage: dict[str, Any] = {}
 
     def top(self, value: Mapping[str, Any]) -> None:
@@ -169,7 +169,7 @@ class Collected:
             self._keep(_parts(message))
         state = message_state(message)
         if state:
-            self._state.append(state)
+            self.state_pieces.append(state)
         audio = message.get("audio")
         for key, value in audio.items() if isinstance(audio, dict) else ():
             if isinstance(value, str) and key in SOUND:
@@ -192,7 +192,7 @@ class Collected:
     @property
     def state(self) -> dict[str, Any]:
         """What the message has beyond the standard, to go back to where it came from."""
-        return joined_state(self._state) if self._state else {}
+        return joined_state(self.state_pieces) if self.state_pieces else {}
 
     @property
     def blocks(self) -> tuple[Mapping[str, Any], ...]:

@@ -14,13 +14,15 @@ from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, join, looks_like_sse, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.frame_cache import values_of
 from rivya_core.http.headers import reported_headers
 from rivya_core.http.json_codec import SurrogateBuffer, repaired
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
 from rivya_core.openai.chat.parsing import Collected, failure_of, first_choice, is_error, said
+from rivya_core.openai.chat.pieces import Rest, piece_of, with_piece
 from rivya_core.openai.chat.think_tags import ThinkTags
-from rivya_core.openai.reply_state import STATE_KEY, ReplyState, seal_state
+from rivya_core.openai.reply_state import REASONING_KEYS, STATE_KEY, ReplyState, seal_state
 from rivya_core.openai.tool_calls import ToolCalls, calls_with_state
 from rivya_core.sessions.pointers import Origin
 from rivya_core.types import ChatDelta
@@ -118,6 +120,8 @@ def _metadata(
 class CompletionsStreamDecoder(ChatStreamDecoder):
     """Decodes the body of a streamed chat completion."""
 
+    unread = values_of("obfuscation", "p")
+
     def __init__(self, response: httpx.Response, reading: Reading) -> None:
         super().__init__(response)
         self._reading = reading
@@ -151,6 +155,27 @@ class CompletionsStreamDecoder(ChatStreamDecoder):
                 self._pieces.append(text)
                 return [ChatDelta(text)] if text else []
         return self._read_chunk(event.name, chunk)
+
+    def piece_in(self, event: Event) -> tuple[Any, str] | None:
+        """Return the delta without its text, and the text, if the chunk brings nothing else."""
+        try:
+            chunk = from_json(event.data, allow_inf_nan=False)
+        except ValueError:
+            return None
+        return piece_of(chunk) if event.name != "error" else None
+
+    def read_piece(self, rest: Rest, text: str) -> list[ChatDelta]:
+        """Return the deltas in a chunk with this rest and this text."""
+        key, others = rest
+        if others or not self._quick:
+            return self._said(with_piece(rest, text))
+        if key == "content":
+            self._pieces.append(text)
+            return [ChatDelta(text)]
+        if key in REASONING_KEYS and not self._reasoning.rest:
+            self._collected.state_pieces.append({key: text})
+            return [ChatDelta("", text)]
+        return self._said(with_piece(rest, text))
 
     def closing(self) -> ChatDelta:
         """Return what was held back, with usage, metadata and blocks."""

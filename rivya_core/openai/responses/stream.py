@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from rivya_core.chat_stream import ChatStreamDecoder, further_usage, join, looks_like_sse, read_usage, with_refusal
 from rivya_core.http.error_responses import error_from_response, invalid_response, parse_json
+from rivya_core.http.frame_cache import values_of
 from rivya_core.http.headers import reported_headers
 from rivya_core.http.library import httpx
 from rivya_core.http.sse import Event
@@ -97,6 +98,8 @@ def closing_delta(
 class ResponsesStreamDecoder(ChatStreamDecoder):
     """Decodes the body of a streamed response."""
 
+    unread = values_of("sequence_number", "obfuscation")
+
     def __init__(self, response: httpx.Response, reading: ResponseReading) -> None:
         super().__init__(response)
         self._reading = reading
@@ -140,6 +143,21 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             raise error_from_response(self.response, value if value.get("error") else {"error": value})
         reader = EVENTS.get(kind)
         return reader(self, value) if reader is not None else []
+
+    def piece_in(self, event: Event) -> tuple[Any, str] | None:
+        """Return the values of an event without its delta and those without a meaning, and the delta."""
+        try:
+            value = from_json(event.data, allow_inf_nan=False)
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or value.get("type") not in EVENTS or not isinstance(value.get("delta"), str):
+            return None
+        rest = {key: found for key, found in value.items() if key not in {"delta", "sequence_number", "obfuscation"}}
+        return rest, value["delta"]
+
+    def read_piece(self, rest: Any, text: str) -> list[ChatDelta]:
+        """Return the deltas in an event with these values and this delta."""
+        return EVENTS[rest["type"]](self, {**rest, "delta": text})
 
     def closing(self) -> ChatDelta:
         """Return usage, metadata and blocks."""
