@@ -60,7 +60,7 @@ class Accumulator:
             return _response(_message(*self._said()), delta.text)
         if delta.reasoning:
             self._reasoning += delta.reasoning
-            self._thinking = [ThinkingBlock(content=self._reasoning)]
+            self._thinking = [_thought(self._reasoning)]
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
         ending = _ending(delta) if delta.last else {}
@@ -117,6 +117,11 @@ def _response(message: ChatMessage, delta: str, **ending: Any) -> ChatResponse:
         **ending,
     }
     return _built(ChatResponse, values)
+
+
+def _thought(text: str) -> ThinkingBlock:
+    values = {"block_type": "thinking", "content": text, "num_tokens": None, "additional_information": {}}
+    return _built(ThinkingBlock, values)
 
 
 def _built(kind: type[M], values: dict[str, Any]) -> M:

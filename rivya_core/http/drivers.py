@@ -23,7 +23,7 @@ from rivya_core.http.headers import mask_reason
 from rivya_core.http.library import httpx
 from rivya_core.http.plan import Call, Pause, Plan, Receive, Send, Step, Streaming, Together
 from rivya_core.http.request_defaults import apply_client_defaults, apply_timeout
-from rivya_core.http.response_body import limit_body
+from rivya_core.http.response_body import body_of, limit_body
 from rivya_core.http.stream_guard import IdleTimer, forget_stream, translate_stream_errors
 from rivya_core.http.transport_errors import forget_locals, is_transport_failure
 
@@ -73,7 +73,7 @@ class Driver:
         settled, event = False, None
         with closing(streaming.response):
             try:
-                pieces = streaming.response.iter_bytes()
+                pieces = iter(body_of(streaming.response))
                 idle = IdleTimer(streaming.response, streaming.decoder)
                 with translate_stream_errors(streaming.response, streaming.decoder):
                     for piece in pieces:
@@ -175,7 +175,7 @@ class AsyncDriver:
         settled, event = False, None
         async with aclosing(streaming.response):
             try:
-                pieces = streaming.response.aiter_bytes()
+                pieces = aiter(body_of(streaming.response))
                 idle = IdleTimer(streaming.response, streaming.decoder)
                 with translate_stream_errors(streaming.response, streaming.decoder):
                     async for piece in pieces:

@@ -212,6 +212,14 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
+def body_of(response: httpx.Response) -> Any:
+    """Return the body of a response whose body is limited: bytes to iterate over, with or without `async`.
+
+    httpx's own `iter_bytes` and `iter_raw` would add only work for each piece.
+    """
+    return httpx.ByteStream(response.content) if response.is_stream_consumed else response.stream
+
+
 def body_text(response: httpx.Response) -> str:
     """Return the body as text, at most a megabyte of it; what cannot be decoded becomes U+FFFD.
 

@@ -23,6 +23,8 @@ def translate_stream_errors(response: httpx.Response, decoder: Decoder[Any]) -> 
     except Exception as exc:
         if not is_transport_failure(exc):
             raise
+        if isinstance(exc, httpx.RequestError):
+            exc.request = response.request
         hide_secrets(exc, response.request)
         if not decoder.complete:
             raise StreamBrokenError(

@@ -25,6 +25,7 @@ RENAMES = [
     ("await ", ""),
     ("aclosing", "closing"),
     ("aiter_bytes", "iter_bytes"),
+    ("aiter(", "iter("),
     ("asyncio.sleep", "time.sleep"),
     ("acall", "call"),
     ("adrain", "drain"),

@@ -9,6 +9,7 @@ import pytest
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
+    CompletionResponse,
     MessageRole,
     TextBlock,
     ThinkingBlock,
@@ -69,6 +70,17 @@ def test_responses_are_as_good_as_validated_ones(form):
     made = [reply.add(delta) for delta in DELTAS]
 
     assert [form(response) for response in made] == [form(response) for response in validated()]
+
+
+def test_completions_are_as_good_as_validated_ones():
+    reply = Accumulator()
+
+    for completion in map(as_completion, map(reply.add, DELTAS)):
+        checked = CompletionResponse(**vars(completion))
+
+        assert completion == checked
+        assert vars(completion).keys() == vars(checked).keys()
+        assert completion.model_dump_json() == checked.model_dump_json()
 
 
 def test_a_response_can_be_changed_without_changing_the_next():
