@@ -120,7 +120,12 @@ def _response(message: ChatMessage, delta: str, **ending: Any) -> ChatResponse:
 
 
 def _thought(text: str) -> ThinkingBlock:
-    values: dict[str, Any] = {"block_type": "thinking", "content": text, "num_tokens": None, "additional_information": {}}
+    values: dict[str, Any] = {
+        "block_type": "thinking",
+        "content": text,
+        "num_tokens": None,
+        "additional_information": {},
+    }
     return _built(ThinkingBlock, values)
 
 
