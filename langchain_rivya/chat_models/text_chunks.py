@@ -43,7 +43,7 @@ _EMPTY = ChatGenerationChunk(message=AIMessageChunk(content=""))
 _TEXT: type[str] = type(_EMPTY.text)
 """A string subclass in versions in which `text` was once a method."""
 _CHUNK_MESSAGE, _CHUNK = _Pattern(AIMessageChunk(content="")), _Pattern(_EMPTY)
-_THOUGHT = _Pattern(AIMessageChunk(content="", additional_kwargs={}))
+_REASONING = _Pattern(AIMessageChunk(content="", additional_kwargs={}))
 _MESSAGE = _Pattern(AIMessage(content="", response_metadata={}, usage_metadata=None))
 _GENERATION = _Pattern(ChatGeneration(message=AIMessage(content="")))
 _RESULT = _Pattern(ChatResult(generations=[], llm_output={}))
@@ -52,7 +52,7 @@ _RESULT = _Pattern(ChatResult(generations=[], llm_output={}))
 def text_chunk(text: str, reasoning: str = "") -> ChatGenerationChunk:
     """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns, with the reasoning, if any."""
     if reasoning:
-        message = _THOUGHT.made(content=text, additional_kwargs={"reasoning_content": reasoning})
+        message = _REASONING.made(content=text, additional_kwargs={"reasoning_content": reasoning})
     else:
         message = _CHUNK_MESSAGE.made(content=text)
     chunk: ChatGenerationChunk = _CHUNK.made(message=message, text=_TEXT(text))

@@ -60,7 +60,7 @@ class Accumulator:
             return _response(_message(*self._said()), delta.text)
         if delta.reasoning:
             self._reasoning += delta.reasoning
-            self._thinking = [_thought(self._reasoning)]
+            self._thinking = [_thinking_block(self._reasoning)]
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
         ending = _ending(delta) if delta.last else {}
@@ -119,7 +119,7 @@ def _response(message: ChatMessage, delta: str, **ending: Any) -> ChatResponse:
     return _built(ChatResponse, values)
 
 
-def _thought(text: str) -> ThinkingBlock:
+def _thinking_block(text: str) -> ThinkingBlock:
     values: dict[str, Any] = {
         "block_type": "thinking",
         "content": text,

@@ -119,8 +119,9 @@ class RivyaStreamDecoder(ChatStreamDecoder):
     @property
     def done(self) -> bool:
         """Whether the end mark has arrived, or an end with all the metadata that may follow it."""
-        knows_all = "session_id" in self._facts and self._usage is not None
-        return self._marked or (self._closed and knows_all) or self._failure is not None
+        if self._marked or self._failure is not None:
+            return True
+        return self._closed and "session_id" in self._facts and self._usage is not None
 
     @property
     def partial(self) -> str:
