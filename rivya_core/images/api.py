@@ -131,23 +131,25 @@ def wait_for_task(
         APIError: The account may not see the task.
     """
     ends, delays = polling.clock() + polling.deadline, polling.delays()
-    asked, trouble, retry = 0.0, "", replace(ONCE, observers=tuple(observers))
+    asked, apart, trouble, retry = 0.0, 0.0, "", replace(ONCE, observers=tuple(observers))
     wait = next(delays)
     while True:
         left = ends - polling.clock()
         if left <= 0 or asked > left:
             raise _too_late(task_id, polling.deadline, trouble)
-        yield from pause(min(max(wait, asked), left))
-        wait = next(delays)
+        soon = max(wait, asked)
+        yield from pause(soon if left - soon >= apart else left)  # the last poll comes at the deadline
+        apart = polling.shortest
         try:
             task = yield from get_task(endpoint, task_id, retry)
         except RivyaError as error:
             if error.retryable == "never":  # the error concerns the task, not this one poll
                 raise
+            wait = next(delays)
             asked, trouble = error.retry_after or 0.0, f" The last poll failed: {error}"
             yield from report_repetition(f"Poll of image task {task_id}", error, max(wait, asked), observers)
             continue
-        asked, trouble = task.retry_after or 0.0, ""
+        wait, asked, trouble = next(delays), task.retry_after or 0.0, ""
         yield from on_poll(task)
         if task.status == "failed":
             raise task.failure()

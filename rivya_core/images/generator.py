@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,7 +202,8 @@ class ImageGenerator:
             run.release()
             raise
         body = {**body, "params": {**params, REFERENCES_KEY: items}}
-        return replace(run, record=replace(run.record, body=body, references=digests))
+        record = replace(run.record, body=body, references=digests, created_at=time.time())
+        return replace(run, record=record)
 
     def _opened(self, request: ImageRequest, use: Callable[[list[OpenImage]], Plan[T]]) -> Plan[tuple[T, Digests]]:
         """Open the references of a request and return what *use* makes of them, with their digests."""

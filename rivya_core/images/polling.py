@@ -12,11 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rivya_core.errors import ConfigurationError
-
-ENOUGH = 3
-"""Durations of earlier tasks that are needed to expect a moment."""
-MARGIN = 1.02
-"""By how much a task may take longer than the earlier ones."""
+from rivya_core.images.expectation import LONGEST, expected_moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,9 @@ class PollingPolicy:
         shortest: Seconds between the first and the second poll.
         longest: Longest delay, in seconds.
         growth: Factor by which each delay is longer than the one before.
-        rare: Delay while the expected moment is far away, in seconds.
-        expected: Earliest and latest expected moment, in seconds from now; None if it is unknown.
+        rare: Longest delay while the expected moment is far away, in seconds.
+        expected: Seconds that earlier tasks of the kind took; empty if unknown.
+        age: Seconds since the task was submitted, when waiting begins.
         clock: Returns the time in seconds.
         random: Returns a number from 0 to 1.
     """
@@ -40,8 +37,9 @@ class PollingPolicy:
     shortest: float = 5.0
     longest: float = 10.0
     growth: float = 1.2
-    rare: float = 30.0
-    expected: tuple[float, float] | None = None
+    rare: float = 20.0
+    expected: tuple[float, ...] = ()
+    age: float = 0.0
     clock: Callable[[], float] = field(default=time.monotonic, compare=False, repr=False)
     random: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
@@ -61,42 +59,28 @@ class PollingPolicy:
             durations: Seconds that the earlier ones took.
             age: Seconds since this one was submitted.
         """
-        window = expected_window(durations)
-        if window is None or window[1] - age < self.first:
-            return self
-        return replace(self, expected=(window[0] - age, window[1] - age))
+        expected = tuple(seconds for seconds in durations if 0 < seconds <= LONGEST)
+        return replace(self, expected=expected, age=age)
 
     def delays(self) -> Iterator[float]:
-        """Yield the seconds before each poll, without end."""
-        if self.expected is not None:
-            yield from self._around(*self.expected)
-        else:
-            yield self.first + 0.5 * self.random()
+        """Yield the seconds before each poll, without end. The time that a poll takes shortens the next delay."""
+        begun, now, least = self.clock(), 0.0, self.first + 0.5 * self.random()
+        for moment in self._moments() if self.expected else [least]:
+            if moment >= now:  # the provider may have asked to wait longer
+                wait = max(least, moment - now)
+                yield wait
+                now, least = max(now + wait, self.clock() - begun), self.shortest
         wait = self.shortest
         while True:
             yield min(self.longest, wait * (1 + 0.1 * self.random()))
             wait = min(self.longest, wait * self.growth)
 
-    def _around(self, earliest: float, latest: float) -> Iterator[float]:
-        """Yield few waits before the earliest moment, then the shortest ones; a poll falls on the latest moment."""
-        steps = int((latest - earliest) // self.shortest)
-        begins = max(self.first + 0.5 * self.random(), latest - steps * self.shortest)
-        now = 0.0
-        while begins - now > 1.5 * self.rare:
-            yield self.rare
-            now += self.rare
-        yield begins - now
-        for _ in range(steps):
-            yield self.shortest
-
-
-def expected_window(durations: Sequence[float]) -> tuple[float, float] | None:
-    """Return the earliest and the latest moment at which a task may be ready, or None if too little is known.
-
-    A single slow task does not stretch the window: the slowest tenth does not count.
-    """
-    if len(durations) < ENOUGH:
-        return None
-    ordered = sorted(durations)
-    latest = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
-    return ordered[0], latest * MARGIN
+    def _moments(self) -> list[float]:
+        """Return when to poll: with growing delays before the earliest expected moment, and then where it pays most."""
+        best = expected_moments(self.expected, self.age + self.first, self.shortest, self.rare)
+        before, now, wait = list[float](), self.age, self.longest
+        while best[0] - now > 1.5 * wait:
+            now += wait
+            before.append(now)
+            wait = min(self.rare, wait * self.growth)
+        return [moment - self.age for moment in (*before, *best)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rivya_core.errors import ConfigurationError
-from rivya_core.images.task_store import UNFINISHED, TaskRecord
+from rivya_core.images.task_store import MOST_DURATIONS, UNFINISHED, TaskRecord
 from rivya_core.storage.sqlite_file import SQLiteFile
 
 SCHEMA = """
@@ -17,6 +17,8 @@ CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, task_id TEXT, state TEXT
 CREATE INDEX IF NOT EXISTS tasks_by_id ON tasks (task_id);
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state);
 CREATE TABLE IF NOT EXISTS images (id TEXT PRIMARY KEY, key TEXT);
+CREATE TABLE IF NOT EXISTS durations (kind TEXT, seconds REAL);
+CREATE INDEX IF NOT EXISTS durations_by_kind ON durations (kind);
 """
 
 
@@ -66,6 +68,17 @@ class SQLiteTaskStore:
         """Return the record of the task that generated this image."""
         found = self._select("WHERE key = (SELECT key FROM images WHERE id = ?)", (image_id,))
         return found[0] if found else None
+
+    def add_duration(self, kinds: Sequence[str], seconds: float) -> None:
+        """Store how long a task of these kinds took."""
+        with self._transaction() as database:
+            database.executemany("INSERT INTO durations VALUES (?, ?)", [(kind, seconds) for kind in kinds])
+
+    def durations(self, kind: str) -> list[float]:
+        """Return how long the newest tasks of a kind took, in seconds."""
+        newest = "SELECT seconds FROM durations WHERE kind = ? ORDER BY rowid DESC LIMIT ?"
+        with self._transaction() as database:
+            return [seconds for (seconds,) in database.execute(newest, (kind, MOST_DURATIONS))]
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

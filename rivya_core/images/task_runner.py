@@ -175,7 +175,6 @@ class TaskRun:
         try:
             with _leaving_id(self.record):
                 task = yield from self._wait(on_poll)
-                note_duration(self._kind, task)
                 return (yield from self._download_results(task, polls))
         except TaskFailedError:
             self.release()
@@ -191,8 +190,11 @@ class TaskRun:
             ) from error
 
     def _wait(self, on_poll: Callable[[ImageTask], Plan[None]]) -> Plan[ImageTask]:
+        """Poll around the expected moment, if earlier tasks of this kind are known."""
         where, observers = self.config.endpoint, self.config.retry.observers
-        return (yield from wait_for_task(where, self.record.id, self._polling(), on_poll, observers))
+        durations = yield from known_durations(self.config.store, self.record)
+        polling = self.config.polling.expecting(durations, max(0.0, time.time() - self.record.created_at))
+        return (yield from wait_for_task(where, self.record.id, polling, on_poll, observers))
 
     def poll(self) -> Plan[ImageTask | GeneratedImage]:
         """Poll the task once; if it has succeeded, download its image.
@@ -205,16 +207,6 @@ class TaskRun:
             yield from self._note(replace(self.record, state="failed"))
             raise task.failure()
         return (yield from self._download_results(task, 1)) if task.status == "succeeded" else task
-
-    @property
-    def _kind(self) -> str:
-        """What makes tasks take about as long: account, model and options."""
-        return f"{self.record.origin} {price_key(self.record.body)}"
-
-    def _polling(self) -> PollingPolicy:
-        """Return when to poll: around the expected moment, if earlier tasks of this kind are known."""
-        age = max(0.0, time.time() - self.record.created_at)
-        return self.config.polling.expecting(known_durations(self._kind), age)
 
     def _download_results(self, task: ImageTask, polls: int) -> Plan[GeneratedImage]:
         yield from self.report("downloading", polls=polls)
@@ -231,6 +223,8 @@ class TaskRun:
         for budget, held in self.held:
             budget.settle(held, task.final_credits)
         yield from self._note(replace(self.record, state="done", task_id=task.id, images=(dict(image),)))
+        if self.record.unfinished:
+            yield from note_duration(self.config.store, self.record, task)
         yield from self.report("done", polls=polls, image_id=image["id"], credits=task.final_credits, task_id=task.id)
         return image
 

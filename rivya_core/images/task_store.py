@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Lock
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from rivya_core.http.plan import Plan, call
 
@@ -21,8 +21,11 @@ T = TypeVar("T")
 State = Literal["submitting", "running", "done", "failed"]
 UNFINISHED = ("submitting", "running")
 KEY_PREFIX = "rivya_task_"
+DURATIONS_PREFIX = "rivya_durations_"
 MOST_IMAGES = 10_000
 """Images that a process remembers by their ids; the oldest are forgotten first."""
+MOST_DURATIONS = 20
+"""Newest durations of a kind of task that count."""
 _lock = Lock()
 
 
@@ -69,8 +72,9 @@ class TaskRecord:
         """Return the record in *text*, or None if *text* is not a record."""
         try:
             value = json.loads(text)
+            known = {name: value[name] for name in TaskRecord.__slots__ if name in value}  # a newer version has more
             lists = {name: tuple(value.get(name, ())) for name in ("images", "references")}
-            record = TaskRecord(**{**value, **lists})
+            record = TaskRecord(**{**known, **lists})
         except (ValueError, TypeError, AttributeError):
             return None
         texts = isinstance(record.key, str) and isinstance(record.origin, str) and isinstance(record.body, dict)
@@ -105,6 +109,19 @@ class TaskStore(Protocol):
 
     def with_image(self, image_id: str) -> TaskRecord | None:
         """Return the record of the task that generated this image."""
+        ...
+
+
+@runtime_checkable
+class DurationStore(Protocol):
+    """What a task store has in addition if it keeps durations for other processes."""
+
+    def add_duration(self, kinds: Sequence[str], seconds: float) -> None:
+        """Store how long a task of these kinds took."""
+        ...
+
+    def durations(self, kind: str) -> Sequence[float]:
+        """Return how long the newest tasks of a kind took, in seconds, at most `MOST_DURATIONS`."""
         ...
 
 
@@ -205,6 +222,21 @@ class KeyValueTaskStore:
     def with_image(self, image_id: str) -> TaskRecord | None:
         """Return the record of the task that generated this image."""
         return _with_image(self._all(), image_id)
+
+    def add_duration(self, kinds: Sequence[str], seconds: float) -> None:
+        """Store how long a task of these kinds took. Of two processes that store at one moment, only one is heard."""
+        for kind in kinds:
+            known = [*self.durations(kind), seconds][-MOST_DURATIONS:]
+            self._values.write(DURATIONS_PREFIX + kind, json.dumps(known))
+
+    def durations(self, kind: str) -> list[float]:
+        """Return how long the newest tasks of a kind took, in seconds."""
+        text = self._values.read(DURATIONS_PREFIX + kind)
+        try:
+            known = json.loads(text or "[]")
+        except ValueError:
+            return []
+        return [one for one in known if isinstance(one, float)] if isinstance(known, list) else []
 
     def _all(self) -> list[TaskRecord]:
         found = (self._read(key) for key in list(self._values.keys(KEY_PREFIX)))
