@@ -14,6 +14,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 from statistics import mean
 
@@ -85,12 +86,16 @@ Make = Callable[[Callable[[], float], float], PollingPolicy]
 
 def measure(make: Make, duration: float) -> tuple[float, float, float]:
     """Return mean and longest delay, and the mean number of polls, over tasks of about *duration* seconds."""
-    dice, found = random.Random(7), list[tuple[float, int]]()
-    for _ in range(ROUNDS):
-        simulation = Simulation(duration * dice.uniform(0.9, 1.1))
-        found.append(simulation.run(make(lambda simulation=simulation: simulation.now, duration)))
+    dice = random.Random(7)
+    found = [once(duration * dice.uniform(0.9, 1.1), lambda clock: make(clock, duration)) for _ in range(ROUNDS)]
     delays = [delay for delay, _ in found]
     return mean(delays), max(delays), mean(polls for _, polls in found)
+
+
+def once(ready_at: float, make: Callable[[Callable[[], float]], PollingPolicy]) -> tuple[float, int]:
+    """Return the delay and the polls of one task."""
+    simulation = Simulation(ready_at)
+    return simulation.run(make(lambda: simulation.now))
 
 
 def knowing(clock: Callable[[], float], duration: float) -> PollingPolicy:
@@ -153,10 +158,11 @@ class Case:
         dice = random.Random(3)
         ready = sorted(self.next(seconds, dice) for _ in range(2000))
         begin = max(2.0, ready[0])
-        parts = max(1, min(250, int(2500 / max(ready[-1] - begin, 0.001))))
+        width = max(0.0, ready[-1] - begin)
+        parts = max(1, min(250, int(2500 / max(width, 0.001))))
         step = (5.0 + POLL) / parts
-        moments = [begin + place * step for place in range(math.ceil((ready[-1] - begin) / step) + 2)]
-        likely = [bisect_right(ready, moment) / len(ready) for moment in moments]
+        moments = [begin + place * step for place in range(math.ceil(width / step) + 1)]
+        likely = [*(bisect_right(ready, moment) / len(ready) for moment in moments[:-1]), 1.0]
         polls = [moments[0] + place * step for place in best_polls(likely, step, parts, len(likely), 0.0)]
         return mean(next(poll for poll in polls if poll >= one) - one for one in ready) + POLL
 
@@ -177,17 +183,20 @@ CASES = (
 
 def compare(case: Case, seconds: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the mean delay and the mean number of polls, without and with earlier tasks."""
-    dice, found = random.Random(7), list[tuple[tuple[float, int], ...]]()
+    dice, plain, knowing = random.Random(7), list[tuple[float, int]](), list[tuple[float, int]]()
     for _ in range(ROUNDS):
         earlier, ready_at = case.history(seconds, dice), case.next(seconds, dice)
-        found.append(tuple(_once(ready_at, known) for known in ([], earlier)))
-    plain, knowing = ((mean(one[0] for one in way), mean(one[1] for one in way)) for way in zip(*found, strict=True))
-    return plain, knowing
+        plain.append(once(ready_at, lambda clock: PollingPolicy(deadline=4000, clock=clock)))
+        knowing.append(once(ready_at, partial(_after, earlier)))
+    return _means(plain), _means(knowing)
 
 
-def _once(ready_at: float, earlier: Sequence[float]) -> tuple[float, int]:
-    simulation = Simulation(ready_at)
-    return simulation.run(PollingPolicy(deadline=4000, clock=lambda: simulation.now).expecting(earlier))
+def _after(earlier: Sequence[float], clock: Callable[[], float]) -> PollingPolicy:
+    return PollingPolicy(deadline=4000, clock=clock).expecting(earlier)
+
+
+def _means(found: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    return mean(delay for delay, _ in found), mean(polls for _, polls in found)
 
 
 def print_case(case: Case) -> None:

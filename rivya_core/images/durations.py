@@ -44,7 +44,7 @@ class ProcessDurations:
                 self._seconds.popitem(last=False)
 
     def durations(self, kind: str) -> list[float]:
-        """Return how long the newest tasks of a kind took, in seconds."""
+        """Return how long the newest tasks of a kind took, in seconds, the newest last."""
         with self._lock:
             return list(self._seconds.get(kind, ()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 PRICE = 0.1
 """Seconds of delay that are worth one poll."""
@@ -23,22 +24,30 @@ DOUBT = 0.2
 LEAST_DOUBT = 0.001
 """By how much the next task may differ from many earlier ones that took equally long."""
 
-Spread = tuple[float, float]
-"""An earlier duration, and by how many seconds the next one may differ from it."""
+FADING = 0.9
+"""What an earlier task counts, compared with the one after it."""
+
+
+class Spread(NamedTuple):
+    """An earlier duration, by how many seconds the next one may differ from it, and how much it counts."""
+
+    seconds: float
+    around: float
+    weight: float
 
 
 def expected_moments(durations: Sequence[float], first: float, shortest: float, rare: float) -> list[float]:
     """Return the moments of the best polls, from the first one that can find the task.
 
     Args:
-        durations: Seconds that earlier tasks took; at least one.
+        durations: Seconds that earlier tasks took, the newest last; at least one.
         first: Earliest moment of a poll.
         shortest: Least seconds between two polls.
         rare: Most seconds between two polls.
     """
     spreads = _spreads(durations)
-    begin = max(first, min(seconds - spread for seconds, spread in spreads))
-    width = max(0.0, max(seconds + spread for seconds, spread in spreads) - begin)
+    begin = max(first, min(one.seconds - one.around for one in spreads))
+    width = max(0.0, max(one.seconds + one.around for one in spreads) - begin)
     parts = max(1, min(FINEST, int(shortest * MOMENTS / max(width, LEAST_DOUBT))))
     step = shortest / parts
     ready = _readiness([begin + place * step for place in range(math.ceil(width / step) + 1)], spreads)
@@ -47,29 +56,35 @@ def expected_moments(durations: Sequence[float], first: float, shortest: float, 
 
 def _spreads(durations: Sequence[float]) -> list[Spread]:
     """Return each duration with its distance to its nearest fifth, and with some doubt if there are few."""
-    ordered, number = sorted(durations), len(durations)
+    number = len(durations)
     nearest, doubt = min(math.ceil(number / 5), number - 1), DOUBT / number**2 + LEAST_DOUBT
     return [
-        (seconds, sorted(abs(seconds - other) for other in ordered)[nearest] + doubt * seconds) for seconds in ordered
+        Spread(
+            seconds,
+            sorted(abs(seconds - other) for other in durations)[nearest] + doubt * seconds,
+            FADING ** (number - place),
+        )
+        for place, seconds in enumerate(durations)
     ]
 
 
 def _readiness(moments: Sequence[float], spreads: Sequence[Spread]) -> list[float]:
     """Return how likely the task is ready at each moment; certain at the last one.
 
-    The next task counts like one of the earlier ones, and may be ready at any of the moments.
+    The task itself counts like one of the earlier ones, and may be ready at any of the moments.
     """
-    last, number = max(1, len(moments) - 1), len(spreads) + 1
+    last, all_weights = max(1, len(moments) - 1), sum(one.weight for one in spreads)
+    own = all_weights / len(spreads)
     ready = [
-        (sum(_share(moment, *spread) for spread in spreads) + place / last) / number
+        (sum(one.weight * _share(moment, one) for one in spreads) + own * place / last) / (all_weights + own)
         for place, moment in enumerate(moments)
     ]
     return [*ready[:-1], 1.0]
 
 
-def _share(moment: float, seconds: float, spread: float) -> float:
+def _share(moment: float, spread: Spread) -> float:
     """Return how much of a spread, which is highest in its middle, lies before a moment."""
-    away = max(-1.0, min(1.0, (moment - seconds) / spread))
+    away = max(-1.0, min(1.0, (moment - spread.seconds) / spread.around))
     return (1 + away) ** 2 / 2 if away < 0 else 1 - (1 - away) ** 2 / 2
 
 

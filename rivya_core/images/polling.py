@@ -26,7 +26,7 @@ class PollingPolicy:
         longest: Longest delay, in seconds.
         growth: Factor by which each delay is longer than the one before.
         rare: Longest delay while the expected moment is far away, in seconds.
-        expected: Seconds that earlier tasks of the kind took; empty if unknown.
+        expected: Seconds that earlier tasks of the kind took, the newest last; empty if unknown.
         age: Seconds since the task was submitted, when waiting begins.
         clock: Returns the time in seconds.
         random: Returns a number from 0 to 1.
@@ -56,7 +56,7 @@ class PollingPolicy:
         """Return the policy for a task that may take as long as earlier ones of its kind did.
 
         Args:
-            durations: Seconds that the earlier ones took.
+            durations: Seconds that the earlier ones took, the newest last.
             age: Seconds since this one was submitted.
         """
         expected = tuple(seconds for seconds in durations if 0 < seconds <= LONGEST)

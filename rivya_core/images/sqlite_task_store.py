@@ -75,10 +75,11 @@ class SQLiteTaskStore:
             database.executemany("INSERT INTO durations VALUES (?, ?)", [(kind, seconds) for kind in kinds])
 
     def durations(self, kind: str) -> list[float]:
-        """Return how long the newest tasks of a kind took, in seconds."""
+        """Return how long the newest tasks of a kind took, in seconds, the newest last."""
         newest = "SELECT seconds FROM durations WHERE kind = ? ORDER BY rowid DESC LIMIT ?"
         with self._transaction() as database:
-            return [seconds for (seconds,) in database.execute(newest, (kind, MOST_DURATIONS))]
+            found = database.execute(newest, (kind, MOST_DURATIONS)).fetchall()
+        return [seconds for (seconds,) in reversed(found)]
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

@@ -121,7 +121,7 @@ class DurationStore(Protocol):
         ...
 
     def durations(self, kind: str) -> Sequence[float]:
-        """Return how long the newest tasks of a kind took, in seconds, at most `MOST_DURATIONS`."""
+        """Return how long the newest tasks of a kind took, the newest last, at most `MOST_DURATIONS`."""
         ...
 
 
@@ -230,7 +230,7 @@ class KeyValueTaskStore:
             self._values.write(DURATIONS_PREFIX + kind, json.dumps(known))
 
     def durations(self, kind: str) -> list[float]:
-        """Return how long the newest tasks of a kind took, in seconds."""
+        """Return how long the newest tasks of a kind took, in seconds, the newest last."""
         text = self._values.read(DURATIONS_PREFIX + kind)
         try:
             known = json.loads(text or "[]")

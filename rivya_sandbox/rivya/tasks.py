@@ -105,6 +105,8 @@ class Tasks:
         if task.status != before:
             task.updated = now
         if task.ended:
+            if self.ready_in is not None:
+                task.updated = task.created + self.ready_in * _factor(task)
             self._accounts.settle(task.account, task.entry, task.entry.reserved * (task.status == "succeeded"))
 
     def _status(self, task: Task, now: float) -> str:
@@ -113,7 +115,10 @@ class Tasks:
         return "failed" if task.fault in ("fail", "fail_null") else "succeeded"
 
     def _is_ready(self, task: Task, now: float) -> bool:
-        factor = SLOW_FACTOR if task.fault == "slow" else 1
         if self.ready_in is not None:
-            return now - task.created >= self.ready_in * factor
-        return task.polls >= self.ready_after * factor
+            return now - task.created >= self.ready_in * _factor(task)
+        return task.polls >= self.ready_after * _factor(task)
+
+
+def _factor(task: Task) -> int:
+    return SLOW_FACTOR if task.fault == "slow" else 1

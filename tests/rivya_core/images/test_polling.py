@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import accumulate, islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -24,7 +24,6 @@ from rivya_core.http.drivers import AsyncDriver, Driver
 from rivya_core.http.endpoint import Endpoint
 from rivya_core.http.plan import Plan
 from rivya_core.http.retry import RetryPolicy
-from rivya_core.images import durations
 from rivya_core.images.api import ImageTask, create_task, wait_for_task
 from rivya_core.images.polling import PollingPolicy
 from rivya_core.providers import RIVYA
@@ -252,51 +251,18 @@ def test_a_deadline_must_be_positive(deadline: float) -> None:
         PollingPolicy(deadline)
 
 
-@pytest.mark.parametrize("duration", [3, 8, 30, 120, 600])
-def test_polls_around_the_expected_moment_are_fewer_and_find_it_sooner(duration: int) -> None:
-    """After earlier tasks of the kind; the shortest interval is never undercut, and a poll falls on the latest moment."""
-    earlier = [duration * (0.9 + 0.01 * step) for step in range(20)]
-    plain, knowing = World().polling(), World().polling().expecting(earlier)
-    for ready in (duration * 0.92, duration, duration * 1.08):
-        (late, polls), (late_plain, polls_plain) = (_found(policy, ready) for policy in (knowing, plain))
-        assert polls <= polls_plain
-        assert late <= max(5.0, late_plain)
-    waits = list(islice(knowing.delays(), 60))
-    assert waits[0] >= 2.0
-    assert all(wait >= 5.0 for wait in waits[1:])
+def test_no_two_polls_are_close_at_the_deadline() -> None:
+    """The last poll comes at the deadline, and the one before it at least 5 s earlier."""
+    for deadline in range(10, 60):
+        world = World()
+        with pytest.raises(TaskTimeoutError):
+            world.wait(deadline=deadline)
+        assert deadline == pytest.approx(sum(world.slept))
+        assert all(wait >= 5.0 for wait in world.slept[1:])
 
 
-def _found(policy: PollingPolicy, ready: float) -> tuple[float, int]:
-    """How late, and by which poll, a task that is ready after so many seconds is found."""
-    moments = accumulate(policy.delays())
-    number, moment = next((number, at) for number, at in enumerate(moments, 1) if at >= ready)
-    return moment - ready, number
-
-
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_a_task_that_takes_longer_than_expected_is_still_waited_for(way: str) -> None:
-    world = World(*[task()] * 9, task("succeeded"))
-    polling = world.polling().expecting([8.0, 8.0, 8.0])
-    assert world.run(wait_for_task(ENDPOINT, "task_1", polling, world.note), way).status == "succeeded"
-    assert all(5.0 <= wait <= 10.0 for wait in world.slept)
-
-
-def test_too_little_knowledge_and_old_tasks_change_nothing() -> None:
-    """Two tasks are not enough, and a task that is older than the expected moment is polled as usual."""
-    plain = World().polling()
-    assert plain.expecting([8.0, 8.0]) is plain
-    assert plain.expecting([8.0] * 3, age=60.0) is plain
-    assert plain.expecting([60.0] * 3, age=30.0).expected == pytest.approx((30.0, 31.2))
-
-
-def test_durations_are_the_servers_and_bounded() -> None:
-    """A task without times, or with impossible ones, teaches nothing."""
-    kind = "test kind"
-    times = [("2026-01-01T00:00:00Z", "2026-01-01T00:00:12.5+00:00"), (None, None), ("x", "y")]
-    times += [("2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z"), ("2026-01-01T00:00:00", "2026-01-01T00:00:09Z")]
-    for created, updated in times:
-        durations.note_duration(kind, ImageTask("t", "succeeded", created_at=created, updated_at=updated))
-    assert durations.known_durations(kind) == [12.5]
-    for _ in range(100):
-        durations.note_duration(kind, ImageTask("t", "succeeded", created_at=times[0][0], updated_at=times[0][1]))
-    assert len(durations.known_durations(kind)) == durations.MOST_TASKS
+def test_a_short_deadline_is_kept() -> None:
+    world = World()
+    with pytest.raises(TaskTimeoutError):
+        world.wait(deadline=1)
+    assert [1.0] == world.slept
