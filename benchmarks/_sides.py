@@ -31,5 +31,7 @@ def llamaindex_models(server: Server, key: str, how: str = "n=10") -> dict[str, 
     return {
         "Rivya": Rivya(api_key=key, base_url=server.rivya(how)),
         "OpenAICompatible": OpenAICompatible(**openai, base_url=server.openai(how)),
-        "incumbent OpenAILike": OpenAILike(**openai, api_base=server.openai(how), is_chat_model=True),
+        "incumbent OpenAILike": OpenAILike(
+            **openai, api_base=server.openai(how), is_chat_model=True, is_function_calling_model=True
+        ),
     }
