@@ -23,18 +23,19 @@ class _Pattern:
     def __init__(self, model: BaseModel) -> None:
         self._class = type(model)
         self._values = dict(vars(model))
-        self._containers = [
-            (key, type(value)) for key, value in self._values.items() if isinstance(value, (dict, list))
+        self._fields_set = set(model.__pydantic_fields_set__)
+        self._fresh = [
+            (key, type(value))
+            for key, value in self._values.items()
+            if isinstance(value, (dict, list)) and key not in self._fields_set
         ]
         self._extra = model.__pydantic_extra__
-        self._fields_set = set(model.__pydantic_fields_set__)
 
-    def made(self, **given: Any) -> Any:
+    def made(self, given: dict[str, Any]) -> Any:
         """Return a copy of the original with the values *given* for the fields that were set in the original."""
-        values = self._values.copy()
-        for name, kind in self._containers:
+        values = {**self._values, **given}
+        for name, kind in self._fresh:
             values[name] = kind()
-        values.update(given)
         extra: dict[str, Any] | None = None if self._extra is None else {}
         return construct_unvalidated(self._class, values, self._fields_set.copy(), extra)
 
@@ -52,21 +53,21 @@ _RESULT = _Pattern(ChatResult(generations=[], llm_output={}))
 def text_chunk(text: str, reasoning: str = "") -> ChatGenerationChunk:
     """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` returns, with the reasoning, if any."""
     if reasoning:
-        message = _REASONING.made(content=text, additional_kwargs={"reasoning_content": reasoning})
+        message = _REASONING.made({"content": text, "additional_kwargs": {"reasoning_content": reasoning}})
     else:
-        message = _CHUNK_MESSAGE.made(content=text)
-    chunk: ChatGenerationChunk = _CHUNK.made(message=message, text=_TEXT(text))
+        message = _CHUNK_MESSAGE.made({"content": text})
+    chunk: ChatGenerationChunk = _CHUNK.made({"message": message, "text": str.__new__(_TEXT, text)})
     return chunk
 
 
 def text_message(text: str, metadata: dict[str, Any], usage: UsageMetadata | None) -> AIMessage:
     """Return what `AIMessage(content=text, response_metadata=metadata, usage_metadata=usage)` returns."""
-    message: AIMessage = _MESSAGE.made(content=text, response_metadata=metadata, usage_metadata=usage)
+    message: AIMessage = _MESSAGE.made({"content": text, "response_metadata": metadata, "usage_metadata": usage})
     return message
 
 
 def text_result(message: AIMessage, llm_output: dict[str, Any]) -> ChatResult:
     """Return *message*, whose content is a text, as the validated `ChatResult` of one generation would hold it."""
-    generation = _GENERATION.made(message=message, text=_TEXT(message.content))
-    result: ChatResult = _RESULT.made(generations=[generation], llm_output=llm_output)
+    generation = _GENERATION.made({"message": message, "text": str.__new__(_TEXT, message.content)})
+    result: ChatResult = _RESULT.made({"generations": [generation], "llm_output": llm_output})
     return result

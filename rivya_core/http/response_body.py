@@ -112,6 +112,11 @@ class BodyReader:
             if self.encoding not in ENCODINGS:
                 self._refuse(f"is compressed as {self.encoding[:80]!r}, which was not asked for")
 
+    @property
+    def only_counts(self) -> bool:
+        """Whether a body that has begun is taken as it is: not compressed, with no limit but its size."""
+        return self._ends is None and self.encoding not in COMPRESSED
+
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Return what *data* brings; of compressed data it is made as it is taken.
 
@@ -186,7 +191,11 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         self._reader.begin()
-        if not self._reader.full:
+        if self._reader.only_counts:
+            for data in self._stream:
+                self._reader.count(len(data))
+                yield data
+        elif not self._reader.full:
             for data in self._stream:
                 yield from self._reader.feed(data)
                 if self._reader.full:
@@ -195,7 +204,11 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._reader.begin()
-        if not self._reader.full:
+        if self._reader.only_counts:
+            async for data in self._stream:
+                self._reader.count(len(data))
+                yield data
+        elif not self._reader.full:
             async for data in self._stream:
                 for piece in self._reader.feed(data):
                     yield piece
