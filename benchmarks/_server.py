@@ -56,13 +56,18 @@ def call(index: int, arguments: str) -> dict[str, Any]:
 
 @cache
 def openai_stream(count: int, what: str) -> tuple[bytes, ...]:
-    """The chunks of a chat completion: text, reasoning or the arguments of one tool call."""
-    if what == "tools":
+    """The chunks of a chat completion: text, reasoning, the arguments of one tool call, or a call in each chunk."""
+    if what == "calls":
+        pieces = [
+            chunk({"tool_calls": [{**call(0, "{}")["tool_calls"][0], "index": i, "id": f"call_{i}"}]})
+            for i in range(count)
+        ]
+    elif what == "tools":
         pieces = [chunk(call(0, "{")), *[chunk(call(i, ARGUMENT)) for i in range(1, count)], chunk(call(1, '"z": 1}'))]
     else:
         key = "reasoning_content" if what == "reasoning" else "content"
         pieces = [chunk({"role": "assistant", "content": ""}), *[chunk({key: WORD}) for _ in range(count)]]
-    finish = "tool_calls" if what == "tools" else "stop"
+    finish = "tool_calls" if what in ("tools", "calls") else "stop"
     return (*pieces, chunk({}, finish), chunk({}, None, usage=USAGE), event("[DONE]"), b"0\r\n\r\n")
 
 

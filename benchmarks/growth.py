@@ -12,8 +12,8 @@ import _raw
 import httpx
 from _measure import KEY, Sample, Server, Table, alternating, measure, medians, serving
 from _sides import langchain_models, llamaindex_models
-from langchain_core.messages import AIMessage, HumanMessage
-from llama_index.core.base.llms.types import ChatMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
 from langchain_rivya import ChatOpenAICompatible, ChatRivya
 from llamaindex_rivya import OpenAICompatible, Rivya
@@ -24,6 +24,7 @@ SIZES = (1000, 20000)
 AGENT_SIZES = (1000, 4000)
 HISTORIES = (400, 4000)
 TURNS = 1000
+CALLS = (1000, 4000)
 TEXT = "Some words of a usual length, here and there. " * 4
 
 
@@ -40,6 +41,11 @@ def langchain(model: Any) -> int:
 def llamaindex(model: Any) -> int:
     """The same in LlamaIndex, where each response holds all the text so far."""
     return sum(1 for _ in model.stream_complete("Say hello."))
+
+
+def llamaindex_chat(model: Any) -> int:
+    """The same as a chat, whose responses hold the tool calls, too."""
+    return sum(1 for _ in model.stream_chat([ChatMessage("Say hello.")]))
 
 
 def llamaindex_tools(model: Any) -> int:
@@ -98,6 +104,9 @@ SIDES: list[Side] = [
     ("Rivya, text", llamaindex, rivya(Rivya, "text"), SIZES),
     ("OpenAICompatible, text", llamaindex, openai(OpenAICompatible, "text"), SIZES),
     ("OpenAICompatible, tool call", llamaindex_tools, openai(OpenAICompatible, "tools"), SIZES),
+    ("ChatOpenAICompatible, a call each", langchain, openai(ChatOpenAICompatible, "calls"), CALLS),
+    ("incumbent ChatOpenAI, a call each", langchain, incumbent(langchain_models, "calls"), CALLS),
+    ("OpenAICompatible, a call each", llamaindex_chat, openai(OpenAICompatible, "calls"), CALLS),
     ("FunctionAgent, tool call", agent, openai(OpenAICompatible, "tools"), AGENT_SIZES),
     ("incumbent FunctionAgent, tool call", agent, incumbent(llamaindex_models, "tools"), AGENT_SIZES),
 ]
@@ -116,30 +125,56 @@ def add_streams(table: Table, server: Server) -> None:
         table.add(name, found, f"{sizes[0]:,} pieces", goals={f"{size:,} pieces": goal for size in sizes[1:]})
 
 
+def histories(size: int) -> dict[str, tuple[Callable[..., dict[str, Any]], list[Any], list[dict[str, Any]]]]:
+    """Histories in both frameworks, with what goes over the wire: plain texts, texts in four blocks, rounds of a tool."""
+    roles = [("assistant" if at % 2 else "user") for at in range(size - 1)]
+    said = [{"role": role, "content": TEXT} for role in roles]
+    blocks = [{"type": "text", "text": TEXT[: len(TEXT) // 4]}] * 4
+    named = {"name": "look_up", "arguments": '{"k": 1}'}
+    rounds: list[dict[str, Any]] = [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": named}]},
+        {"role": "tool", "tool_call_id": "c", "content": TEXT},
+    ]
+    asked = AIMessage("", tool_calls=[{"id": "c", "name": "look_up", "args": {"k": 1}}])
+    called = ToolCallBlock(tool_call_id="c", tool_name="look_up", tool_kwargs={"k": 1})
+    calling = [
+        ChatMessage(role="assistant", blocks=[called]),
+        ChatMessage(TEXT, role="tool", additional_kwargs={"tool_call_id": "c"}),
+    ]
+    kinds = [AIMessage if role == "assistant" else HumanMessage for role in roles]
+    pieces = [TextBlock(text=block["text"]) for block in blocks]
+    return {
+        "LangChain, texts": (langchain_models, [kind(TEXT) for kind in kinds], said),
+        "LangChain, blocks": (langchain_models, [kind(list(blocks)) for kind in kinds], said),
+        "LangChain, tools": (
+            langchain_models,
+            [asked, ToolMessage(TEXT, tool_call_id="c")] * (size // 2),
+            rounds * (size // 2),
+        ),
+        "LlamaIndex, texts": (llamaindex_models, [ChatMessage(TEXT, role=role) for role in roles], said),
+        "LlamaIndex, blocks": (llamaindex_models, [ChatMessage(role=role, blocks=pieces) for role in roles], said),
+        "LlamaIndex, tools": (llamaindex_models, calling * (size // 2), rounds * (size // 2)),
+    }
+
+
 def add_histories(table: Table, server: Server) -> None:
     """A call with a long history; httpx gets the list of messages ready-made and has to write it as JSON only."""
     client = httpx.Client()
     for size in HISTORIES:
-        roles = [("assistant" if at % 2 else "user") for at in range(size - 1)]
-        for framework, models, history in (
-            ("LangChain", langchain_models, [(AIMessage if r == "assistant" else HumanMessage)(TEXT) for r in roles]),
-            ("LlamaIndex", llamaindex_models, [ChatMessage(TEXT, role=r) for r in roles]),
-        ):
-            ready = [{"role": role, "content": TEXT} for role in roles]
+        for what, (models, history, ready) in histories(size).items():
             found = models(server, KEY)
             peer = next(name for name in found if name.startswith("incumbent"))
             ours = next(name for name in found if name.startswith(("ChatOpenAIC", "OpenAIC")))
+            names = (ours, peer) if what.endswith("texts") else (ours,)
             sides: dict[str, Callable[[], object]] = {"httpx": partial(post, client, server.openai(), ready)}
             sides |= {
-                name: partial(getattr(found[name], "invoke", None) or found[name].chat, history)
-                for name in (ours, peer)
+                name: partial(getattr(found[name], "invoke", None) or found[name].chat, history) for name in names
             }
-            table.add(
-                f"{framework}, {size:,} messages", alternating(sides), "httpx", peer, goals={ours: "<= 3 x httpx"}
-            )
+            measured = alternating(sides)
+            table.add(f"{what}, {size:,} messages", measured, "httpx", *names[1:], goals={ours: "<= 3 x httpx"})
 
 
-def post(client: httpx.Client, url: str, messages: list[dict[str, str]]) -> Any:
+def post(client: httpx.Client, url: str, messages: list[dict[str, Any]]) -> Any:
     """Send *messages* with httpx alone."""
     body = {"model": "gpt-5.2", "messages": messages}
     return client.post(_raw.path_of(url, stream=False), headers=_raw.HEADERS, json=body).json()

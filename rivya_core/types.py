@@ -18,9 +18,8 @@ SendBack = Literal["own", "none"] | Sequence[str]
 """Which state of a reply goes back to the back end that sent it: all (`own`), none, or the keys with these names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A run of text.
+class Text(NamedTuple):
+    """A run of text; a named tuple, because nearly every message of a history has one.
 
     Attributes:
         text: The text as in its message, with the separator from the text before it.

@@ -22,6 +22,8 @@ def caller_keys(block: Mapping[str, Any], role: str) -> dict[str, Any]:
 
     An assistant's blocks hold keys of the API that made the reply, so only `cache_control` counts there.
     """
+    if block.keys() <= LANGCHAIN_KEYS and "extras" not in block:  # nearly all of them
+        return {}
     inner = block.get("extras")
     given = {**(inner if isinstance(inner, Mapping) else {}), **block}
     names = {"cache_control"} if role == "assistant" else given.keys() - LANGCHAIN_KEYS

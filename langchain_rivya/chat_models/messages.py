@@ -173,7 +173,8 @@ def _parts(blocks: Sequence[str | dict[str, Any]], speaker: str) -> Iterator[Par
                 continue
             is_document = isinstance(block, dict) and block.get("type") == "text-plain"
             before = "\n" if has_text and role != "assistant" and (is_document or after_document) else ""
-            part, has_text, after_document = Text(before + part.text, before, part.extras), True, is_document
+            part = Text(before + part.text, before, part.extras) if before else part
+            has_text, after_document = True, is_document
         if part is not None:
             yield part
 

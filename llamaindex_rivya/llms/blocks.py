@@ -91,6 +91,8 @@ def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tupl
     Raises:
         InvalidInputError: A block is not supported; the message names it and its *role*.
     """
+    if all(type(block) is TextBlock for block in blocks):
+        return tuple(Text(f"\n{block.text}", "\n") if at else Text(block.text) for at, block in enumerate(blocks))
     parts: list[Text | Media] = []
     spoken = False
     for part in (part for block in blocks for part in _parts(block, role, takes)):
@@ -113,7 +115,8 @@ def _cached(parts: Sequence[Text | Media], point: _CacheControl, role: str) -> T
     if not parts:
         raise InvalidInputError(f"A cache point of the {role} message must follow text or media; nothing was sent.")
     last = parts[-1]
-    return replace(last, extras={**(last.extras or {}), "cache_control": point.value})
+    extras = {**(last.extras or {}), "cache_control": point.value}
+    return last._replace(extras=extras) if isinstance(last, Text) else replace(last, extras=extras)
 
 
 def _parts(block: Any, role: str, takes: InputCapabilities) -> Iterator[Text | Media | _CacheControl]:

@@ -98,13 +98,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
             return Message(role, (Text(blocks[0].text),))
         if role == "assistant" and not (facts.get("refusal") or facts.get("tool_calls") or facts.get("name")):
             return Message(role, (Text(blocks[0].text),), pointer=facts.get(POINTER_KEY), extras=_extras(facts))
-    said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
-    if facts.get("citations"):  # of a reply, whose text holds the words already
-        said = [block for block in said if not isinstance(block, CitationBlock)]
-    if role != "assistant" and len(said) < len(blocks):
-        raise NotSupportedError(f"A {role} message cannot hold reasoning or tool calls; nothing was sent.")
-    if role == "assistant":  # a refusal goes back in a place of its own
-        said = [block for block in said if not _is_refusal(block, facts.get("refusal"))]
+    said = _said(blocks, role, facts)
     name, call_id = facts.get("name"), facts.get("tool_call_id")
     return Message(
         role=role,
@@ -112,11 +106,27 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
         name=name if isinstance(name, str) and name else None,
         tool_calls=tool_calls_of(message) if role == "assistant" else (),
         tool_call_id=str(call_id) if role == "tool" and call_id else None,
-        reasoning="\n".join([b.content for b in blocks if isinstance(b, ThinkingBlock) and b.content]),
+        reasoning="" if said is blocks else _reasoning(blocks),
         pointer=facts.get(POINTER_KEY),
         extras=_extras(facts),
         failed=role == "tool" and facts.get("is_error") is True,
     )
+
+
+def _said(blocks: Sequence[Any], role: str, facts: Mapping[str, Any]) -> Sequence[Any]:
+    """The blocks that are said in a message; what else a reply holds has places of its own."""
+    if all(type(block) is TextBlock for block in blocks) and not facts.get("refusal"):
+        return blocks
+    said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
+    if role != "assistant" and len(said) < len(blocks):
+        raise NotSupportedError(f"A {role} message cannot hold reasoning or tool calls; nothing was sent.")
+    if facts.get("citations"):  # of a reply, whose text holds the words already
+        said = [block for block in said if not isinstance(block, CitationBlock)]
+    return [block for block in said if not _is_refusal(block, facts.get("refusal"))] if role == "assistant" else said
+
+
+def _reasoning(blocks: Sequence[Any]) -> str:
+    return "\n".join([block.content for block in blocks if isinstance(block, ThinkingBlock) and block.content])
 
 
 def _extras(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rivya_core.errors import NotSupportedError
 from rivya_core.openai import custom_tools
 from rivya_core.openai.responses.item_types import is_answer
-from rivya_core.types import Message, RawBlock
+from rivya_core.types import CLIENT_CALLS_KEY, Message, RawBlock
 
 RESULTS_OF_TOOLS = (f"{custom_tools.CALL}_output", "function_call_output")
 
@@ -21,6 +21,8 @@ def refuse_client_calls(message: Message) -> None:
         NotSupportedError: It holds a call that the caller runs, or the result of one.
     """
     parts = [part.block for part in message.parts if isinstance(part, RawBlock)]
+    if not parts and CLIENT_CALLS_KEY not in message.extras:
+        return
     results = [block for block in parts if is_answer(block) and block["type"] not in RESULTS_OF_TOOLS]
     for block in (*message.client_calls, *results):
         raise NotSupportedError(

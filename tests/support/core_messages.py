@@ -37,7 +37,7 @@ media = st.builds(
     data=st.binary(min_size=1, max_size=4),
     mime_type=st.just("image/png"),
 )
-parts = st.builds(Text, words) | media | st.builds(RawBlock, st.dictionaries(words, json_values, max_size=2))
+parts = words.map(Text) | media | st.builds(RawBlock, st.dictionaries(words, json_values, max_size=2))
 calls = st.builds(ToolCall, words, st.text(max_size=6), arguments)
 
 
