@@ -1,4 +1,8 @@
-"""Memory: peak resident memory above what a process has after its first call, each time in a process of its own."""
+"""Memory: peak resident memory above what a process has after its first call, each time in a process of its own.
+
+The framework alone is a model without a network (`_floors.py`): what it holds is nobody's to save. The ratios compare
+what lies above that. httpx alone is the limit for what sends through httpx's own connections.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,24 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from _floors import Raw, langchain_floor, llamaindex_floor
 from _measure import KEY, Server, Table, serving
 from _sides import langchain_models, llamaindex_models
 
 ROUNDS = 3
 STREAMS, HISTORY, HEADS = 1000, 4000, 10_000
+STREAM_LENGTH = 50
+HOW = f"n={STREAM_LENGTH}"
 TEXT = "Some words of a usual length, here and there. " * 4
+ALONE, LIMIT = "framework alone", "httpx alone"
 MODELS: dict[str, Callable[..., dict[str, Any]]] = {"LangChain": langchain_models, "LlamaIndex": llamaindex_models}
 NAMES = {
-    "LangChain": ["ChatRivya", "ChatOpenAICompatible", "incumbent ChatOpenAI"],
-    "LlamaIndex": ["Rivya", "OpenAICompatible", "incumbent OpenAILike"],
+    "LangChain": [ALONE, LIMIT, "ChatRivya", "ChatOpenAICompatible", "incumbent ChatOpenAI"],
+    "LlamaIndex": [ALONE, LIMIT, "Rivya", "OpenAICompatible", "incumbent OpenAILike"],
 }
 """Not asked of the models here: a child's peak begins at what its parent uses, so this process loads no framework."""
+SESSIONS = ("ChatRivya", "Rivya")
+"""Send one message a turn, so a history is no row of theirs."""
 UNIT = 1024 * 1024 if sys.platform == "darwin" else 1024
 """Of `ru_maxrss` in a mebibyte."""
 
@@ -44,6 +54,13 @@ async def streams(model: Any) -> None:
                 await everyone.wait()
 
     await asyncio.gather(*(one() for _ in range(STREAMS)))
+
+
+def side(framework: str, name: str, server: Server) -> Any:
+    """What is called: a model, or what stands for the framework or for httpx alone."""
+    if name == ALONE:
+        return langchain_floor(STREAM_LENGTH) if framework == "LangChain" else llamaindex_floor(STREAM_LENGTH)
+    return Raw(server.openai(HOW)) if name == LIMIT else MODELS[framework](server, KEY, HOW)[name]
 
 
 def history(framework: str, size: int) -> list[Any]:
@@ -85,7 +102,7 @@ def child(scene: str, framework: str, name: str, url: str) -> None:
     """Do the work of one side and print how far the peak rose, in MiB."""
     server = Server(0)
     server.url = url
-    model = MODELS[framework](server, KEY, "n=50")[name]
+    model = side(framework, name, server)
     work = work_of(scene, framework, model)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     kept = work()
@@ -107,10 +124,11 @@ def add(table: Table, server: Server, scene: str, title: str, framework: str, na
         for name in names:
             rises[name].append(peak(server, scene, framework, name))
     found = {name: statistics.median(values) for name, values in rises.items()}
-    peer = next((name for name in names if name.startswith("incumbent")), None)
+    floor, peer = found.get(ALONE, 0.0), next((found[name] for name in names if name.startswith("incumbent")), 0.0)
     for name, rise in found.items():
-        beside = f", {rise / found[peer]:.2f} x {peer}" if peer and name != peer else ""
-        table.note(f"{framework}, {title}", name, f"{rise:.1f} MiB{beside}", "<= 0.5" if beside else "")
+        ours = peer and name not in (ALONE, LIMIT) and not name.startswith("incumbent")
+        beside = f", {(rise - floor) / (peer - floor):.2f} of the incumbent's above the framework" if ours else ""
+        table.note(f"{framework}, {title}", name, f"{rise:.1f} MiB{beside}", "<= 0.5" if ours else "")
 
 
 def main() -> None:
@@ -118,7 +136,7 @@ def main() -> None:
     with serving() as server:
         for framework, names in NAMES.items():
             add(table, server, "streams", f"{STREAMS:,} streams at once", framework, names)
-            add(table, server, "history", f"{HISTORY:,} messages", framework, names[1:])
+            add(table, server, "history", f"{HISTORY:,} messages", framework, [n for n in names if n not in SESSIONS])
         add(table, server, "heads", f"{HEADS:,} remembered sessions", "LangChain", ["ChatRivya"])
     table.print()
 

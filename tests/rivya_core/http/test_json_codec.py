@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rivya_core.errors import InvalidInputError
+from rivya_core.http.endpoint import ITEMS_AT_ONCE, encode
 from rivya_core.http.json_codec import SurrogateBuffer, arguments_text, is_object, loads, loads_frame, repaired
 
 
@@ -131,3 +134,33 @@ def test_arguments_with_half_a_character_are_an_object() -> None:
     assert is_object('{"a": "\ud83d"}')
     assert is_object('{"a": "\\ud83d"}')
     assert not is_object('["\ud83d"]')
+
+
+LONG = [{"role": "user", "content": f'{number} é \u2028 " \\'} for number in range(3 * ITEMS_AT_ONCE)]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, ITEMS_AT_ONCE + 1])
+@pytest.mark.parametrize("before", [{}, {"model": "m", "stream": True}])
+def test_a_long_list_is_written_in_parts_as_in_one(before: dict[str, Any], more: int) -> None:
+    body = {**before, "messages": LONG[: ITEMS_AT_ONCE + more], "tools": LONG, "stop": ["x"]}
+
+    assert encode(body) == json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_writing_a_long_history_takes_little_more_than_its_bytes() -> None:
+    body = {"messages": [{"role": "user", "content": "Some words of a usual length. " * 7}] * 4000}
+    tracemalloc.start()
+    written = encode(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 1.6 * len(written)
+
+
+@pytest.mark.parametrize("wrong", ["\ud800", float("nan"), object(), LONG])
+def test_what_json_cannot_carry_is_refused_in_a_long_list_too(wrong: Any) -> None:
+    items = [*LONG]
+    items[-1] = {"content": items if wrong is LONG else wrong}
+
+    with pytest.raises(InvalidInputError, match="nothing was sent"):
+        encode({"messages": items})
