@@ -1,6 +1,6 @@
 """Memory: peak resident memory above what a process has after its first call, each time in a process of its own.
 
-The framework alone is a model without a network (`_floors.py`): what it holds is nobody's to save. The ratios compare
+The framework alone is a model without a network (`_floors.py`): what it holds cannot be saved. The ratios compare
 what lies above that. httpx alone is the limit for what sends through httpx's own connections.
 """
 
