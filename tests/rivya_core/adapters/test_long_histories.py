@@ -58,6 +58,8 @@ def test_a_message_costs_the_same_whatever_its_length(framework: Callable[[list[
 def test_a_history_costs_as_much_a_message_however_long_it_is(
     framework: Callable[[list[str]], Callable[[], Any]],
 ) -> None:
-    short, longer, longest = (calls_of(framework(["Hello."] * count)) for count in (100, 200, 300))
+    short, longer, longest = (
+        calls_of(framework(["Hello."] * count)) for count in (512, 1024, 1536)
+    )  # written in parts of 256
 
     assert longest - longer == longer - short
