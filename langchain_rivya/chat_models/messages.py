@@ -80,8 +80,11 @@ def to_core(messages: Sequence[BaseMessage]) -> list[Message]:
 
 def _message(message: BaseMessage) -> Message:
     content = message.content
-    speaker = "ai" if isinstance(message, AIMessage) else message.type  # the type of a chunk is another word
-    parts = (Text(content),) if isinstance(content, str) else tuple(_parts(content, speaker))
+    if isinstance(content, str):
+        parts: tuple[Part, ...] = (Text(content),)
+    else:
+        speaker = "ai" if isinstance(message, AIMessage) else message.type  # the type of a chunk is another word
+        parts = tuple(_parts(content, speaker))
     if isinstance(message, HumanMessage):
         return Message("user", parts, message.name)
     if isinstance(message, AIMessage):
@@ -95,21 +98,21 @@ def _message(message: BaseMessage) -> Message:
 
 def _reply(message: AIMessage, parts: tuple[Part, ...]) -> Message:
     """A model's message. What another provider ran means nothing here; what the caller must run is kept apart."""
-    blocks = [part.block for part in parts if isinstance(part, RawBlock)]
-    to_run = [dict(block) for block in blocks if is_client_run(block)]
+    extras = {**message.response_metadata, **message.additional_kwargs}
+    content = message.content
+    if not isinstance(content, str):
+        blocks = [part.block for part in parts if isinstance(part, RawBlock)]
+        to_run = [dict(block) for block in blocks if is_client_run(block)]
+        parts = tuple(part for part in parts if not _is_report(part)) if blocks else parts
+        extras = {**_refusal(content), **extras, **({CLIENT_CALLS_KEY: to_run} if to_run else {})}
     return Message(
         "assistant",
-        tuple(part for part in parts if not _is_report(part)) if blocks else parts,
+        parts,
         message.name,
         tuple(_calls(message)) if message.tool_calls or message.invalid_tool_calls else (),
-        reasoning=_reasoning(message),
+        reasoning="" if isinstance(content, str) and not message.additional_kwargs else _reasoning(message),
         pointer=message.response_metadata.get(POINTER_KEY),
-        extras={
-            **_refusal(message),
-            **message.response_metadata,
-            **message.additional_kwargs,
-            **({CLIENT_CALLS_KEY: to_run} if to_run else {}),
-        },
+        extras=extras,
     )
 
 
@@ -153,11 +156,9 @@ def _reasoning(message: AIMessage) -> str:
     return "".join(reasoning for reasoning in reasonings if isinstance(reasoning, str))
 
 
-def _refusal(message: AIMessage) -> dict[str, str]:
+def _refusal(content: Sequence[str | dict[str, Any]]) -> dict[str, str]:
     """The words of a refusal that is a content block only."""
-    if isinstance(message.content, str):
-        return {}
-    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "refusal"]
+    blocks = [block for block in content if isinstance(block, dict) and block.get("type") == "refusal"]
     words = "".join(str(block.get("refusal") or "") for block in blocks)
     return {"refusal": words} if words else {}
 

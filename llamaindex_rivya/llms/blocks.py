@@ -91,6 +91,8 @@ def parts_of(blocks: Sequence[Any], role: str, takes: InputCapabilities) -> tupl
     Raises:
         InvalidInputError: A block is not supported; the message names it and its *role*.
     """
+    if len(blocks) == 1 and type(blocks[0]) is TextBlock:
+        return (Text(blocks[0].text),)
     if all(type(block) is TextBlock for block in blocks):
         return tuple(Text(f"\n{block.text}", "\n") if at else Text(block.text) for at, block in enumerate(blocks))
     parts: list[Text | Media] = []

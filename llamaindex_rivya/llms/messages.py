@@ -36,6 +36,9 @@ ROLES: dict[MessageRole, Role] = {
     MessageRole.FUNCTION: "tool",
 }
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
+ONLY_TEXT = frozenset({TextBlock})
+EXTRAS = ("refusal", ITEMS_KEY, STATE_KEY, CLIENT_CALLS_KEY)
+"""Facts of a message that a next turn may send back."""
 CALL_IDS = ("id", "tool_call_id", "toolUseId", "tool_id", "call_id")
 
 
@@ -115,7 +118,7 @@ def to_message(message: ChatMessage, takes: InputCapabilities) -> Message:
 
 def _said(blocks: Sequence[Any], role: str, facts: Mapping[str, Any]) -> Sequence[Any]:
     """The blocks that are said in a message; what else a reply holds has places of its own."""
-    if all(type(block) is TextBlock for block in blocks) and not facts.get("refusal"):
+    if ONLY_TEXT.issuperset(map(type, blocks)) and not facts.get("refusal"):
         return blocks
     said = [block for block in blocks if not isinstance(block, (ThinkingBlock, ToolCallBlock))]
     if role != "assistant" and len(said) < len(blocks):
@@ -130,7 +133,9 @@ def _reasoning(blocks: Sequence[Any]) -> str:
 
 
 def _extras(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: facts[key] for key in ("refusal", ITEMS_KEY, STATE_KEY, CLIENT_CALLS_KEY) if facts.get(key)}
+    if facts.keys().isdisjoint(EXTRAS):
+        return {}
+    return {key: facts[key] for key in EXTRAS if facts.get(key)}
 
 
 def _is_refusal(block: Any, refusal: Any) -> bool:

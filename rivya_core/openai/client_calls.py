@@ -20,9 +20,9 @@ def refuse_client_calls(message: Message) -> None:
     Raises:
         NotSupportedError: It holds a call that the caller runs, or the result of one.
     """
-    parts = [part.block for part in message.parts if isinstance(part, RawBlock)]
-    if not parts and CLIENT_CALLS_KEY not in message.extras:
+    if CLIENT_CALLS_KEY not in message.extras and RawBlock not in set(map(type, message.parts)):
         return
+    parts = [part.block for part in message.parts if isinstance(part, RawBlock)]
     results = [block for block in parts if is_answer(block) and block["type"] not in RESULTS_OF_TOOLS]
     for block in (*message.client_calls, *results):
         raise NotSupportedError(

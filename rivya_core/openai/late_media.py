@@ -26,7 +26,7 @@ def with_late_media(messages: Sequence[Message], holds: Callable[[Message], bool
         elif late and message.role != "tool":
             yield Message("user", tuple(late))
             late = []
-        if message.role in SOURCES and message.media and not holds(message):
+        if message.role in SOURCES and Media in set(map(type, message.parts)) and not holds(message):
             late += [Text(SOURCES[message.role].format(id=message.tool_call_id)), *message.media]
             said = _without_media(message)
         yield said

@@ -65,6 +65,8 @@ class OpenAIChat(BaseOpenAIWire):
 
     def _state_of(self, message: Message) -> ReplyState:
         """Return the state that goes back with an assistant's message."""
+        if STATE_KEY not in message.extras and not message.reasoning:
+            return NO_STATE
         rules: tuple[SendBack, ...] = (self.rules.send_back, self.options.get("send_back") or "own")
         if STATE_KEY in message.extras:
             return state_to_send(message.extras[STATE_KEY], self.origin, *rules)

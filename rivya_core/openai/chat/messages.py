@@ -97,7 +97,7 @@ def _assistant(message: Message, state: ReplyState, custom: frozenset[str]) -> W
         wire["refusal"] = refusal
     if state.parts:
         wire["content"] = [*state.parts, *_as_parts(content)]
-    return {**state.message, **wire}
+    return {**state.message, **wire} if state.message else wire
 
 
 def _as_parts(content: Any) -> list[Any]:
@@ -124,8 +124,8 @@ def _tool_content(message: Message) -> Any:
 
 def _content(parts: Sequence[Part], role: str) -> Any:
     """Text alone as a string, which every back end takes; anything else as a list of parts."""
-    if len(parts) == 1 and is_plain_text(parts[0]):
-        return parts[0].text
+    if len(parts) == 1 and isinstance(part := parts[0], Text) and not part.extras:
+        return part.text
     if all(is_plain_text(part) for part in parts):
         return "".join(part.text for part in parts if isinstance(part, Text))
     return [_part(part, role) for part in parts if not isinstance(part, Text) or part.block_text]
