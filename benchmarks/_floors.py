@@ -53,7 +53,7 @@ def llamaindex_floor(length: int) -> Any:
 
         @llm_completion_callback()
         def stream_complete(self, *_: Any, **__: Any) -> Any:
-            raise NotImplementedError
+            raise NotImplementedError  # abstract in LlamaIndex, and not measured
 
         @llm_completion_callback()
         async def astream_complete(self, *_: Any, **__: Any) -> Any:

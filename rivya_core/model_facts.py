@@ -171,7 +171,7 @@ def _read(package: str, path: Path) -> Mapping[str, Any]:
     """Return what the file says. Its form is the package's own affair, so one that has changed is left out."""
     try:
         spec = spec_from_file_location(f"_rivya_profiles_{package}", path)
-        module = module_from_spec(spec)  # type: ignore[arg-type]
+        module = module_from_spec(spec)  # type: ignore[arg-type]  # None raises, too
         spec.loader.exec_module(module)  # type: ignore[union-attr]
         profiles = module._PROFILES  # noqa: SLF001 - the name under which every package has its data
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the data of another package

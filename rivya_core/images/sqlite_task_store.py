@@ -70,9 +70,15 @@ class SQLiteTaskStore:
         return found[0] if found else None
 
     def add_duration(self, kinds: Sequence[str], seconds: float) -> None:
-        """Store how long a task of these kinds took."""
+        """Store how long a task of these kinds took; only the newest durations of a kind are kept."""
+        forget = (
+            "DELETE FROM durations WHERE rowid IN "
+            "(SELECT rowid FROM durations WHERE kind = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)"
+        )
         with self._transaction() as database:
-            database.executemany("INSERT INTO durations VALUES (?, ?)", [(kind, seconds) for kind in kinds])
+            for kind in kinds:
+                database.execute("INSERT INTO durations VALUES (?, ?)", (kind, seconds))
+                database.execute(forget, (kind, MOST_DURATIONS))
 
     def durations(self, kind: str) -> list[float]:
         """Return how long the newest tasks of a kind took, in seconds, the newest last."""

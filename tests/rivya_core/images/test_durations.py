@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ def test_every_store_returns_the_newest_durations_of_a_kind(kind: str, tmp_path:
     if not isinstance(store, ProcessDurations):
         assert [] == store.unfinished()
         assert None is store.get("a")
+
+
+def test_a_file_keeps_no_more_durations_than_count(tmp_path: Path) -> None:
+    store = SQLiteTaskStore(tmp_path / "tasks.db")
+    for number in range(50):
+        store.add_duration(("a", "b"), float(number))
+
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as database:
+        assert [2 * MOST_DURATIONS] == list(database.execute("SELECT COUNT(*) FROM durations").fetchone())
 
 
 @pytest.mark.parametrize("found", ["{", "5", "null", '{"a": 1}', '["x", null, [], true, 3.5]'])
