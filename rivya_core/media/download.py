@@ -70,11 +70,11 @@ class DownloadTarget:
             self._restart()
             if start:
                 return None  # a part that does not fit; the next request is for the whole
-        length = response.headers.get("content-length", "")
-        self._total = total if total is not None else (start + int(length) if length.isdecimal() else None)
+        length = re.fullmatch(r"[0-9]{1,15}", response.headers.get("content-length", ""))
+        self._total = total if total is not None else (start + int(length[0]) if length else None)
         self._check(self._total or 0, response)
         tag = response.headers.get("etag", "")
-        self.etag = "" if tag.startswith("W/") else tag
+        self.etag = tag if tag.isascii() and not tag.startswith("W/") else ""  # any other cannot be asked for
         return lambda piece: self._take(piece, response)
 
     def lacks(self, response: httpx.Response) -> bool:

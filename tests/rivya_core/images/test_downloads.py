@@ -139,6 +139,16 @@ def test_an_interrupted_download_continues(tmp_path: Path, way: str, saved: bool
     assert '"v1"' == host.requests[1].headers["if-range"]
 
 
+@pytest.mark.parametrize("etag", [b"\xff", '"\xe9"'.encode(), b'W/"v1"', b""])
+def test_a_mark_that_cannot_be_asked_for_is_not_asked_for(etag: bytes) -> None:
+    headers = [(b"content-type", b"image/png"), (b"etag", etag), (b"content-length", b"9" * 5000)]
+    host = Host(httpx.Response(200, headers=headers, stream=Cut(PNG[:5])))
+    found = host.fetch()
+
+    assert PNG == found.data
+    assert "if-range" not in host.requests[1].headers
+
+
 @pytest.mark.parametrize("headers", [{}, {"content-range": "bytes 5-9/10"}, {"content-range": "nonsense"}])
 def test_a_partial_image_is_never_returned(headers: dict[str, str]) -> None:
     """An image without its end still starts like an image."""
